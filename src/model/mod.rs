@@ -1,0 +1,19 @@
+//! Pure values: digests and IDs, checked layer paths, metadata, nodes, change sets.
+//!
+//! No I/O, no clock, no terminal. Everything above speaks in these words.
+
+mod changeset;
+mod digest;
+mod meta;
+mod name;
+mod node;
+mod ondisk;
+mod path;
+
+pub use changeset::{Change, Changeset, Counts};
+pub use digest::{ChainId, DiffId, Digest, DigestError, Hasher, TreeId};
+pub use meta::{Metadata, Mode, ModeError, Timestamp, Xattrs};
+pub use name::{LayerName, NameError, is_id};
+pub use node::{Device, Entry, Kind, LinkGroup, Node};
+pub use ondisk::{Decoded, Opaque, decode_xattrs, encode_owner, encode_node, escape_name, names};
+pub use path::{LayerPath, NAME_MAX, PATH_MAX, PathError};

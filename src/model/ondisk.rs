@@ -1,0 +1,187 @@
+//! How a layer's marks look in a directory tree: the kernel's overlay attributes and ours.
+//!
+//! Layers are always mounted with `userxattr`, so the kernel's own marks are `user.overlay.*`, and a
+//! user's attribute of that name is stored as `user.overlay.overlay.*`.
+//!
+//! # Source
+//! Kernel `Documentation/filesystems/overlayfs.rst` (whiteouts and opaque directories; nesting).
+
+use super::{Device, Node, Xattrs};
+
+/// The attribute names on disk.
+pub mod names {
+    /// The prefix of the kernel's marks under `userxattr`.
+    pub const OVERLAY: &[u8] = b"user.overlay.";
+    /// The escaped form of a user's own `user.overlay.*`.
+    pub const ESCAPED: &[u8] = b"user.overlay.overlay.";
+    /// On a directory: `y` opaque, `x` holds whiteouts of the attribute form.
+    pub const OPAQUE: &[u8] = b"user.overlay.opaque";
+    /// On a zero-size file in a directory marked `x`: it is a whiteout.
+    pub const WHITEOUT: &[u8] = b"user.overlay.whiteout";
+    /// Our prefix; never in a tar.
+    pub const UFS: &[u8] = b"user.ufs.";
+    /// The owner that the host could not give: `UID:GID` in decimal.
+    pub const OWNER: &[u8] = b"user.ufs.owner";
+    /// The node that the host could not make, on an empty regular file: `char:MAJOR:MINOR`, `block:MAJOR:MINOR`.
+    pub const NODE: &[u8] = b"user.ufs.node";
+}
+
+/// The value of the opaque mark.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Opaque {
+    /// `y`: lower layers are cut off.
+    Yes,
+    /// `x`: not opaque, but whiteouts of the attribute form may be inside.
+    Whiteouts,
+}
+
+/// A file's raw attributes, told apart.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Decoded {
+    /// The user's own attributes, unescaped and normalised.
+    pub xattrs: Xattrs,
+    /// The opaque mark.
+    pub opaque: Option<Opaque>,
+    /// Whether the whiteout mark is there (it counts only in a directory marked `x`, on an empty file).
+    pub whiteout: bool,
+    /// The owner, where the host's is not the layer's.
+    pub owner: Option<(u32, u32)>,
+    /// The node that this empty file stands for.
+    pub node: Option<Node>,
+}
+
+/// Tells a file's raw attributes apart: marks, our own, the user's.
+///
+/// Drops the kernel's bookkeeping (`origin`, `impure`, `uuid`, …) and what a layer never carries
+/// (`security.selinux`, `trusted.*`, `system.*` but the ACLs); brings `security.capability` to its v2 form.
+pub fn decode_xattrs<'a>(raw: impl IntoIterator<Item = (&'a [u8], &'a [u8])>) -> Decoded {
+    let mut decoded = Decoded::default();
+    for (name, value) in raw {
+        match name {
+            names::OPAQUE => {
+                decoded.opaque = match value {
+                    b"y" => Some(Opaque::Yes),
+                    b"x" => Some(Opaque::Whiteouts),
+                    _ => None,
+                };
+            }
+            names::WHITEOUT => decoded.whiteout = true,
+            names::OWNER => decoded.owner = parse_owner(value),
+            names::NODE => decoded.node = parse_node(value),
+            _ if name.starts_with(names::UFS) => {}
+            _ => {
+                if let Some(rest) = name.strip_prefix(names::ESCAPED) {
+                    let plain = [names::OVERLAY, rest].concat();
+                    decoded.xattrs.insert(plain.into(), value.into());
+                } else if is_carried(name) {
+                    let value = if name == b"security.capability" { capability_v2(value) } else { value.into() };
+                    decoded.xattrs.insert(name.into(), value);
+                }
+            }
+        }
+    }
+    decoded
+}
+
+/// The name under which an attribute of a layer is stored in a tree; `None` if a layer never carries it.
+pub fn escape_name(name: &[u8]) -> Option<Vec<u8>> {
+    if let Some(rest) = name.strip_prefix(names::OVERLAY) {
+        return Some([names::ESCAPED, rest].concat());
+    }
+    is_carried(name).then(|| name.to_vec())
+}
+
+/// The value of [`names::OWNER`].
+pub fn encode_owner(uid: u32, gid: u32) -> Vec<u8> {
+    format!("{uid}:{gid}").into_bytes()
+}
+
+/// The value of [`names::NODE`]; `None` for what is no device.
+pub fn encode_node(node: &Node) -> Option<Vec<u8>> {
+    let (word, device) = match node {
+        Node::CharDevice(device) => ("char", device),
+        Node::BlockDevice(device) => ("block", device),
+        _ => return None,
+    };
+    Some(format!("{word}:{}:{}", device.major, device.minor).into_bytes())
+}
+
+fn is_carried(name: &[u8]) -> bool {
+    if name.starts_with(names::OVERLAY) || name.starts_with(names::UFS) {
+        return false;
+    }
+    name.starts_with(b"user.")
+        || matches!(name, b"security.capability" | b"system.posix_acl_access" | b"system.posix_acl_default")
+}
+
+fn parse_owner(value: &[u8]) -> Option<(u32, u32)> {
+    let (uid, gid) = std::str::from_utf8(value).ok()?.split_once(':')?;
+    Some((uid.parse().ok()?, gid.parse().ok()?))
+}
+
+fn parse_node(value: &[u8]) -> Option<Node> {
+    let mut parts = std::str::from_utf8(value).ok()?.split(':');
+    let word = parts.next()?;
+    let device = Device { major: parts.next()?.parse().ok()?, minor: parts.next()?.parse().ok()? };
+    match word {
+        "char" => Some(Node::CharDevice(device)),
+        "block" => Some(Node::BlockDevice(device)),
+        _ => None,
+    }
+}
+
+/// Drops the root ID of a v3 capability (24 bytes → 20), so that a layer made in a user namespace says the same.
+///
+/// # Source
+/// Linux `uapi/linux/capability.h`: `vfs_cap_data`, `VFS_CAP_REVISION_2` / `_3`, little endian.
+fn capability_v2(value: &[u8]) -> Box<[u8]> {
+    const REVISION_2: u8 = 2;
+    const REVISION_3: u8 = 3;
+    match value {
+        [flags, a, b, REVISION_3, rest @ ..] if rest.len() == 20 => {
+            [&[*flags, *a, *b, REVISION_2], &rest[..16]].concat().into()
+        }
+        _ => value.into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn marks_and_users_attributes_are_told_apart() {
+        let raw: &[(&[u8], &[u8])] = &[
+            (b"user.overlay.opaque", b"y"),
+            (b"user.overlay.origin", b"\0\xfb"),
+            (b"user.overlay.overlay.opaque", b"mine"),
+            (b"user.colour", b"red"),
+            (b"user.ufs.owner", b"7:8"),
+            (b"security.selinux", b"x"),
+            (b"trusted.overlay.opaque", b"y"),
+        ];
+        let decoded = decode_xattrs(raw.iter().copied());
+        assert_eq!(decoded.opaque, Some(Opaque::Yes));
+        assert_eq!(decoded.owner, Some((7, 8)));
+        let names: Vec<&[u8]> = decoded.xattrs.keys().map(|name| &**name).collect();
+        assert_eq!(names, [&b"user.colour"[..], b"user.overlay.opaque"]);
+        assert_eq!(escape_name(b"user.overlay.opaque"), Some(b"user.overlay.overlay.opaque".to_vec()));
+        assert_eq!(escape_name(b"user.ufs.owner"), None);
+    }
+
+    #[test]
+    fn a_namespaced_capability_becomes_version_2() {
+        let v3 = [&[1, 0, 0, 3][..], &[9; 16], &[0xe8, 3, 0, 0]].concat();
+        let v2 = [&[1, 0, 0, 2][..], &[9; 16]].concat();
+        let decoded = decode_xattrs([(&b"security.capability"[..], &v3[..])]);
+        assert_eq!(&*decoded.xattrs[&b"security.capability"[..]], &v2[..]);
+    }
+
+    #[test]
+    fn device_stand_ins_read_back() {
+        let node = Node::CharDevice(Device { major: 1, minor: 3 });
+        let raw = encode_node(&node).unwrap();
+        assert_eq!(decode_xattrs([(names::NODE, &raw[..])]).node, Some(node));
+        assert_eq!(encode_node(&Node::Fifo), None);
+    }
+}
