@@ -1,3 +1,4 @@
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used))]
 //! `ufs`: explore, build, mount and commit container file-system layers.
 //!
 //! The floors of the house, bottom → top; a module uses only what stands above it here:

@@ -1,0 +1,427 @@
+//! A directory held by descriptor, and operations on the names right inside it.
+//!
+//! Names are single components and symlinks are never followed, so nothing here can leave the directory.
+//! [`Dir::beneath`] goes down several components with `openat2` and refuses symlinks on the way;
+//! [`Dir::in_root`] resolves a path as `chroot` would.
+
+use std::fs::File;
+use std::mem::MaybeUninit;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{AtFlags, FileType, OFlags, RawDir, RenameFlags, ResolveFlags, Timespec, Timestamps};
+
+use super::Errno;
+use super::xattr;
+use crate::model::{Device, Kind, LayerPath, Mode, Node, Timestamp};
+
+/// An open directory (`O_RDONLY | O_DIRECTORY`).
+#[derive(Debug)]
+pub struct Dir {
+    fd: OwnedFd,
+}
+
+/// What lstat(2) says of a file, in our types; owners and marks are raw, as the host has them.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct RawStat {
+    /// Type.
+    pub kind: Kind,
+    /// Permission bits.
+    pub mode: Mode,
+    /// The host's owner.
+    pub uid: u32,
+    /// The host's group.
+    pub gid: u32,
+    /// Link count.
+    pub nlink: u64,
+    /// Size in bytes.
+    pub size: u64,
+    /// Allocated 512-byte blocks.
+    pub blocks: u64,
+    /// File system's device number, raw.
+    pub dev: u64,
+    /// Inode number.
+    pub ino: u64,
+    /// The device that a device node names.
+    pub rdev: Device,
+    /// Last change of content.
+    pub mtime: Timestamp,
+    /// Last read.
+    pub atime: Timestamp,
+    /// Last change of the inode.
+    pub ctime: Timestamp,
+}
+
+impl RawStat {
+    /// Whether this is the kernel's whiteout: a character device 0:0.
+    pub fn is_whiteout(&self) -> bool {
+        self.kind == Kind::CharDevice && self.rdev == Device { major: 0, minor: 0 }
+    }
+}
+
+/// One name as a directory lists it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct RawItem {
+    /// The raw name.
+    pub name: Box<[u8]>,
+    /// The inode number as listed.
+    pub ino: u64,
+    /// The type, where the file system lists it.
+    pub kind: Option<Kind>,
+}
+
+fn kind_of(file_type: FileType) -> Option<Kind> {
+    Some(match file_type {
+        FileType::Directory => Kind::Dir,
+        FileType::RegularFile => Kind::File,
+        FileType::Symlink => Kind::Symlink,
+        FileType::Fifo => Kind::Fifo,
+        FileType::Socket => Kind::Socket,
+        FileType::CharacterDevice => Kind::CharDevice,
+        FileType::BlockDevice => Kind::BlockDevice,
+        FileType::Unknown => return None,
+    })
+}
+
+#[expect(clippy::unnecessary_cast, clippy::cast_sign_loss, reason = "field widths differ between architectures")]
+#[expect(clippy::cast_possible_truncation, reason = "nanoseconds fit 32 bits")]
+fn convert(stat: &rustix::fs::Stat) -> Result<RawStat, Errno> {
+    let time = |secs, nanos| Timestamp { secs: secs as i64, nanos: nanos as u32 };
+    Ok(RawStat {
+        kind: kind_of(FileType::from_raw_mode(stat.st_mode)).ok_or(Errno::INVAL)?,
+        mode: Mode::new(stat.st_mode),
+        uid: stat.st_uid,
+        gid: stat.st_gid,
+        nlink: stat.st_nlink as u64,
+        size: stat.st_size as u64,
+        blocks: stat.st_blocks as u64,
+        dev: stat.st_dev,
+        ino: stat.st_ino,
+        rdev: Device { major: rustix::fs::major(stat.st_rdev), minor: rustix::fs::minor(stat.st_rdev) },
+        mtime: time(stat.st_mtime, stat.st_mtime_nsec as i64),
+        atime: time(stat.st_atime, stat.st_atime_nsec as i64),
+        ctime: time(stat.st_ctime, stat.st_ctime_nsec as i64),
+    })
+}
+
+/// fstat(2) of any descriptor.
+pub fn stat_fd(fd: impl AsFd) -> Result<RawStat, Errno> {
+    convert(&rustix::fs::fstat(fd)?)
+}
+
+/// A descriptor's path on the host, by `/proc/self/fd` (for messages and for programs that need a path).
+pub fn path_of(fd: impl AsFd) -> Result<PathBuf, Errno> {
+    use std::os::fd::AsRawFd;
+    use std::os::unix::ffi::OsStringExt;
+    let link = format!("/proc/self/fd/{}", fd.as_fd().as_raw_fd());
+    let target = rustix::fs::readlink(link, Vec::new())?;
+    Ok(PathBuf::from(std::ffi::OsString::from_vec(target.into_bytes())))
+}
+
+fn timestamps(atime: Option<Timestamp>, mtime: Option<Timestamp>) -> Timestamps {
+    let convert = |time: Option<Timestamp>| match time {
+        Some(time) => Timespec { tv_sec: time.secs, tv_nsec: i64::from(time.nanos) },
+        None => Timespec { tv_sec: 0, tv_nsec: rustix::fs::UTIME_OMIT },
+    };
+    Timestamps { last_access: convert(atime), last_modification: convert(mtime) }
+}
+
+fn raw_mode(mode: Mode) -> rustix::fs::Mode {
+    rustix::fs::Mode::from_raw_mode(mode.bits())
+}
+
+impl Dir {
+    /// Opens a host directory; symlinks on the way are followed.
+    pub fn open(path: &Path) -> Result<Self, Errno> {
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        Ok(Self { fd: rustix::fs::open(path, flags, rustix::fs::Mode::empty())? })
+    }
+
+    /// Takes an open directory descriptor.
+    pub fn from_fd(fd: OwnedFd) -> Self {
+        Self { fd }
+    }
+
+    /// A second handle on the same directory.
+    pub fn duplicate(&self) -> Result<Self, Errno> {
+        Ok(Self { fd: rustix::io::fcntl_dupfd_cloexec(&self.fd, 0)? })
+    }
+
+    /// Opens a directory right inside this one.
+    pub fn dir(&self, name: &[u8]) -> Result<Self, Errno> {
+        Ok(Self { fd: self.open_raw(name, OFlags::RDONLY | OFlags::DIRECTORY, Mode::default())? })
+    }
+
+    /// Opens the directory `path` beneath this one; a symlink on the way is refused (`ELOOP`).
+    pub fn beneath(&self, path: &LayerPath) -> Result<Self, Errno> {
+        if path.is_root() {
+            return self.duplicate();
+        }
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_MAGICLINKS;
+        Ok(Self { fd: self.openat2(path.as_bytes(), flags, Mode::default(), resolve)? })
+    }
+
+    /// Opens a file beneath this directory for reading, without following any symlink.
+    pub fn file_beneath(&self, path: &LayerPath) -> Result<File, Errno> {
+        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK;
+        let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_MAGICLINKS;
+        Ok(File::from(self.openat2(path.as_bytes(), flags, Mode::default(), resolve)?))
+    }
+
+    /// Opens `path` as `chroot` to this directory would: symlinks followed, but never out of it.
+    pub fn in_root(&self, path: &[u8], flags: OFlags, mode: Mode) -> Result<OwnedFd, Errno> {
+        let path = if path.is_empty() { b"." } else { path };
+        self.openat2(path, flags | OFlags::CLOEXEC, mode, ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS)
+    }
+
+    /// The directory that holds `path`, resolved as [`Dir::in_root`], and the last name; `None` for the root.
+    pub fn parent_in_root<'a>(&self, path: &'a LayerPath) -> Result<Option<(Self, &'a [u8])>, Errno> {
+        let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else {
+            return Ok(None);
+        };
+        let dir = self.in_root(parent.as_bytes(), OFlags::RDONLY | OFlags::DIRECTORY, Mode::default())?;
+        Ok(Some((Self { fd: dir }, name)))
+    }
+
+    fn openat2(&self, path: &[u8], flags: OFlags, mode: Mode, resolve: ResolveFlags) -> Result<OwnedFd, Errno> {
+        let create = flags.intersects(OFlags::CREATE | OFlags::TMPFILE);
+        let mode = if create { raw_mode(mode) } else { rustix::fs::Mode::empty() };
+        for _ in 0..64 {
+            match rustix::fs::openat2(&self.fd, path, flags, mode, resolve) {
+                // a rename elsewhere raced with the resolution: openat2(2) says to try again
+                Err(Errno::AGAIN) => {}
+                other => return other,
+            }
+        }
+        Err(Errno::AGAIN)
+    }
+
+    /// Opens a name right inside with raw flags; a symlink gives `ELOOP`.
+    pub fn open_raw(&self, name: &[u8], flags: OFlags, mode: Mode) -> Result<OwnedFd, Errno> {
+        rustix::fs::openat(&self.fd, name, flags | OFlags::NOFOLLOW | OFlags::CLOEXEC, raw_mode(mode))
+    }
+
+    /// Opens a regular file right inside for reading.
+    pub fn file(&self, name: &[u8]) -> Result<File, Errno> {
+        Ok(File::from(self.open_raw(name, OFlags::RDONLY | OFlags::NONBLOCK, Mode::default())?))
+    }
+
+    /// Makes and opens a new regular file for reading and writing; `EEXIST` if the name is taken.
+    pub fn create(&self, name: &[u8], mode: Mode) -> Result<File, Errno> {
+        let flags = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL;
+        Ok(File::from(self.open_raw(name, flags, mode)?))
+    }
+
+    /// An `O_PATH` handle on whatever the name is, a symlink too.
+    pub fn handle(&self, name: &[u8]) -> Result<OwnedFd, Errno> {
+        self.open_raw(name, OFlags::PATH, Mode::default())
+    }
+
+    /// lstat(2) of a name right inside.
+    pub fn stat(&self, name: &[u8]) -> Result<RawStat, Errno> {
+        convert(&rustix::fs::statat(&self.fd, name, AtFlags::SYMLINK_NOFOLLOW)?)
+    }
+
+    /// fstat(2) of this directory itself.
+    pub fn stat_self(&self) -> Result<RawStat, Errno> {
+        stat_fd(&self.fd)
+    }
+
+    /// Every name but `.` and `..`, in the file system's order.
+    ///
+    /// Reads through a fresh open, so that several walks of one [`Dir`] never share an offset.
+    pub fn items(&self) -> Result<Vec<RawItem>, Errno> {
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let fd = rustix::fs::openat(&self.fd, c".", flags, rustix::fs::Mode::empty())?;
+        let mut buffer = vec![MaybeUninit::<u8>::uninit(); 32 * 1024];
+        let mut found = Vec::new();
+        let mut listing = RawDir::new(fd, &mut buffer);
+        while let Some(item) = listing.next() {
+            let item = item?;
+            let name = item.file_name().to_bytes();
+            if name != b"." && name != b".." {
+                found.push(RawItem { name: name.into(), ino: item.ino(), kind: kind_of(item.file_type()) });
+            }
+        }
+        Ok(found)
+    }
+
+    /// The target of a symlink right inside.
+    pub fn read_link(&self, name: &[u8]) -> Result<Vec<u8>, Errno> {
+        Ok(rustix::fs::readlinkat(&self.fd, name, Vec::new())?.into_bytes())
+    }
+
+    /// mkdir(2) with exactly this mode, whatever the umask.
+    pub fn mkdir(&self, name: &[u8], mode: Mode) -> Result<(), Errno> {
+        rustix::fs::mkdirat(&self.fd, name, raw_mode(mode))?;
+        // the umask takes bits away, and a setgid parent adds one
+        if self.stat(name)?.mode == mode { Ok(()) } else { self.chmod(name, mode) }
+    }
+
+    /// mknod(2) with exactly this mode: a fifo, a socket, a device or an empty file.
+    pub fn mknod(&self, name: &[u8], node: &Node, mode: Mode) -> Result<(), Errno> {
+        let (file_type, device) = match node {
+            Node::File { .. } => (FileType::RegularFile, 0),
+            Node::Fifo => (FileType::Fifo, 0),
+            Node::Socket => (FileType::Socket, 0),
+            Node::CharDevice(device) => (FileType::CharacterDevice, rustix::fs::makedev(device.major, device.minor)),
+            Node::BlockDevice(device) => (FileType::BlockDevice, rustix::fs::makedev(device.major, device.minor)),
+            Node::Dir { .. } | Node::Symlink { .. } => return Err(Errno::INVAL),
+        };
+        rustix::fs::mknodat(&self.fd, name, file_type, raw_mode(mode), device)?;
+        if self.stat(name)?.mode == mode { Ok(()) } else { self.chmod(name, mode) }
+    }
+
+    /// Makes the kernel's whiteout, a character device 0:0; `EPERM` where the file system is itself an overlay.
+    pub fn whiteout(&self, name: &[u8]) -> Result<(), Errno> {
+        rustix::fs::mknodat(&self.fd, name, FileType::CharacterDevice, rustix::fs::Mode::empty(), 0)
+    }
+
+    /// symlink(2).
+    pub fn symlink(&self, target: &[u8], name: &[u8]) -> Result<(), Errno> {
+        rustix::fs::symlinkat(target, &self.fd, name)
+    }
+
+    /// link(2) of the file itself into another directory.
+    pub fn link(&self, name: &[u8], to: &Self, new: &[u8]) -> Result<(), Errno> {
+        rustix::fs::linkat(&self.fd, name, &to.fd, new, AtFlags::empty())
+    }
+
+    /// unlink(2).
+    pub fn unlink(&self, name: &[u8]) -> Result<(), Errno> {
+        rustix::fs::unlinkat(&self.fd, name, AtFlags::empty())
+    }
+
+    /// rmdir(2).
+    pub fn rmdir(&self, name: &[u8]) -> Result<(), Errno> {
+        rustix::fs::unlinkat(&self.fd, name, AtFlags::REMOVEDIR)
+    }
+
+    /// renameat2(2) into another directory.
+    pub fn rename(&self, name: &[u8], to: &Self, new: &[u8], flags: RenameFlags) -> Result<(), Errno> {
+        rustix::fs::renameat_with(&self.fd, name, &to.fd, new, flags)
+    }
+
+    /// chmod(2) of the file itself; a symlink gives `EOPNOTSUPP`.
+    pub fn chmod(&self, name: &[u8], mode: Mode) -> Result<(), Errno> {
+        let handle = self.handle(name)?;
+        chmod_fd(&handle, mode)
+    }
+
+    /// lchown(2).
+    pub fn chown(&self, name: &[u8], uid: u32, gid: u32) -> Result<(), Errno> {
+        let (uid, gid) = (rustix::fs::Uid::from_raw(uid), rustix::fs::Gid::from_raw(gid));
+        rustix::fs::chownat(&self.fd, name, Some(uid), Some(gid), AtFlags::SYMLINK_NOFOLLOW)
+    }
+
+    /// utimensat(2) of the file itself; `None` leaves a time as it is.
+    pub fn set_times(&self, name: &[u8], atime: Option<Timestamp>, mtime: Option<Timestamp>) -> Result<(), Errno> {
+        rustix::fs::utimensat(&self.fd, name, &timestamps(atime, mtime), AtFlags::SYMLINK_NOFOLLOW)
+    }
+
+    /// utimensat(2) of this directory itself.
+    pub fn set_times_self(&self, atime: Option<Timestamp>, mtime: Option<Timestamp>) -> Result<(), Errno> {
+        rustix::fs::futimens(&self.fd, &timestamps(atime, mtime))
+    }
+
+    /// Removes a name and everything beneath it; a missing name is no error. Never follows symlinks or mounts.
+    ///
+    /// Directories that deny their owner are opened up first, so that a layer's tree can always be dropped.
+    pub fn remove_tree(&self, name: &[u8]) -> Result<(), Errno> {
+        match self.unlink(name) {
+            Ok(()) | Err(Errno::NOENT) => return Ok(()),
+            Err(Errno::ISDIR | Errno::PERM) => {}
+            Err(error) => return Err(error),
+        }
+        match self.rmdir(name) {
+            Ok(()) | Err(Errno::NOENT) => return Ok(()),
+            Err(Errno::NOTEMPTY | Errno::EXIST | Errno::ACCESS) => {}
+            Err(error) => return Err(error),
+        }
+        let inner = match self.dir(name) {
+            Ok(dir) => dir,
+            Err(Errno::ACCESS) => {
+                self.chmod(name, Mode::new(0o700))?;
+                self.dir(name)?
+            }
+            Err(error) => return Err(error),
+        };
+        let stat = inner.stat_self()?;
+        if stat.mode.bits() & 0o700 != 0o700 {
+            chmod_fd(&inner.fd, Mode::new(0o700))?;
+        }
+        for item in inner.items()? {
+            inner.remove_tree(&item.name)?;
+        }
+        self.rmdir(name)
+    }
+
+    /// All raw attributes of this directory itself.
+    pub fn xattrs_self(&self) -> Result<xattr::RawXattrs, Errno> {
+        xattr::all(&self.fd)
+    }
+
+    /// This directory's path on the host.
+    pub fn host_path(&self) -> Result<PathBuf, Errno> {
+        path_of(&self.fd)
+    }
+}
+
+impl AsFd for Dir {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.fd.as_fd()
+    }
+}
+
+/// chmod(2) of an open file, by any descriptor (`O_PATH` too).
+pub fn chmod_fd(fd: impl AsFd, mode: Mode) -> Result<(), Errno> {
+    use std::os::fd::AsRawFd;
+    rustix::fs::chmod(format!("/proc/self/fd/{}", fd.as_fd().as_raw_fd()), raw_mode(mode))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_walk_beneath_never_leaves_the_directory() {
+        let host = tempfile::tempdir().unwrap();
+        let dir = Dir::open(host.path()).unwrap();
+        dir.mkdir(b"d", Mode::new(0o755)).unwrap();
+        dir.symlink(b"/etc", b"link").unwrap();
+        let path = |text: &str| LayerPath::parse(text.as_bytes()).unwrap();
+        assert!(dir.beneath(&path("d")).is_ok());
+        assert_eq!(dir.beneath(&path("link")).unwrap_err(), Errno::LOOP);
+        assert_eq!(dir.file_beneath(&path("link/passwd")).unwrap_err(), Errno::LOOP);
+        // as chroot: /etc means DIR/etc, which is not there
+        let opened = dir.in_root(b"link/passwd", OFlags::RDONLY, Mode::default());
+        assert_eq!(opened.unwrap_err(), Errno::NOENT);
+    }
+
+    #[test]
+    fn remove_tree_takes_directories_that_deny_their_owner() {
+        let host = tempfile::tempdir().unwrap();
+        let dir = Dir::open(host.path()).unwrap();
+        dir.mkdir(b"d", Mode::new(0o755)).unwrap();
+        let inner = dir.dir(b"d").unwrap();
+        inner.create(b"f", Mode::new(0o600)).unwrap();
+        dir.chmod(b"d", Mode::new(0)).unwrap();
+        dir.remove_tree(b"d").unwrap();
+        assert_eq!(dir.stat(b"d").unwrap_err(), Errno::NOENT);
+        dir.remove_tree(b"d").unwrap();
+    }
+
+    #[test]
+    fn attributes_are_of_the_file_itself() {
+        let host = tempfile::tempdir().unwrap();
+        let dir = Dir::open(host.path()).unwrap();
+        let file = dir.create(b"f", Mode::new(0o640)).unwrap();
+        assert_eq!(dir.stat(b"f").unwrap().mode, Mode::new(0o640));
+        xattr::set(&file, b"user.a", b"1").unwrap();
+        dir.symlink(b"f", b"s").unwrap();
+        assert_eq!(xattr::all_at(&dir, b"s").unwrap(), []);
+        assert_eq!(xattr::all_at(&dir, b"f").unwrap(), [(b"user.a".to_vec(), b"1".to_vec())]);
+        assert_eq!(xattr::get(dir.handle(b"f").unwrap(), b"user.a").unwrap(), b"1");
+    }
+}
