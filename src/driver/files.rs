@@ -147,7 +147,12 @@ pub trait Files {
     /// lchown(2) to the layer's owner; where the host refuses to give it, it is kept in `user.ufs.owner`.
     fn chown(&self, path: &LayerPath, uid: u32, gid: u32) -> Result<(), Errno>;
     /// utimensat(2) on the file itself, not what a symlink points to; `None` leaves a time as it is.
-    fn set_times(&self, path: &LayerPath, atime: Option<Timestamp>, mtime: Option<Timestamp>) -> Result<(), Errno>;
+    fn set_times(
+        &self,
+        path: &LayerPath,
+        atime: Option<Timestamp>,
+        mtime: Option<Timestamp>,
+    ) -> Result<(), Errno>;
     /// truncate(2); follows symlinks.
     fn truncate(&self, path: &LayerPath, size: u64) -> Result<(), Errno>;
     /// lgetxattr(2), of the user's own view (bookkeeping answers `ENODATA`).

@@ -168,9 +168,10 @@ impl ChainId {
     /// image-spec `config.md`: `ChainID(n) = sha256(ChainID(n-1) + " " + DiffID(n))` over the printed digests.
     pub fn of(stack: &[DiffId]) -> Option<Self> {
         let (first, rest) = stack.split_first()?;
-        Some(rest.iter().fold(Self(first.0), |chain, diff| {
-            Self(Digest::of(format!("{chain} {diff}").as_bytes()))
-        }))
+        Some(
+            rest.iter()
+                .fold(Self(first.0), |chain, diff| Self(Digest::of(format!("{chain} {diff}").as_bytes()))),
+        )
     }
 }
 

@@ -18,7 +18,6 @@ pub struct ModeError {
 impl Mode {
     /// Keeps the 12 permission bits of a raw mode.
     pub const fn new(bits: u32) -> Self {
-        #[expect(clippy::cast_possible_truncation, reason = "masked to 12 bits")]
         Self((bits & 0o7777) as u16)
     }
 

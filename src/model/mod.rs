@@ -15,5 +15,5 @@ pub use digest::{ChainId, DiffId, Digest, DigestError, Hasher, TreeId};
 pub use meta::{Metadata, Mode, ModeError, Timestamp, Xattrs};
 pub use name::{LayerName, NameError, is_id};
 pub use node::{Device, Entry, Kind, LinkGroup, Node};
-pub use ondisk::{Decoded, Opaque, decode_xattrs, encode_owner, encode_node, escape_name, names};
+pub use ondisk::{Decoded, Opaque, decode_xattrs, encode_node, encode_owner, escape_name, names};
 pub use path::{LayerPath, NAME_MAX, PATH_MAX, PathError};

@@ -12,7 +12,9 @@ pub struct LayerName(String);
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum NameError {
     /// A character or the form is not allowed.
-    #[error("`{text}` is not a name (letters, digits, `.`, `_`, `-` and single `/`, a letter or digit first)")]
+    #[error(
+        "`{text}` is not a name (letters, digits, `.`, `_`, `-` and single `/`, a letter or digit first)"
+    )]
     Form {
         /// The text as given.
         text: String,

@@ -74,7 +74,8 @@ pub fn decode_xattrs<'a>(raw: impl IntoIterator<Item = (&'a [u8], &'a [u8])>) ->
                     let plain = [names::OVERLAY, rest].concat();
                     decoded.xattrs.insert(plain.into(), value.into());
                 } else if is_carried(name) {
-                    let value = if name == b"security.capability" { capability_v2(value) } else { value.into() };
+                    let value =
+                        if name == b"security.capability" { capability_v2(value) } else { value.into() };
                     decoded.xattrs.insert(name.into(), value);
                 }
             }

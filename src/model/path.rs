@@ -151,7 +151,6 @@ impl Ord for LayerPath {
     }
 }
 
-
 impl fmt::Debug for LayerPath {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "/{}", self.0.escape_ascii())

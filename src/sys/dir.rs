@@ -83,7 +83,11 @@ fn kind_of(file_type: FileType) -> Option<Kind> {
     })
 }
 
-#[expect(clippy::unnecessary_cast, clippy::cast_sign_loss, reason = "field widths differ between architectures")]
+#[expect(
+    clippy::unnecessary_cast,
+    clippy::cast_sign_loss,
+    reason = "field widths differ between architectures"
+)]
 #[expect(clippy::cast_possible_truncation, reason = "nanoseconds fit 32 bits")]
 fn convert(stat: &rustix::fs::Stat) -> Result<RawStat, Errno> {
     let time = |secs, nanos| Timestamp { secs: secs as i64, nanos: nanos as u32 };
@@ -184,7 +188,13 @@ impl Dir {
         Ok(Some((Self { fd: dir }, name)))
     }
 
-    fn openat2(&self, path: &[u8], flags: OFlags, mode: Mode, resolve: ResolveFlags) -> Result<OwnedFd, Errno> {
+    fn openat2(
+        &self,
+        path: &[u8],
+        flags: OFlags,
+        mode: Mode,
+        resolve: ResolveFlags,
+    ) -> Result<OwnedFd, Errno> {
         let create = flags.intersects(OFlags::CREATE | OFlags::TMPFILE);
         let mode = if create { raw_mode(mode) } else { rustix::fs::Mode::empty() };
         for _ in 0..64 {
@@ -265,8 +275,12 @@ impl Dir {
             Node::File { .. } => (FileType::RegularFile, 0),
             Node::Fifo => (FileType::Fifo, 0),
             Node::Socket => (FileType::Socket, 0),
-            Node::CharDevice(device) => (FileType::CharacterDevice, rustix::fs::makedev(device.major, device.minor)),
-            Node::BlockDevice(device) => (FileType::BlockDevice, rustix::fs::makedev(device.major, device.minor)),
+            Node::CharDevice(device) => {
+                (FileType::CharacterDevice, rustix::fs::makedev(device.major, device.minor))
+            }
+            Node::BlockDevice(device) => {
+                (FileType::BlockDevice, rustix::fs::makedev(device.major, device.minor))
+            }
             Node::Dir { .. } | Node::Symlink { .. } => return Err(Errno::INVAL),
         };
         rustix::fs::mknodat(&self.fd, name, file_type, raw_mode(mode), device)?;
@@ -316,7 +330,12 @@ impl Dir {
     }
 
     /// utimensat(2) of the file itself; `None` leaves a time as it is.
-    pub fn set_times(&self, name: &[u8], atime: Option<Timestamp>, mtime: Option<Timestamp>) -> Result<(), Errno> {
+    pub fn set_times(
+        &self,
+        name: &[u8],
+        atime: Option<Timestamp>,
+        mtime: Option<Timestamp>,
+    ) -> Result<(), Errno> {
         rustix::fs::utimensat(&self.fd, name, &timestamps(atime, mtime), AtFlags::SYMLINK_NOFOLLOW)
     }
 

@@ -56,12 +56,12 @@ pub fn get(fd: impl AsFd, name: &[u8]) -> Result<Vec<u8>, Errno> {
 
 /// Sets one attribute of an open file (any descriptor).
 pub fn set(fd: impl AsFd, name: &[u8], value: &[u8]) -> Result<(), Errno> {
-    rustix::fs::setxattr(&by_fd(&fd), name, value, XattrFlags::empty())
+    rustix::fs::setxattr(by_fd(&fd), name, value, XattrFlags::empty())
 }
 
 /// Removes one attribute of an open file (any descriptor).
 pub fn remove(fd: impl AsFd, name: &[u8]) -> Result<(), Errno> {
-    rustix::fs::removexattr(&by_fd(&fd), name)
+    rustix::fs::removexattr(by_fd(&fd), name)
 }
 
 /// The names of an open file's attributes (any descriptor).
