@@ -1,7 +1,7 @@
 //! One layer as a value: what it puts, and what it deletes.
 
-use std::collections::BTreeMap;
-use std::collections::BTreeSet;
+use std::collections::btree_map::Range;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Entry, LayerPath, Node};
 
@@ -74,6 +74,19 @@ impl Changeset {
     /// The changes at `dir` and beneath it, in order.
     pub fn within<'a>(&'a self, dir: &'a LayerPath) -> impl Iterator<Item = (&'a LayerPath, &'a Change)> {
         self.changes.range(dir..).take_while(move |(path, _)| path.is_within(dir))
+    }
+
+    /// The changes from `path` on, in order.
+    pub fn from_path(&self, path: &LayerPath) -> Range<'_, LayerPath, Change> {
+        self.changes.range::<LayerPath, _>(path..)
+    }
+
+    /// The changes that come after `dir` and everything beneath it, in order.
+    pub fn beyond(&self, dir: &LayerPath) -> Range<'_, LayerPath, Change> {
+        if dir.is_root() {
+            return Range::default();
+        }
+        self.changes.range(dir.subtree_end()..)
     }
 
     /// How many changes there are.

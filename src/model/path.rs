@@ -127,6 +127,12 @@ impl LayerPath {
             || self.0.strip_prefix(&*dir.0).is_some_and(|rest| matches!(rest.first(), None | Some(b'/')))
     }
 
+    /// The first key after everything beneath this path; for ranges only, as its last name may be too long.
+    pub(super) fn subtree_end(&self) -> Self {
+        // beneath, a separator (the smallest byte) follows; a sibling continues with a byte from 1 on
+        Self([&self.0, &b"\x01"[..]].concat().into())
+    }
+
     /// The rest of this path below `dir`; `None` if it is not within.
     pub fn below(&self, dir: &Self) -> Option<Self> {
         if !self.is_within(dir) {
@@ -146,8 +152,11 @@ impl PartialOrd for LayerPath {
 impl Ord for LayerPath {
     fn cmp(&self, other: &Self) -> Ordering {
         // as if the separator were the smallest byte: the order of a walk that sorts each directory
-        let key = |&b: &u8| if b == b'/' { 0 } else { b };
-        self.0.iter().map(key).cmp(other.0.iter().map(key))
+        let key = |b: u8| if b == b'/' { 0 } else { b };
+        match self.0.iter().zip(&other.0).find(|(a, b)| a != b) {
+            Some((&a, &b)) => key(a).cmp(&key(b)),
+            None => self.0.len().cmp(&other.0.len()),
+        }
     }
 }
 

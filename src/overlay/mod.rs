@@ -1,5 +1,37 @@
 //! The overlay rules as pure functions on change sets: the oracle of the tests, the source of the views.
+//!
+//! A stack is a slice of layers, bottom → top; an upper is just the last one. The rules, for a path whose
+//! parent directory is merged of some layers:
+//!
+//! - the topmost of those layers that speaks about the path decides: a whiteout deletes it, a file supplies
+//!   it, a directory supplies it and merges with the directories further down;
+//! - merging ends at an opaque directory, a whiteout or a file: whatever lies below that is cut off;
+//! - the metadata of a merged directory are the topmost one's;
+//! - what a layer holds beneath a directory counts only if that directory is part of the merge;
+//! - the root is always merged: its opaque mark cuts off nothing.
+//!
+//! Every function here is one merged pass over the sorted layers ([`walk`]), never a lookup a path.
+//!
+//! # Source
+//! Linux `Documentation/filesystems/overlayfs.rst`, "Upper and Lower", "whiteouts and opaque directories",
+//! "Multiple lower layers"; the root's opaque mark: seen on Linux 6.18.
 
+mod choose;
+mod compare;
+mod diff;
+mod explain;
+mod matrix;
 mod report;
+mod resolve;
+mod survey;
+#[cfg(test)]
+mod tests;
+mod walk;
 
+pub use compare::metadata_aspects;
+pub use diff::{SameContent, diff};
+pub use explain::explain;
+pub use matrix::matrix;
 pub use report::*;
+pub use resolve::{Resolved, list, resolve, tree};
+pub use survey::effects;

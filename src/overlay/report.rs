@@ -24,7 +24,7 @@ pub enum Cell {
 /// Why a row looks as it does: what the topmost layer that speaks about the path does.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum RowNote {
-    /// Exactly one layer speaks about it, and it is in the union.
+    /// It is in the union, and exactly one layer holds it.
     Only {
         /// The layer.
         layer: usize,
@@ -66,20 +66,21 @@ pub struct Row {
     pub path: LayerPath,
     /// The union's file; `None` where the union has none (deleted or hidden).
     pub entry: Option<Entry>,
-    /// The type: the union's, else that of the topmost hidden file.
+    /// The type: the union's, else that of the topmost hidden file (of a whiteout with nothing beneath: file).
     pub kind: Kind,
     /// One cell a layer, bottom → top.
     pub cells: Vec<Cell>,
     /// Why.
     pub note: RowNote,
-    /// Where the row stands for a whole directory that was not unfolded: how many paths beneath it are left out.
+    /// On a directory not all of which is shown: how many paths beneath it have neither a row of their own nor
+    /// a directory between with one. If no row follows beneath it, the row stands for the whole directory.
     pub folded: Option<u64>,
 }
 
 /// The picture of a stack, bounded.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Matrix {
-    /// The rows, in path order (a directory right before what it holds).
+    /// The rows, in path order (a directory right before what it holds); the root has none.
     pub rows: Vec<Row>,
     /// How many paths have no row of their own.
     pub left_out: u64,
@@ -94,10 +95,11 @@ pub struct Matrix {
 pub struct LayerEffect {
     /// Paths it holds that the stack beneath does not show (the root not counted).
     pub added: u64,
-    /// Paths it holds that the stack beneath shows too; a directory counts only when its metadata differs.
+    /// Paths it holds that the stack beneath shows too; a directory counts only when its metadata differs
+    /// (the time aside) or it takes another file's place.
     pub changed: u64,
-    /// Paths that the stack beneath shows at the place of one of its whiteouts, opaque directories or
-    /// replaced directories (each deleted name once, not what lies beneath it).
+    /// Paths that the stack beneath shows and that this layer deletes by a whiteout or leaves out of a
+    /// directory that it made opaque: each deleted name once, not what lies beneath it.
     pub deleted: u64,
     /// Totals of the layer alone.
     pub counts: Counts,
@@ -171,7 +173,7 @@ pub struct Difference {
     pub aspects: Vec<Aspect>,
     /// Bytes that the upper holds for this path because it was copied up; 0 where nothing was.
     pub copied_up: u64,
-    /// For a deleted directory: how many paths beneath it went with it.
+    /// For a directory that was deleted or became another type: how many paths beneath it went with it.
     pub beneath: u64,
 }
 

@@ -1,0 +1,56 @@
+//! The rules one by one, on stacks written down as text; `random` compares with a naive oracle.
+
+mod random;
+mod rules;
+mod views;
+
+use crate::model::{Change, Changeset, Entry, LayerPath, Metadata, Mode, Node};
+
+pub(super) fn path(text: &str) -> LayerPath {
+    LayerPath::parse(text.as_bytes()).unwrap()
+}
+
+pub(super) fn entry(node: Node) -> Change {
+    let mode = Mode::new(if matches!(node, Node::Dir { .. }) { 0o755 } else { 0o644 });
+    Change::Put(Entry { node, meta: Metadata { mode, ..Metadata::default() }, link: None })
+}
+
+/// A layer of words: `dir/`, `opaque!/`, `file=SIZE`, `link>TARGET`, `-whiteout`; parents come by themselves.
+pub(super) fn layer(text: &str) -> Changeset {
+    let mut layer = Changeset::new();
+    layer.insert(LayerPath::root(), entry(Node::Dir { opaque: false }));
+    for word in text.split_whitespace() {
+        let (name, change) = if let Some(name) = word.strip_prefix('-') {
+            (name, Change::Whiteout)
+        } else if let Some(name) = word.strip_suffix("!/") {
+            (name, entry(Node::Dir { opaque: true }))
+        } else if let Some(name) = word.strip_suffix('/') {
+            (name, entry(Node::Dir { opaque: false }))
+        } else if let Some((name, target)) = word.split_once('>') {
+            (name, entry(Node::Symlink { target: target.as_bytes().into() }))
+        } else {
+            let (name, size) = word.split_once('=').unwrap();
+            (name, entry(Node::File { size: size.parse().unwrap() }))
+        };
+        for parent in path(name).ancestors() {
+            if layer.get(&parent).is_none() {
+                layer.insert(parent, entry(Node::Dir { opaque: false }));
+            }
+        }
+        layer.insert(path(name), change);
+    }
+    layer
+}
+
+/// Layers, bottom → top.
+pub(super) fn layers(texts: &[&str]) -> Vec<Changeset> {
+    texts.iter().map(|text| layer(text)).collect()
+}
+
+pub(super) fn stack(layers: &[Changeset]) -> Vec<&Changeset> {
+    layers.iter().collect()
+}
+
+pub(super) fn name(path: &LayerPath) -> String {
+    String::from_utf8(path.as_bytes().to_vec()).unwrap()
+}
