@@ -262,6 +262,11 @@ impl Dir {
         Ok(rustix::fs::readlinkat(&self.fd, name, Vec::new())?.into_bytes())
     }
 
+    /// The target of a symlink that is open as an `O_PATH` handle.
+    pub fn link_target(handle: impl AsFd) -> Result<Vec<u8>, Errno> {
+        Ok(rustix::fs::readlinkat(handle, c"", Vec::new())?.into_bytes())
+    }
+
     /// mkdir(2) with exactly this mode, whatever the umask.
     pub fn mkdir(&self, name: &[u8], mode: Mode) -> Result<(), Errno> {
         rustix::fs::mkdirat(&self.fd, name, raw_mode(mode))?;
