@@ -69,7 +69,8 @@ impl<'a> Pass<'_, 'a, '_, '_> {
         let (mut words, mut old, mut new) = (Vec::new(), Vec::new(), Vec::new());
         while let Some(path) = walk.next(&mut words) {
             let held = trail.above(path).clone();
-            let looked_up = |&layer: &usize| self.layers[layer].get(path).map(|change| Word { layer, change });
+            let looked_up =
+                |&layer: &usize| self.layers[layer].get(path).map(|change| Word { layer, change });
             let common: Vec<Word<'a>> = held.common.iter().filter_map(looked_up).collect();
             let of = |part: &dyn Fn(usize) -> bool, into: &mut Vec<Word<'a>>| {
                 into.clear();
@@ -120,7 +121,8 @@ impl<'a> Pass<'_, 'a, '_, '_> {
             (Some(_), None) => (DiffKind::Deleted, Vec::new()),
             (Some(old), Some(new)) if std::ptr::eq(old.entry, new.entry) => return,
             (Some(old), Some(new)) => {
-                let index = if new.layer < self.common { new.layer } else { new.layer - (self.olds - self.common) };
+                let index =
+                    if new.layer < self.common { new.layer } else { new.layer - (self.olds - self.common) };
                 let ask = || (self.same_content)(path, (old.layer, old.entry), (index, new.entry));
                 let aspects = aspects(old.entry, new.entry, ask);
                 if aspects.is_empty() {

@@ -47,7 +47,11 @@ pub fn resolve<'a>(stack: &[&'a Changeset], path: &LayerPath) -> Option<Resolved
 }
 
 /// The layers of a merged directory, and what cuts beneath it.
-fn merge<'a>(stack: &[&'a Changeset], dir: &LayerPath, spot: &Spot<'a>) -> (Vec<(usize, &'a Changeset)>, Cuts) {
+fn merge<'a>(
+    stack: &[&'a Changeset],
+    dir: &LayerPath,
+    spot: &Spot<'a>,
+) -> (Vec<(usize, &'a Changeset)>, Cuts) {
     let cuts = spot.cuts.with(dir, &spot.words);
     let floor = cuts.floor(stack.len());
     let part = spot.words.iter().filter(|word| word.is_dir() && word.layer >= floor);

@@ -106,9 +106,8 @@ impl<'a> Survey<'a> {
                 (Change::Whiteout, None) => {}
                 (Change::Put(_), None) => effect.added += u64::from(!path.is_root()),
                 (Change::Put(entry), Some(Resolved { entry: old, .. })) => {
-                    let merely_merged = entry.is_dir()
-                        && old.is_dir()
-                        && metadata_aspects(&old.meta, &entry.meta).is_empty();
+                    let merely_merged =
+                        entry.is_dir() && old.is_dir() && metadata_aspects(&old.meta, &entry.meta).is_empty();
                     effect.changed += u64::from(!merely_merged);
                 }
             }
@@ -145,7 +144,13 @@ impl<'a> Survey<'a> {
                 Change::Whiteout => Cell::Whiteout,
                 Change::Put(_) if !part => Cell::Hidden,
                 Change::Put(entry) if entry.is_opaque() => Cell::Opaque,
-                Change::Put(entry) if merging => if entry.is_dir() { Cell::Merges } else { Cell::Hidden },
+                Change::Put(entry) if merging => {
+                    if entry.is_dir() {
+                        Cell::Merges
+                    } else {
+                        Cell::Hidden
+                    }
+                }
                 Change::Put(_) => Cell::Supplies,
             };
             if part {
@@ -167,7 +172,10 @@ impl<'a> Survey<'a> {
         let layer = top.layer;
         if matches!(top.change, Change::Whiteout) {
             let below = words.iter().rev().find(|word| matches!(word.change, Change::Put(_)));
-            return RowNote::Deletes { layer, below: below.map(|word| word.layer).filter(|&below| below >= floor) };
+            return RowNote::Deletes {
+                layer,
+                below: below.map(|word| word.layer).filter(|&below| below >= floor),
+            };
         }
         let (mut merged, mut hidden, mut opaque) = (0, None, None);
         for (layer, cell) in self.judge(record) {

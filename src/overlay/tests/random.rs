@@ -67,7 +67,9 @@ type Naive = BTreeMap<LayerPath, (usize, Entry)>;
 fn naive(stack: &[&Changeset], dir: &LayerPath, layers: &[usize], out: &mut Naive) {
     let mut names: Vec<&LayerPath> = Vec::new();
     for &layer in layers {
-        names.extend(stack[layer].iter().map(|(path, _)| path).filter(|path| path.parent().as_ref() == Some(dir)));
+        names.extend(
+            stack[layer].iter().map(|(path, _)| path).filter(|path| path.parent().as_ref() == Some(dir)),
+        );
     }
     names.sort();
     names.dedup();
@@ -107,7 +109,11 @@ fn oracle(stack: &[&Changeset]) -> Naive {
 }
 
 /// Differences of two merged trees, path by path; contents of equal size count as equal only if `same`.
-fn naive_diff(old: &Naive, new: &Naive, same: &dyn Fn(&LayerPath) -> bool) -> Vec<(LayerPath, DiffKind, u64)> {
+fn naive_diff(
+    old: &Naive,
+    new: &Naive,
+    same: &dyn Fn(&LayerPath) -> bool,
+) -> Vec<(LayerPath, DiffKind, u64)> {
     let mut rows: Vec<(LayerPath, DiffKind, u64)> = Vec::new();
     let paths: std::collections::BTreeSet<&LayerPath> = old.keys().chain(new.keys()).collect();
     for path in paths {

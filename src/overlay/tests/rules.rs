@@ -91,8 +91,7 @@ fn names_that_sort_between_a_directory_and_its_children_do_no_harm() {
 fn a_directory_lists_its_direct_names_only() {
     let layers = layers(&["d/a=1 d/s/x=1 d/z=1 e=1", "d/ -d/z d/b=1"]);
     let stack = stack(&layers);
-    let names: Vec<String> =
-        list(&stack, &path("d")).unwrap().iter().map(|item| name(&item.path)).collect();
+    let names: Vec<String> = list(&stack, &path("d")).unwrap().iter().map(|item| name(&item.path)).collect();
     assert_eq!(names, ["d/a", "d/b", "d/s"]);
     assert_eq!(list(&stack, &path("e")), None);
     assert_eq!(list(&stack, &path("none")), None);
@@ -122,9 +121,9 @@ fn life(texts: &[&str], at: &str) -> Vec<String> {
             let word = match &step.kind {
                 StepKind::Created => "created".to_owned(),
                 StepKind::Merged { .. } => "merged".to_owned(),
-                StepKind::Replaced { aspects } => {
-                    aspects.iter().fold("replaced".to_owned(), |text, aspect| format!("{text} {}", aspect.word()))
-                }
+                StepKind::Replaced { aspects } => aspects
+                    .iter()
+                    .fold("replaced".to_owned(), |text, aspect| format!("{text} {}", aspect.word())),
                 StepKind::MadeOpaque => "opaque".to_owned(),
                 StepKind::Deleted => "deleted".to_owned(),
                 StepKind::DeletedNothing => "deleted nothing".to_owned(),
@@ -138,7 +137,10 @@ fn life(texts: &[&str], at: &str) -> Vec<String> {
 #[test]
 fn a_files_life_is_told_layer_by_layer() {
     let stack = ["a=1 d/x=1", "a=2", "-a", "-a", "a=9", "b=1"];
-    assert_eq!(life(&stack, "a"), ["0 created", "1 replaced content", "2 deleted", "3 deleted nothing", "4 created"]);
+    assert_eq!(
+        life(&stack, "a"),
+        ["0 created", "1 replaced content", "2 deleted", "3 deleted nothing", "4 created"]
+    );
     assert_eq!(life(&["d/x=1", "-d", "d/x=2"], "d/x"), ["0 created", "1 hidden with d", "2 created"]);
     assert_eq!(life(&["d/s/x=1", "d!/", "d/s/x=1"], "d/s/x"), ["0 created", "1 hidden with d", "2 created"]);
     assert_eq!(life(&["d/x=1", "d=1", "d/"], "d/x"), ["0 created", "1 hidden with d"]);

@@ -73,7 +73,10 @@ fn the_picture_shows_what_goes_with_a_parent() {
 
 #[test]
 fn a_directory_over_a_file_over_a_directory() {
-    assert_eq!(full(&["d/a=1", "d=1", "d/b=1", "d/"]), ["d hhmS merged", "d/a h... beneath 1", "d/b ..S. only 2"]);
+    assert_eq!(
+        full(&["d/a=1", "d=1", "d/b=1", "d/"]),
+        ["d hhmS merged", "d/a h... beneath 1", "d/b ..S. only 2"]
+    );
     assert_eq!(full(&["-a", "-b", "b!/"]), ["a x.. 0 deletes nothing", "b .xo only 2"]);
 }
 
@@ -85,7 +88,13 @@ fn a_big_picture_keeps_what_tells_something() {
     assert_eq!((bounded.total, bounded.left_out), (213, 198));
     let picture = picture(&bounded);
     assert_eq!(picture.len(), 15);
-    for row in ["dir0 S.. only 0 +20", "dir3 m.S merged +19", "dir3/f4 h.S 2 hides 0", "dir5/f6 h.x 2 deletes 0", "app/x .S. only 1"] {
+    for row in [
+        "dir0 S.. only 0 +20",
+        "dir3 m.S merged +19",
+        "dir3/f4 h.S 2 hides 0",
+        "dir5/f6 h.x 2 deletes 0",
+        "app/x .S. only 1",
+    ] {
         assert!(picture.iter().any(|line| line == row), "{row} in {picture:?}");
     }
     // what one layer alone supplies is unfolded whole or not at all
@@ -95,10 +104,14 @@ fn a_big_picture_keeps_what_tells_something() {
 
 #[test]
 fn a_single_big_layer_unfolds_the_directories_that_fit() {
-    let text: String = (0..50).map(|f| format!("big/f{f}=1 ")).chain(["small/a=1 small/b=1 top=1".to_owned()]).collect();
+    let text: String =
+        (0..50).map(|f| format!("big/f{f}=1 ")).chain(["small/a=1 small/b=1 top=1".to_owned()]).collect();
     let layers = layers(&[&text]);
     let bounded = matrix(&stack(&layers), 10);
-    assert_eq!(picture(&bounded), ["big S only 0 +50", "small S only 0", "small/a S only 0", "small/b S only 0", "top S only 0"]);
+    assert_eq!(
+        picture(&bounded),
+        ["big S only 0 +50", "small S only 0", "small/a S only 0", "small/b S only 0", "top S only 0"]
+    );
     assert_eq!(bounded.left_out, 50);
     assert_eq!(matrix(&stack(&layers), 0).left_out, 55);
 }
@@ -143,7 +156,8 @@ fn rows(differences: &[Difference]) -> Vec<String> {
 
 #[test]
 fn an_upper_against_what_lies_beneath() {
-    let layers = layers(&["a=1 b=1 d/x=1 d/s/y=1 e/1=1 e/2=1 f/1=1", "q=1", "a=5 -d n/m=1 e!/ e/2=1 f=3 q>t"]);
+    let layers =
+        layers(&["a=1 b=1 d/x=1 d/s/y=1 e/1=1 e/2=1 f/1=1", "q=1", "a=5 -d n/m=1 e!/ e/2=1 f=3 q>t"]);
     let stack = stack(&layers);
     let found = diff(&stack[..2], &stack, &mut |_, _, _| true);
     assert_eq!(
@@ -160,7 +174,10 @@ fn the_other_way_round_everything_comes_back() {
     let stack = stack(&layers);
     assert_eq!(rows(&diff(&stack, &stack[..1], &mut |_, _, _| true)), ["A d", "A d/s", "A d/s/y", "A d/x"]);
     assert_eq!(diff(&stack, &stack, &mut |_, _, _| false), vec![]);
-    assert_eq!(rows(&diff(&[], &stack[..1], &mut |_, _, _| true)), ["A ", "A a", "A d", "A d/s", "A d/s/y", "A d/x"]);
+    assert_eq!(
+        rows(&diff(&[], &stack[..1], &mut |_, _, _| true)),
+        ["A ", "A a", "A d", "A d/s", "A d/s/y", "A d/x"]
+    );
 }
 
 #[test]
