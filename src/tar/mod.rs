@@ -42,6 +42,7 @@ mod field;
 mod layer;
 mod note;
 mod pax;
+mod pending;
 mod reader;
 mod sparse;
 #[cfg(test)]

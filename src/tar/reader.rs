@@ -8,10 +8,10 @@ use std::io::{self, Read};
 use tar_core::Header;
 
 use super::content::Source;
+use super::pending::Pending;
 use super::sparse::{Extent, Map};
 use super::{BLOCK, Content, Note, OPAQUE, TarError, WHITEOUT, field, pax};
-use crate::model::{Device, Entry, LayerPath, Metadata, Mode, Node, PATH_MAX, Timestamp, Xattrs};
-use crate::model::{decode_xattrs, names};
+use crate::model::{Device, Entry, LayerPath, Node, PATH_MAX};
 
 /// How much of an archive's bookkeeping is held in memory.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -60,33 +60,6 @@ pub struct Reader<R> {
     limits: Limits,
     notes: Vec<Note>,
     done: bool,
-}
-
-/// What extension headers say about the next entry.
-#[derive(Default)]
-struct Pending {
-    bytes: u64,
-    gnu_name: Option<Vec<u8>>,
-    gnu_target: Option<Vec<u8>>,
-    path: Option<Vec<u8>>,
-    target: Option<Vec<u8>>,
-    size: Option<u64>,
-    uid: Option<u64>,
-    gid: Option<u64>,
-    mtime: Option<Timestamp>,
-    xattrs: Vec<(Vec<u8>, Vec<u8>)>,
-    text_acl: bool,
-    sparse: Sparse,
-}
-
-/// GNU's records on a sparse file, all versions.
-#[derive(Default)]
-struct Sparse {
-    name: Option<Vec<u8>>,
-    size: Option<u64>,
-    major: Option<u64>,
-    map: Option<Vec<Extent>>,
-    offset: Option<u64>,
 }
 
 impl<R: Read> Reader<R> {
@@ -254,67 +227,53 @@ impl<R: Read> Reader<R> {
         start: u64,
         mut pending: Pending,
     ) -> Result<Option<Item>, TarError> {
-        let damaged = |reason| TarError::Header { offset: start, reason };
-        let fields = header.as_ustar();
-        let kind = fields.typeflag[0];
+        let kind = header.as_ustar().typeflag[0];
         let name = pending.name(header);
         let is_file = matches!(kind, b'0' | 0 | b'7' | b'S');
-        let is_dir = kind == b'5' || is_file && kind != b'S' && name.ends_with(b"/");
         if !is_file && !matches!(kind, b'1'..=b'6') {
             return Err(TarError::Kind { name, kind });
         }
+        let is_dir = kind == b'5' || is_file && kind != b'S' && name.ends_with(b"/");
         // as in Go: only files bring content, whatever the size of another entry says
         let mut size = if is_file && !is_dir { pending.size.unwrap_or(stored) } else { 0 };
         self.set_content(size, start)?;
         if is_file && !is_dir {
-            if let Some(found) = self.sparse(header, &mut pending, size, start)? {
-                size = found;
-            }
+            size = self.sparse(header, &mut pending, size, start)?.unwrap_or(size);
         }
-        let Some((path, what)) = self.place(&name)? else {
+        let Some((path, mark)) = self.place(&name)? else {
             return Ok(None);
         };
-        let what = match what {
-            Some(mark) => {
-                if is_dir {
-                    return Err(TarError::Whiteout { name });
-                }
-                return Ok(Some(Item { path, what: mark }));
+        if let Some(mark) = mark {
+            return if is_dir {
+                Err(TarError::Whiteout { name })
+            } else {
+                Ok(Some(Item { path, what: mark }))
+            };
+        }
+        let node = match kind {
+            b'1' => {
+                let to = parse(&pending.target(header))?;
+                return Ok(Some(Item { path, what: What::Link { to } }));
             }
-            None => match kind {
-                b'1' => What::Link { to: parse(&pending.target(header))? },
-                _ => {
-                    let node = match kind {
-                        _ if is_dir => Node::Dir { opaque: false },
-                        b'2' => Node::Symlink { target: target(&path, pending.target(header))? },
-                        b'3' | b'4' => {
-                            let number =
-                                |field| field::fitting(field).ok_or_else(|| damaged("a device number"));
-                            let device = Device {
-                                major: number(&fields.dev_major)?,
-                                minor: number(&fields.dev_minor)?,
-                            };
-                            if kind == b'4' {
-                                Node::BlockDevice(device)
-                            } else if (device.major, device.minor) == (0, 0) {
-                                self.notes.push(Note::DeviceWhiteout { path: path.clone() });
-                                return Ok(Some(Item { path, what: What::Whiteout }));
-                            } else {
-                                Node::CharDevice(device)
-                            }
-                        }
-                        b'6' => Node::Fifo,
-                        _ => Node::File { size },
-                    };
-                    if pending.text_acl {
-                        self.notes.push(Note::TextAcl { path: path.clone() });
-                    }
-                    let meta = pending.metadata(header).map_err(damaged)?;
-                    What::Put(Entry { node, meta, link: None })
+            _ if is_dir => Node::Dir { opaque: false },
+            b'2' => Node::Symlink { target: target(&path, pending.target(header))? },
+            b'3' | b'4' => match (kind, device(header, start)?) {
+                (b'3', Device { major: 0, minor: 0 }) => {
+                    self.notes.push(Note::DeviceWhiteout { path: path.clone() });
+                    return Ok(Some(Item { path, what: What::Whiteout }));
                 }
+                (b'3', device) => Node::CharDevice(device),
+                (_, device) => Node::BlockDevice(device),
             },
+            b'6' => Node::Fifo,
+            _ => Node::File { size },
         };
-        Ok(Some(Item { path, what }))
+        if pending.text_acl {
+            self.notes.push(Note::TextAcl { path: path.clone() });
+        }
+        let damaged = |reason| TarError::Header { offset: start, reason };
+        let meta = pending.metadata(header).map_err(damaged)?;
+        Ok(Some(Item { path, what: What::Put(Entry { node, meta, link: None }) }))
     }
 
     /// Finds the layout of a sparse file; gives its full size.
@@ -459,108 +418,6 @@ impl<R: Read> Reader<R> {
     }
 }
 
-impl Pending {
-    /// Takes in PAX records; an empty value takes an earlier one back.
-    fn apply(&mut self, records: &[u8], limits: Limits) -> Result<(), &'static str> {
-        const NUMBER: &str = "a PAX record is no number";
-        let set = |value: &[u8]| (!value.is_empty()).then(|| value.to_vec());
-        let number = |value: &[u8]| match value {
-            b"" => Ok(None),
-            _ => pax::number(value).map(Some).ok_or(NUMBER),
-        };
-        for (key, value) in pax::parse(records).ok_or("a PAX record is damaged")? {
-            match key {
-                b"path" => self.path = set(value),
-                b"linkpath" => self.target = set(value),
-                b"size" => self.size = number(value)?,
-                b"uid" => self.uid = number(value)?,
-                b"gid" => self.gid = number(value)?,
-                b"mtime" if value.is_empty() => self.mtime = None,
-                b"mtime" => self.mtime = Some(pax::parse_time(value).ok_or("a PAX time is no number")?),
-                b"SCHILY.acl.access" | b"SCHILY.acl.default" | b"SCHILY.acl.ace" => self.text_acl = true,
-                b"GNU.sparse.name" => self.sparse.name = set(value),
-                b"GNU.sparse.major" => self.sparse.major = number(value)?,
-                b"GNU.sparse.size" | b"GNU.sparse.realsize" => self.sparse.size = number(value)?,
-                b"GNU.sparse.numblocks" => self.sparse.map = Some(Vec::new()),
-                b"GNU.sparse.offset" => self.sparse.offset = number(value)?,
-                b"GNU.sparse.numbytes" => {
-                    let pair = self.sparse.offset.take().zip(number(value)?).ok_or(NUMBER)?;
-                    self.sparse.map.get_or_insert_default().push(pair);
-                }
-                b"GNU.sparse.map" => {
-                    let numbers: Option<Vec<u64>> = value.split(|&b| b == b',').map(pax::number).collect();
-                    let numbers = numbers.filter(|numbers| numbers.len() % 2 == 0).ok_or(NUMBER)?;
-                    self.sparse.map = Some(numbers.chunks_exact(2).map(|pair| (pair[0], pair[1])).collect());
-                }
-                _ => {
-                    if let Some(name) = key.strip_prefix(pax::SCHILY_XATTR) {
-                        self.xattrs.push((pax::parse_name(name), value.to_vec()));
-                    } else if let Some(name) = key.strip_prefix(pax::LIBARCHIVE_XATTR) {
-                        let decoded = pax::parse_url(name).zip(pax::parse_base64(value));
-                        self.xattrs.push(decoded.ok_or("a PAX attribute is damaged")?);
-                    }
-                }
-            }
-        }
-        if self.sparse.map.as_ref().is_some_and(|map| map.len() > limits.extents) {
-            return Err("a sparse file has too many stretches");
-        }
-        Ok(())
-    }
-
-    /// The entry's raw name.
-    fn name(&mut self, header: &Header) -> Vec<u8> {
-        let fields = header.as_ustar();
-        let extended = self.sparse.name.take().or_else(|| self.path.take()).or_else(|| self.gnu_name.take());
-        extended.unwrap_or_else(|| {
-            let (prefix, name) = (field::text(&fields.prefix), field::text(&fields.name));
-            if header.is_ustar() && !prefix.is_empty() {
-                [prefix, b"/", name].concat()
-            } else {
-                name.to_vec()
-            }
-        })
-    }
-
-    /// The raw target of a link.
-    fn target(&mut self, header: &Header) -> Vec<u8> {
-        let extended = self.target.take().or_else(|| self.gnu_target.take());
-        extended.unwrap_or_else(|| field::text(&header.as_ustar().linkname).to_vec())
-    }
-
-    fn metadata(&self, header: &Header) -> Result<Metadata, &'static str> {
-        let fields = header.as_ustar();
-        let owner = |record: Option<u64>, field: &[u8]| match record {
-            Some(id) => id.try_into().ok(),
-            None => field::fitting(field),
-        };
-        let mtime = match self.mtime {
-            Some(mtime) => mtime,
-            None => Timestamp { secs: field::fitting(&fields.mtime).ok_or("a time is no number")?, nanos: 0 },
-        };
-        let mode: u64 = field::fitting(&fields.mode).ok_or("a mode is no number")?;
-        Ok(Metadata {
-            mode: Mode::new((mode & 0o7777) as u32),
-            uid: owner(self.uid, &fields.uid).ok_or("an owner is no number from 0 to 4294967295")?,
-            gid: owner(self.gid, &fields.gid).ok_or("a group is no number from 0 to 4294967295")?,
-            mtime,
-            xattrs: self.xattrs(),
-        })
-    }
-
-    /// The attributes as a layer carries them: overlay marks of a foreign archive are plain attributes.
-    fn xattrs(&self) -> Xattrs {
-        let plain = self.xattrs.iter().filter(|(name, _)| !name.starts_with(names::UFS));
-        let escaped: Vec<(Vec<u8>, &[u8])> = plain
-            .map(|(name, value)| match name.strip_prefix(names::OVERLAY) {
-                Some(rest) => ([names::ESCAPED, rest].concat(), &**value),
-                None => (name.clone(), &**value),
-            })
-            .collect();
-        decode_xattrs(escaped.iter().map(|(name, value)| (&**name, *value))).xattrs
-    }
-}
-
 fn padding(size: u64) -> u64 {
     size.wrapping_neg() % BLOCK as u64
 }
@@ -575,4 +432,14 @@ fn target(path: &LayerPath, target: Vec<u8>) -> Result<Box<[u8]>, TarError> {
         return Err(TarError::Target { path: path.clone() });
     }
     Ok(target.into())
+}
+
+/// A device's number.
+fn device(header: &Header, start: u64) -> Result<Device, TarError> {
+    let number = |field: &[u8]| {
+        let damaged = TarError::Header { offset: start, reason: "a device's number is no number" };
+        field::fitting(field).ok_or(damaged)
+    };
+    let fields = header.as_ustar();
+    Ok(Device { major: number(&fields.dev_major)?, minor: number(&fields.dev_minor)? })
 }

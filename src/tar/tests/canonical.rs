@@ -276,7 +276,7 @@ fn renumber(layer: Changeset) -> Changeset {
                     order.push(*group);
                 }
                 let place = order.iter().position(|other| other == group).unwrap();
-                *group = LinkGroup(place as u32);
+                *group = LinkGroup(u32::try_from(place).unwrap());
             }
             (path, change)
         })

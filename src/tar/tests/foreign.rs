@@ -163,7 +163,7 @@ fn marks_count_wherever_they_stand() {
 fn later_entries_replace_earlier_ones() {
     let link = |name: &str, to: &str| {
         raw(name.as_bytes(), b'1', USTAR, b"", |block| {
-            block[157..157 + to.len()].copy_from_slice(to.as_bytes())
+            block[157..157 + to.len()].copy_from_slice(to.as_bytes());
         })
     };
     let parts = [

@@ -15,7 +15,7 @@ fn no_name_leads_out_of_the_layer() {
         let error = refused(&[plain(name, b'0', b"")]);
         assert!(matches!(&error, TarError::Name { source: PathError::Parent, .. }), "{name}: {error}");
         let link = raw(b"l", b'1', USTAR, b"", |block| {
-            block[157..157 + name.len()].copy_from_slice(name.as_bytes())
+            block[157..157 + name.len()].copy_from_slice(name.as_bytes());
         });
         assert!(matches!(refused(&[link]), TarError::Name { .. }), "{name}");
     }
@@ -75,7 +75,7 @@ fn headers_that_lie_are_refused() {
 fn extensions_have_a_limit() {
     let huge = raw(b"x", b'x', USTAR, b"", |block| block[124..136].copy_from_slice(b"77777777777\0"));
     assert!(matches!(refused(&[huge]), TarError::TooBig { .. }));
-    let many: Vec<Vec<u8>> = (0..30).map(|_| raw(b"L", b'L', GNU, &[b'a'; 50_000], |_| {})).collect();
+    let many: Vec<Vec<u8>> = (0..30).map(|_| raw(b"L", b'L', GNU, &vec![b'a'; 50_000], |_| {})).collect();
     assert!(matches!(refused(&many), TarError::TooBig { .. }));
 }
 

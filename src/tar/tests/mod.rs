@@ -45,7 +45,7 @@ pub(super) fn layer(entries: impl IntoIterator<Item = (LayerPath, Change)>) -> C
 /// What the file at a path holds in these tests: bytes that follow from its name.
 pub(super) fn bytes_of(path: &LayerPath, size: u64) -> Vec<u8> {
     let seed = path.as_bytes().iter().fold(7_u8, |sum, byte| sum.wrapping_mul(31).wrapping_add(*byte));
-    (0..size).map(|place| seed.wrapping_add(place as u8)).collect()
+    (0..size).map(|place| seed.wrapping_add(place.to_le_bytes()[0])).collect()
 }
 
 pub(super) fn write(layer: &Changeset, root: bool) -> Result<Vec<u8>, TarError> {
