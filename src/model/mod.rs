@@ -4,6 +4,7 @@
 
 mod changeset;
 mod digest;
+mod identity;
 mod meta;
 mod name;
 mod node;
@@ -12,6 +13,7 @@ mod path;
 
 pub use changeset::{Change, Changeset, Counts};
 pub use digest::{ChainId, DiffId, Digest, DigestError, Hasher, TreeId};
+pub use identity::{Identity, WhiteoutForm};
 pub use meta::{Metadata, Mode, ModeError, Timestamp, Xattrs};
 pub use name::{LayerName, NameError, is_id};
 pub use node::{Device, Entry, Kind, LinkGroup, Node};

@@ -1,0 +1,48 @@
+//! Advisory locks between processes, by flock(2): gone with the process, however it ends.
+
+use std::fs::File;
+use std::path::Path;
+
+use rustix::fs::{FlockOperation, Mode, OFlags, flock};
+
+use super::{Errno, signals};
+
+/// A held lock; released when dropped.
+#[derive(Debug)]
+pub struct Lock(#[expect(dead_code, reason = "held for its lock")] File);
+
+fn open(path: &Path) -> Result<File, Errno> {
+    let flags = OFlags::RDWR | OFlags::CREATE | OFlags::CLOEXEC | OFlags::NOFOLLOW;
+    Ok(File::from(rustix::fs::open(path, flags, Mode::from_raw_mode(0o600))?))
+}
+
+/// Takes the lock if nobody else has it; `None` if somebody has.
+pub fn try_exclusive(path: &Path) -> Result<Option<Lock>, Errno> {
+    let file = open(path)?;
+    match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+        Ok(()) => Ok(Some(Lock(file))),
+        Err(Errno::WOULDBLOCK) => Ok(None),
+        Err(errno) => Err(errno),
+    }
+}
+
+/// Waits for the lock; Ctrl-C ends the wait with `EINTR`.
+pub fn exclusive(path: &Path) -> Result<Lock, Errno> {
+    wait(path, FlockOperation::LockExclusive)
+}
+
+/// Waits for a lock that others may share.
+pub fn shared(path: &Path) -> Result<Lock, Errno> {
+    wait(path, FlockOperation::LockShared)
+}
+
+fn wait(path: &Path, operation: FlockOperation) -> Result<Lock, Errno> {
+    let file = open(path)?;
+    loop {
+        match flock(&file, operation) {
+            Ok(()) => return Ok(Lock(file)),
+            Err(Errno::INTR) if !signals::interrupted() => {}
+            Err(errno) => return Err(errno),
+        }
+    }
+}
