@@ -346,7 +346,7 @@ impl Dir {
 
     /// utimensat(2) of this directory itself.
     pub fn set_times_self(&self, atime: Option<Timestamp>, mtime: Option<Timestamp>) -> Result<(), Errno> {
-        rustix::fs::futimens(&self.fd, &timestamps(atime, mtime))
+        set_times_fd(&self.fd, atime, mtime)
     }
 
     /// Removes a name and everything beneath it; a missing name is no error. Never follows symlinks or mounts.
@@ -383,7 +383,7 @@ impl Dir {
 
     /// All raw attributes of this directory itself.
     pub fn xattrs_self(&self) -> Result<xattr::RawXattrs, Errno> {
-        xattr::all(&self.fd)
+        xattr::all_open(&self.fd)
     }
 
     /// This directory's path on the host.
@@ -396,6 +396,20 @@ impl AsFd for Dir {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.fd.as_fd()
     }
+}
+
+/// futimens(2) of an open file; `None` leaves a time as it is.
+pub fn set_times_fd(
+    fd: impl AsFd,
+    atime: Option<Timestamp>,
+    mtime: Option<Timestamp>,
+) -> Result<(), Errno> {
+    rustix::fs::futimens(fd, &timestamps(atime, mtime))
+}
+
+/// Effective user and group of this process.
+pub fn own_ids() -> (u32, u32) {
+    (rustix::process::geteuid().as_raw(), rustix::process::getegid().as_raw())
 }
 
 /// chmod(2) of an open file, by any descriptor (`O_PATH` too).

@@ -78,6 +78,12 @@ pub fn all(fd: impl AsFd) -> Result<RawXattrs, Errno> {
     values(&raw, |name, buffer| rustix::fs::getxattr(&path, name, buffer))
 }
 
+/// All attributes of a file or directory that is open for reading or writing; saves the way through `/proc`.
+pub fn all_open(fd: impl AsFd) -> Result<RawXattrs, Errno> {
+    let raw = supported(grown(|buffer| rustix::fs::flistxattr(&fd, buffer)))?;
+    values(&raw, |name, buffer| rustix::fs::fgetxattr(&fd, name, buffer))
+}
+
 /// One attribute of a name in a directory; a symlink itself is asked.
 pub fn get_at(dir: impl AsFd, name: &[u8], attribute: &[u8]) -> Result<Vec<u8>, Errno> {
     let path = by_name(&dir, name)?;
