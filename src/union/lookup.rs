@@ -5,9 +5,9 @@ use std::fs::File;
 use std::sync::Arc;
 
 use super::merged::{Merged, Part};
-use super::{Union, WhiteoutForm, marks};
-use crate::model::{Kind, LayerPath, NAME_MAX, Opaque, names};
-use crate::sys::{Dir, Errno, RawItem, RawStat, xattr};
+use super::{Union, marks};
+use crate::model::{Kind, LayerPath, NAME_MAX, Opaque, WhiteoutForm, names};
+use crate::sys::{Dir, Errno, OFlags, RawItem, RawStat, xattr};
 
 /// Where a file lies on the host: a directory held open, and a path beneath it that meets no symlink.
 #[derive(Clone, Debug)]
@@ -214,10 +214,10 @@ impl Union {
 }
 
 impl Place {
-    /// Opens the file for reading; no symlink on the way is followed.
-    pub(super) fn read(&self) -> Result<File, Errno> {
+    /// Opens the file; no symlink is followed.
+    pub(super) fn open(&self, flags: OFlags) -> Result<File, Errno> {
         let path = LayerPath::parse(&self.name).map_err(|_| Errno::NAMETOOLONG)?;
-        if path.is_root() { self.dir.file(b".") } else { self.dir.file_beneath(&path) }
+        Ok(File::from(self.dir.open_beneath(&path, flags)?))
     }
 }
 

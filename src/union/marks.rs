@@ -1,9 +1,11 @@
 //! Whiteouts and opaque directories: reading the marks, and putting them into the upper.
 
+use std::sync::Arc;
+
 use super::lookup::{Found, Place};
 use super::merged::Merged;
-use super::{Union, WhiteoutForm};
-use crate::model::{Kind, Mode, Opaque, names};
+use super::Union;
+use crate::model::{Kind, Mode, Opaque, WhiteoutForm, names};
 use crate::sys::{Dir, Errno, RenameFlags, xattr};
 
 /// An attribute that is not there is an answer, not an error.
@@ -63,10 +65,13 @@ impl Union {
 
     /// Prepares a directory of the upper for whiteouts, where their form asks for it.
     pub(super) fn allow_whiteouts(&self, dir: &Merged, up: &Dir) -> Result<(), Errno> {
-        if self.options.whiteouts == WhiteoutForm::Xattr && !dir.upper_marked() {
-            // never on an opaque one: nothing shows through there, so nothing in it needs a whiteout
-            xattr::set_at(up, b".", names::OPAQUE, b"x")?;
-            dir.mark_upper();
+        if self.options.whiteouts == WhiteoutForm::Xattr {
+            let dir = self.dir(&dir.path)?;
+            if !dir.upper_marked() {
+                // never on an opaque one: nothing shows through there, so nothing in it needs a whiteout
+                xattr::set_at(up, b".", names::OPAQUE, b"x")?;
+                dir.mark_upper();
+            }
         }
         Ok(())
     }
@@ -96,7 +101,7 @@ impl Union {
     /// Replaces an empty merged directory's upper part, which holds whiteouts, by an opaque one without.
     pub(super) fn clear(&self, up: &Dir, name: &[u8], found: &Found) -> Result<(), Errno> {
         let upper = self.writable()?;
-        let from = Place { dir: std::sync::Arc::clone(&found.place.dir), name: name.to_vec() };
+        let from = Place { dir: Arc::clone(&found.place.dir), name: name.to_vec() };
         upper.building(|work, temporary| {
             work.mkdir(temporary, Mode::new(0o700))?;
             make_opaque(work, temporary)?;

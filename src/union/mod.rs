@@ -22,40 +22,22 @@ mod merged;
 mod raise;
 mod remove;
 mod rename;
-#[cfg(test)]
-mod tests;
 mod xattrs;
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use crate::model::{Identity, Opaque, WhiteoutForm};
 use crate::sys::{Dir, Errno};
 use merged::{Dirs, Merged, Part};
 
-/// How whiteouts are written into the upper.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum WhiteoutForm {
-    /// A character device 0:0.
-    Device,
-    /// A zero-size file with `user.overlay.whiteout` in a directory with `user.overlay.opaque=x`, for an upper
-    /// on a file system that refuses the device (an overlay).
-    Xattr,
-}
-
 /// How a union treats its host.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Options {
     /// The form of whiteouts in the upper.
     pub whiteouts: WhiteoutForm,
-    /// The host's user and group that mean 0:0 in the layers; set when the process is neither root nor in a
-    /// user namespace of its own.
-    pub own: Option<(u32, u32)>,
-}
-
-impl Default for Options {
-    fn default() -> Self {
-        Self { whiteouts: WhiteoutForm::Device, own: None }
-    }
+    /// What the host's owners mean.
+    pub identity: Identity,
 }
 
 /// The writable directories of a union, on one file system.
@@ -102,13 +84,13 @@ impl Union {
         let lowers: Vec<Arc<Dir>> = lowers.into_iter().rev().map(Arc::new).collect();
         let mut parts = Vec::with_capacity(lowers.len());
         for (layer, dir) in lowers.iter().enumerate() {
-            let marked = marks::opaque_mark(dir, b".")? == Some(crate::model::Opaque::Whiteouts);
+            let marked = marks::opaque_mark(dir, b".")? == Some(Opaque::Whiteouts);
             parts.push(Part { layer, marked });
         }
         let (upper, top) = match upper {
             Some(UpperDirs { upper, work }) => {
                 sweep(&work)?;
-                let marked = marks::opaque_mark(&upper, b".")? == Some(crate::model::Opaque::Whiteouts);
+                let marked = marks::opaque_mark(&upper, b".")? == Some(Opaque::Whiteouts);
                 (Some(Upper { work, made: AtomicU64::new(0) }), Some((upper, marked)))
             }
             None => (None, None),

@@ -3,14 +3,13 @@
 //! Keeps mode, owner, times, attributes and holes; the directory it appears in keeps its times. Directories
 //! above are copied up first. Hard links are broken: the copy is of one name.
 
-use std::fs::File;
 use std::sync::Arc;
 
 use super::lookup::{Found, Place, split};
 use super::merged::Merged;
 use super::{Union, marks};
 use crate::model::{Device, Kind, Mode, Node, encode_node, encode_owner, names};
-use crate::sys::{Dir, Errno, RawStat, RenameFlags, copy, xattr};
+use crate::sys::{Dir, Errno, OFlags, RawStat, RenameFlags, copy, xattr};
 
 /// Whether a copy-up brings the content along.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -24,6 +23,8 @@ pub(super) enum Content {
 impl Union {
     /// The upper's part of a directory, copied up if it is not there yet.
     pub(super) fn raise_dir(&self, dir: &Arc<Merged>) -> Result<Arc<Dir>, Errno> {
+        // the cache may have dropped this record and hold a newer one
+        let dir = &self.dir(&dir.path)?;
         if let Some(up) = dir.upper() {
             return Ok(Arc::clone(up));
         }
@@ -74,8 +75,7 @@ impl Union {
                 keep_times(&up, || work.rename(temporary, &up, name, RenameFlags::empty()))
             })?;
         }
-        let up = dir.upper().ok_or(Errno::STALE)?;
-        Ok(Place { dir: Arc::clone(up), name: name.to_vec() })
+        Ok(Place { dir: self.raise_dir(dir)?, name: name.to_vec() })
     }
 
     /// Makes a file like the one found, without its attributes.
@@ -86,7 +86,7 @@ impl Union {
             Kind::File => {
                 let copy = work.create(name, mode)?;
                 if content == Content::Copied && found.stat.size > 0 {
-                    copy_content(&found.place.read()?, &copy)?;
+                    copy::contents(&found.place.open(OFlags::RDONLY)?, &copy, found.stat.size, &mut |_| {})?;
                 }
                 return Ok(());
             }
@@ -112,7 +112,7 @@ impl Union {
         if (made.uid, made.gid) != (stat.uid, stat.gid) {
             match to.chown(name, stat.uid, stat.gid) {
                 Err(Errno::PERM | Errno::INVAL) if matches!(made.kind, Kind::File | Kind::Dir) => {
-                    let (uid, gid) = self.shown_owner(stat.uid, stat.gid);
+                    let (uid, gid) = self.options.identity.to_layer(stat.uid, stat.gid);
                     xattr::set_at(to, name, names::OWNER, &encode_owner(uid, gid))?;
                 }
                 Err(Errno::PERM | Errno::INVAL) => {}
@@ -167,8 +167,4 @@ fn keep_times(dir: &Dir, change: impl FnOnce() -> Result<(), Errno>) -> Result<(
     let before = dir.stat_self()?;
     change()?;
     dir.set_times(b".", Some(before.atime), Some(before.mtime))
-}
-
-fn copy_content(from: &File, to: &File) -> Result<(), Errno> {
-    copy::content(from, to)
 }
