@@ -147,7 +147,10 @@ impl Files for DirectFiles {
     }
 
     fn link(&self, old: &LayerPath, new: &LayerPath) -> Result<(), Errno> {
-        self.union.link(&self.walk(old, Follow::No)?, &self.walk(new, Follow::No)?)
+        let old = self.walk(old, Follow::No)?;
+        // link(2) looks the old name up before it walks to the new one
+        self.union.stat(&old)?;
+        self.union.link(&old, &self.walk(new, Follow::No)?)
     }
 
     fn unlink(&self, path: &LayerPath) -> Result<(), Errno> {
