@@ -2,11 +2,13 @@
 //!
 //! Knows no store and no Rhai. A driver takes directories (bottom → top), gives [`Files`] to work on.
 
+mod direct;
 mod error;
 mod files;
 mod host_dir;
 mod overlay;
 
+pub use direct::DirectFiles;
 pub use error::MountError;
 pub use files::{DirItem, Files, Follow, OpenHow, RenameHow, Stat};
 pub use host_dir::HostDir;
@@ -69,7 +71,8 @@ pub trait Mounted {
 pub fn mount(kind: DriverKind, spec: &MountSpec<'_>) -> Result<Box<dyn Mounted>, MountError> {
     match kind {
         DriverKind::Overlay => overlay::mount(spec),
-        DriverKind::Fuse | DriverKind::Direct => Err(MountError::NoDriver { driver: kind }),
+        DriverKind::Direct => direct::mount(spec),
+        DriverKind::Fuse => Err(MountError::NoDriver { driver: kind }),
     }
 }
 
