@@ -222,7 +222,7 @@ pub(super) fn mount(spec: &MountSpec<'_>) -> Result<Box<dyn Mounted>, MountError
     Ok(Box::new(DirectMount { files, read_only: spec.read_only }))
 }
 
-fn open(spec: &MountSpec<'_>) -> Result<DirectFiles, Errno> {
+pub(super) fn open(spec: &MountSpec<'_>) -> Result<DirectFiles, Errno> {
     let own = |fd: std::os::fd::BorrowedFd<'_>| Dir::from_borrowed(fd);
     let lowers = spec.lowers.iter().map(|fd| own(fd.as_fd())).collect::<Result<_, _>>()?;
     let upper = match spec.upper {

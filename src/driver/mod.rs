@@ -76,6 +76,20 @@ pub fn mount(kind: DriverKind, spec: &MountSpec<'_>) -> Result<Box<dyn Mounted>,
     }
 }
 
+/// A read-only union of layers (bottom → top) inside this process.
+///
+/// # Errors
+/// [`MountError::Layers`].
+pub fn read_union(
+    lowers: Vec<BorrowedFd<'_>>,
+    whiteouts: WhiteoutForm,
+    identity: Identity,
+) -> Result<Box<dyn Files>, MountError> {
+    let spec =
+        MountSpec { lowers, upper: None, target: None, read_only: true, volatile: false, whiteouts, identity };
+    Ok(Box::new(direct::open(&spec).map_err(|errno| MountError::Layers { errno })?))
+}
+
 /// Unmounts what an earlier process of ours left at a mount point.
 ///
 /// # Errors
