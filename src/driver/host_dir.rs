@@ -286,6 +286,8 @@ impl Files for HostDir {
 
     fn link(&self, old: &LayerPath, new: &LayerPath) -> Result<(), Errno> {
         let (from, old) = self.place_for_change(old, Errno::PERM)?;
+        // link(2) looks the old name up before it walks to the new one
+        from.stat(old)?;
         let (to, new) = self.place_for_change(new, Errno::EXIST)?;
         if self.is_whiteout_at(&from, old)? {
             return Err(Errno::NOENT);

@@ -2,11 +2,13 @@
 //!
 //! Knows no store and no Rhai. A driver takes directories (bottom → top), gives [`Files`] to work on.
 
+mod direct;
 mod error;
 mod files;
 mod host_dir;
 mod overlay;
 
+pub use direct::DirectFiles;
 pub use error::MountError;
 pub use files::{DirItem, Files, Follow, OpenHow, RenameHow, Stat};
 pub use host_dir::HostDir;
@@ -69,8 +71,23 @@ pub trait Mounted {
 pub fn mount(kind: DriverKind, spec: &MountSpec<'_>) -> Result<Box<dyn Mounted>, MountError> {
     match kind {
         DriverKind::Overlay => overlay::mount(spec),
-        DriverKind::Fuse | DriverKind::Direct => Err(MountError::NoDriver { driver: kind }),
+        DriverKind::Direct => direct::mount(spec),
+        DriverKind::Fuse => Err(MountError::NoDriver { driver: kind }),
     }
+}
+
+/// A read-only union of layers (bottom → top) inside this process.
+///
+/// # Errors
+/// [`MountError::Layers`].
+pub fn read_union(
+    lowers: Vec<BorrowedFd<'_>>,
+    whiteouts: WhiteoutForm,
+    identity: Identity,
+) -> Result<Box<dyn Files>, MountError> {
+    let spec =
+        MountSpec { lowers, upper: None, target: None, read_only: true, volatile: false, whiteouts, identity };
+    Ok(Box::new(direct::open(&spec).map_err(|errno| MountError::Layers { errno })?))
 }
 
 /// Unmounts what an earlier process of ours left at a mount point.

@@ -22,6 +22,8 @@ pub mod names {
     pub const UFS: &[u8] = b"user.ufs.";
     /// The owner that the host could not give: `UID:GID` in decimal.
     pub const OWNER: &[u8] = b"user.ufs.owner";
+    /// In front of the name of an attribute that the host refused to set (`security.capability` without privilege).
+    pub const XATTR: &[u8] = b"user.ufs.xattr.";
     /// The node that the host could not make, on an empty regular file: `char:MAJOR:MINOR`, `block:MAJOR:MINOR`.
     pub const NODE: &[u8] = b"user.ufs.node";
 }
@@ -68,7 +70,11 @@ pub fn decode_xattrs<'a>(raw: impl IntoIterator<Item = (&'a [u8], &'a [u8])>) ->
             names::WHITEOUT => decoded.whiteout = true,
             names::OWNER => decoded.owner = parse_owner(value),
             names::NODE => decoded.node = parse_node(value),
-            _ if name.starts_with(names::UFS) => {}
+            _ if name.starts_with(names::UFS) => {
+                if let Some(plain) = name.strip_prefix(names::XATTR).filter(|plain| is_carried(plain)) {
+                    decoded.xattrs.insert(plain.into(), value.into());
+                }
+            }
             _ => {
                 if let Some(rest) = name.strip_prefix(names::ESCAPED) {
                     let plain = [names::OVERLAY, rest].concat();

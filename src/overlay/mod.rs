@@ -10,7 +10,7 @@
 //! - what a layer holds beneath a directory counts only if that directory is part of the merge;
 //! - the root is always merged: its opaque mark cuts off nothing.
 //!
-//! Every function here is one merged pass over the sorted layers ([`walk`]), never a lookup a path.
+//! Every function here is one merged pass over the sorted layers, never a lookup a path.
 //!
 //! # Source
 //! Linux `Documentation/filesystems/overlayfs.rst`, "Upper and Lower", "whiteouts and opaque directories",

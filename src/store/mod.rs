@@ -1,1 +1,257 @@
-//! store
+//! Layers, names, drafts and mounts on disk: locks, atomic commit, recovery, collection, check.
+//!
+//! ```text
+//! STORE/
+//!   format                                              version, whiteout form; read before anything else
+//!   lock                                                shared by every process that uses the store
+//!   tmp/                                                what is being made or on its way out; see `temporary`
+//!   layers/sha256/<id>/{tree/, index, meta.json}        sealed, immutable; meta.json only says what follows from the content
+//!   drafts/<name>/{tree/, draft.json}                   draft.json: owners that the host could not give
+//!   drafts/.seal-<name>                                 the intent of a seal that is under way; see `drafts`
+//!   names/<name>                                        name → stack, chain ID, message, time; the roots of collection
+//!   mounts/<name>/{up/tree/, work/, merged/, mount.json}
+//!   mounts/<name>/owner                                 the process that mounted it; gone once it is unmounted
+//!   mounts/<name>/commit.json                           the intent of a commit that is under way; see `commit`
+//! ```
+//!
+//! Everything appears and goes by one rename, and what must outlive a power cut is synced before it appears. A
+//! lock on the directory of a draft or a mount says that a process uses it; the kernel drops it with the process.
+//! Nothing here mounts, knows the clock, or prints.
+
+mod changes;
+mod check;
+mod collect;
+mod commit;
+mod drafts;
+mod error;
+mod export;
+mod format;
+mod hashing;
+mod index;
+mod layers;
+mod looking;
+mod mounts;
+mod names;
+mod place;
+mod record;
+mod scan;
+mod seal;
+mod temporary;
+#[cfg(test)]
+mod tests;
+mod unpack;
+mod untar;
+mod walk;
+
+pub use check::Problem;
+pub use collect::Collected;
+pub use commit::Seal;
+pub use drafts::Draft;
+pub use error::Error;
+pub use layers::{Sealed, Summary, Timings};
+pub use looking::MountPaths;
+pub use mounts::{MountDir, MountRecord, NewMount, Stale};
+pub use record::{NameRecord, StackPart};
+pub use scan::{Scan, ScanHow, scan, scan_root};
+pub use seal::Progress;
+pub use unpack::Note;
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::rc::{Rc, Weak};
+
+use crate::model::{Changeset, TreeId, WhiteoutForm};
+use crate::sys::lock::{self, Lock};
+use crate::sys::{Dir, Errno};
+use error::io;
+use temporary::Temporary;
+
+/// How a store is opened.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Opening {
+    /// Makes a store where there is none.
+    pub create: bool,
+    /// Nothing needs to outlive a power cut: nothing is synced.
+    pub ephemeral: bool,
+}
+
+/// A store, open.
+#[derive(Debug)]
+pub struct Store {
+    path: PathBuf,
+    layers: Dir,
+    drafts: Dir,
+    names: Dir,
+    mounts: Dir,
+    temporary: Temporary,
+    lock: RefCell<Option<Lock>>,
+    form: WhiteoutForm,
+    ephemeral: bool,
+    removed_at_end: bool,
+    cache: RefCell<HashMap<TreeId, Rc<Changeset>>>,
+    held: RefCell<HashMap<String, Weak<Held>>>,
+    stale: RefCell<Vec<Stale>>,
+    steps: Steps,
+}
+
+/// A draft or mount that this process uses.
+#[derive(Debug)]
+struct Held {
+    _lock: Lock,
+}
+
+/// The points of a commit at which a test can end the process.
+#[derive(Debug, Default)]
+struct Steps {
+    #[cfg(test)]
+    crash_at: std::cell::Cell<Option<&'static str>>,
+}
+
+impl Steps {
+    #[cfg(not(test))]
+    #[expect(clippy::unused_self, reason = "tests look at the point")]
+    fn pass(&self, _: &'static str) {}
+
+    #[cfg(test)]
+    fn pass(&self, point: &'static str) {
+        if self.crash_at.get() == Some(point) {
+            std::panic::panic_any(point);
+        }
+    }
+}
+
+impl Store {
+    /// Opens a store, and puts right what an earlier run left half done.
+    ///
+    /// # Errors
+    /// [`Error::Missing`], [`Error::NotAStore`], [`Error::Newer`], [`Error::ReadOnly`], [`Error::Unsuitable`],
+    /// [`Error::Damaged`], [`Error::Io`].
+    pub fn open(path: &Path, how: Opening) -> Result<Self, Error> {
+        let (path, root, form) = format::open_root(path, how.create)?;
+        let sub = |name: &str| format::open_sub(&root, name, &path);
+        let tmp = sub("tmp")?;
+        let temporary = Temporary::new(tmp, path.join("tmp"));
+        let lock_path = path.join("lock");
+        let read_only = |errno| match errno {
+            Errno::ROFS | Errno::ACCESS | Errno::PERM => Error::ReadOnly { path: path.clone(), errno },
+            errno => io("lock", &lock_path)(errno),
+        };
+        if !temporary.is_empty()?
+            && let Some(_alone) = lock::try_exclusive(&lock_path).map_err(read_only)?
+        {
+            temporary.clear()?;
+        }
+        let lock = lock::shared(&lock_path).map_err(read_only)?;
+        let store = Self {
+            layers: sub("layers/sha256")?,
+            drafts: sub("drafts")?,
+            names: sub("names")?,
+            mounts: sub("mounts")?,
+            path,
+            temporary,
+            lock: RefCell::new(Some(lock)),
+            form,
+            ephemeral: how.ephemeral,
+            removed_at_end: false,
+            cache: RefCell::default(),
+            held: RefCell::default(),
+            stale: RefCell::default(),
+            steps: Steps::default(),
+        };
+        store.recover_drafts()?;
+        store.recover_mounts()?;
+        Ok(store)
+    }
+
+    /// Makes a store of its own beneath `parent`, which is gone once it is closed or dropped.
+    ///
+    /// # Errors
+    /// As [`Store::open`].
+    pub fn temporary(parent: &Path) -> Result<Self, Error> {
+        let made = tempfile::Builder::new().prefix("ufs-").tempdir_in(parent);
+        let failed = |error: std::io::Error| io("make a directory in", parent)(error::errno_of(&error));
+        let path = made.map_err(failed)?.keep();
+        let mut store = Self::open(&path, Opening { create: true, ephemeral: true })?;
+        store.removed_at_end = true;
+        Ok(store)
+    }
+
+    /// Closes the store; a temporary one is removed.
+    ///
+    /// # Errors
+    /// [`Error::Io`] if something of a temporary store could not be removed.
+    pub fn close(mut self) -> Result<(), Error> {
+        self.end()
+    }
+
+    fn end(&mut self) -> Result<(), Error> {
+        if !std::mem::take(&mut self.removed_at_end) {
+            return Ok(());
+        }
+        let (Some(parent), Some(name)) = (self.path.parent(), self.path.file_name()) else {
+            return Ok(());
+        };
+        let dir = Dir::open(parent).map_err(io("open", parent))?;
+        let name = std::os::unix::ffi::OsStrExt::as_bytes(name);
+        dir.remove_tree(name).map_err(io("remove", &self.path))
+    }
+
+    /// Where the store lies.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Whether nothing here needs to outlive a power cut.
+    pub fn is_ephemeral(&self) -> bool {
+        self.ephemeral
+    }
+
+    /// How whiteouts are written in this store's trees.
+    pub fn whiteout_form(&self) -> WhiteoutForm {
+        self.form
+    }
+
+    /// Syncs a directory, where that matters.
+    fn sync_dir(&self, dir: &Dir, path: &Path) -> Result<(), Error> {
+        if self.ephemeral { Ok(()) } else { crate::sys::sync(dir).map_err(io("sync", path)) }
+    }
+
+    /// Takes the lock of a draft's or mount's directory, shared within this process.
+    fn hold(&self, key: &str, dir: &Dir) -> Result<Option<Rc<Held>>, Errno> {
+        if let Some(held) = self.held.borrow().get(key).and_then(Weak::upgrade) {
+            return Ok(Some(held));
+        }
+        // somebody may just be looking whether it is locked
+        for _ in 0..3 {
+            if let Some(lock) = lock::try_dir(dir, true)? {
+                let held = Rc::new(Held { _lock: lock });
+                let mut registry = self.held.borrow_mut();
+                registry.retain(|_, held| held.strong_count() > 0);
+                registry.insert(key.to_owned(), Rc::downgrade(&held));
+                return Ok(Some(held));
+            }
+            std::thread::sleep(std::time::Duration::from_millis(2));
+        }
+        Ok(None)
+    }
+
+    /// Whether any process, this one too, holds the lock.
+    fn is_held(&self, key: &str, dir: &Dir) -> bool {
+        let here = self.held.borrow().get(key).is_some_and(|held| held.strong_count() > 0);
+        here || matches!(lock::try_dir(dir, false), Ok(None))
+    }
+
+    /// Forgets a lock whose directory is no longer what its name says.
+    fn forget(&self, key: &str) {
+        self.held.borrow_mut().remove(key);
+    }
+}
+
+impl Drop for Store {
+    fn drop(&mut self) {
+        if let Err(error) = self.end() {
+            log::warn!("{error}");
+        }
+    }
+}

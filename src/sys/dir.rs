@@ -146,6 +146,11 @@ impl Dir {
         Self { fd }
     }
 
+    /// A handle of its own on a directory that somebody else holds open.
+    pub fn from_borrowed(fd: BorrowedFd<'_>) -> Result<Self, Errno> {
+        Ok(Self { fd: rustix::io::fcntl_dupfd_cloexec(fd, 0)? })
+    }
+
     /// A second handle on the same directory.
     pub fn duplicate(&self) -> Result<Self, Errno> {
         Ok(Self { fd: rustix::io::fcntl_dupfd_cloexec(&self.fd, 0)? })
@@ -154,6 +159,11 @@ impl Dir {
     /// Opens a directory right inside this one.
     pub fn dir(&self, name: &[u8]) -> Result<Self, Errno> {
         Ok(Self { fd: self.open_raw(name, OFlags::RDONLY | OFlags::DIRECTORY, Mode::default())? })
+    }
+
+    /// Reaches a directory right inside this one without the right to list it (`O_PATH`).
+    pub fn reach(&self, name: &[u8]) -> Result<Self, Errno> {
+        Ok(Self { fd: self.open_raw(name, OFlags::PATH | OFlags::DIRECTORY, Mode::default())? })
     }
 
     /// Opens the directory `path` beneath this one; a symlink on the way is refused (`ELOOP`).
@@ -171,6 +181,14 @@ impl Dir {
         let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK;
         let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_MAGICLINKS;
         Ok(File::from(self.openat2(path.as_bytes(), flags, Mode::default(), resolve)?))
+    }
+
+    /// Opens a file beneath this directory with raw flags; a symlink, at the end too, gives `ELOOP`.
+    pub fn open_beneath(&self, path: &LayerPath, flags: OFlags) -> Result<OwnedFd, Errno> {
+        let path = if path.is_root() { b"." } else { path.as_bytes() };
+        let flags = flags | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_MAGICLINKS;
+        self.openat2(path, flags, Mode::default(), resolve)
     }
 
     /// Opens `path` as `chroot` to this directory would: symlinks followed, but never out of it.
@@ -255,6 +273,20 @@ impl Dir {
             }
         }
         Ok(found)
+    }
+
+    /// Whether there is no name in it but `.` and `..`.
+    pub fn is_vacant(&self) -> Result<bool, Errno> {
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let fd = rustix::fs::openat(&self.fd, c".", flags, rustix::fs::Mode::empty())?;
+        let mut buffer = [MaybeUninit::<u8>::uninit(); 1024];
+        let mut listing = RawDir::new(fd, &mut buffer);
+        while let Some(item) = listing.next() {
+            if !matches!(item?.file_name().to_bytes(), b"." | b"..") {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 
     /// The target of a symlink right inside.
@@ -346,7 +378,7 @@ impl Dir {
 
     /// utimensat(2) of this directory itself.
     pub fn set_times_self(&self, atime: Option<Timestamp>, mtime: Option<Timestamp>) -> Result<(), Errno> {
-        rustix::fs::futimens(&self.fd, &timestamps(atime, mtime))
+        set_times_fd(&self.fd, atime, mtime)
     }
 
     /// Removes a name and everything beneath it; a missing name is no error. Never follows symlinks or mounts.
@@ -383,7 +415,7 @@ impl Dir {
 
     /// All raw attributes of this directory itself.
     pub fn xattrs_self(&self) -> Result<xattr::RawXattrs, Errno> {
-        xattr::all(&self.fd)
+        xattr::all_open(&self.fd)
     }
 
     /// This directory's path on the host.
@@ -396,6 +428,20 @@ impl AsFd for Dir {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.fd.as_fd()
     }
+}
+
+/// futimens(2) of an open file; `None` leaves a time as it is.
+pub fn set_times_fd(
+    fd: impl AsFd,
+    atime: Option<Timestamp>,
+    mtime: Option<Timestamp>,
+) -> Result<(), Errno> {
+    rustix::fs::futimens(fd, &timestamps(atime, mtime))
+}
+
+/// Effective user and group of this process.
+pub fn own_ids() -> (u32, u32) {
+    (rustix::process::geteuid().as_raw(), rustix::process::getegid().as_raw())
 }
 
 /// chmod(2) of an open file, by any descriptor (`O_PATH` too).

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use rustix::fs::{FlockOperation, Mode, OFlags, flock};
 
-use super::{Errno, signals};
+use super::{Dir, Errno, signals};
 
 /// A held lock; released when dropped.
 #[derive(Debug)]
@@ -34,6 +34,21 @@ pub fn exclusive(path: &Path) -> Result<Lock, Errno> {
 /// Waits for a lock that others may share.
 pub fn shared(path: &Path) -> Result<Lock, Errno> {
     wait(path, FlockOperation::LockShared)
+}
+
+/// Takes a lock on an open directory itself, shared or exclusive, if nobody is in the way.
+pub fn try_dir(dir: &Dir, exclusive: bool) -> Result<Option<Lock>, Errno> {
+    let file = File::from(dir.open_raw(b".", OFlags::RDONLY | OFlags::DIRECTORY, crate::model::Mode::default())?);
+    let operation = if exclusive {
+        FlockOperation::NonBlockingLockExclusive
+    } else {
+        FlockOperation::NonBlockingLockShared
+    };
+    match flock(&file, operation) {
+        Ok(()) => Ok(Some(Lock(file))),
+        Err(Errno::WOULDBLOCK) => Ok(None),
+        Err(errno) => Err(errno),
+    }
 }
 
 fn wait(path: &Path, operation: FlockOperation) -> Result<Lock, Errno> {

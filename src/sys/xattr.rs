@@ -78,6 +78,12 @@ pub fn all(fd: impl AsFd) -> Result<RawXattrs, Errno> {
     values(&raw, |name, buffer| rustix::fs::getxattr(&path, name, buffer))
 }
 
+/// All attributes of a file or directory that is open for reading or writing; saves the way through `/proc`.
+pub fn all_open(fd: impl AsFd) -> Result<RawXattrs, Errno> {
+    let raw = supported(grown(|buffer| rustix::fs::flistxattr(&fd, buffer)))?;
+    values(&raw, |name, buffer| rustix::fs::fgetxattr(&fd, name, buffer))
+}
+
 /// One attribute of a name in a directory; a symlink itself is asked.
 pub fn get_at(dir: impl AsFd, name: &[u8], attribute: &[u8]) -> Result<Vec<u8>, Errno> {
     let path = by_name(&dir, name)?;
@@ -92,6 +98,13 @@ pub fn set_at(dir: impl AsFd, name: &[u8], attribute: &[u8], value: &[u8]) -> Re
 /// Removes one attribute of a name in a directory; a symlink itself is changed.
 pub fn remove_at(dir: impl AsFd, name: &[u8], attribute: &[u8]) -> Result<(), Errno> {
     rustix::fs::lremovexattr(&by_name(&dir, name)?, attribute)
+}
+
+/// The names of the attributes of a name in a directory; a symlink itself is asked.
+pub fn list_at(dir: impl AsFd, name: &[u8]) -> Result<Vec<Vec<u8>>, Errno> {
+    let path = by_name(&dir, name)?;
+    let raw = supported(grown(|buffer| rustix::fs::llistxattr(&path, buffer)))?;
+    Ok(split(&raw).map(<[u8]>::to_vec).collect())
 }
 
 /// All attributes of a name in a directory; a symlink itself is asked.

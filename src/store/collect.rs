@@ -1,0 +1,77 @@
+//! Frees the layers that nothing names any more.
+
+use std::collections::BTreeSet;
+
+use super::error::io;
+use super::{Error, StackPart, Store};
+use crate::model::TreeId;
+use crate::sys::lock;
+
+/// What a collection freed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Collected {
+    /// Layers.
+    pub layers: u64,
+    /// Bytes of their files.
+    pub bytes: u64,
+}
+
+impl Store {
+    /// Removes every layer that no name, no mount and nothing in `pinned` holds.
+    ///
+    /// # Errors
+    /// [`Error::Busy`] while another process uses the store; [`Error::Damaged`] if a name's or mount's record does
+    /// not read back: then nothing is removed, as it may hold any layer.
+    pub fn collect(&self, pinned: &BTreeSet<TreeId>) -> Result<Collected, Error> {
+        let lock_path = self.path.join("lock");
+        // a lock cannot be strengthened while it is held
+        self.lock.take();
+        let alone = lock::try_exclusive(&lock_path);
+        let collected = match &alone {
+            Ok(Some(_)) => self.collect_alone(pinned),
+            Ok(None) => Err(Error::Busy { what: "the store".to_owned(), pid: None }),
+            Err(errno) => Err(io("lock", &lock_path)(*errno)),
+        };
+        drop(alone);
+        *self.lock.borrow_mut() = Some(lock::shared(&lock_path).map_err(io("lock", &lock_path))?);
+        collected
+    }
+
+    fn collect_alone(&self, pinned: &BTreeSet<TreeId>) -> Result<Collected, Error> {
+        let held = self.held_layers()?;
+        let mut collected = Collected::default();
+        for id in self.layers()? {
+            if held.contains(&id) || pinned.contains(&id) {
+                continue;
+            }
+            let bytes = self.summary(id).map_or(0, |summary| summary.counts.bytes);
+            let aside = self.temporary.set_aside(&self.layers, &id.hex(), &self.path.join("layers/sha256"))?;
+            self.cache.borrow_mut().remove(&id);
+            self.temporary.remove(&aside)?;
+            collected.layers += 1;
+            collected.bytes += bytes;
+        }
+        Ok(collected)
+    }
+
+    fn held_layers(&self) -> Result<BTreeSet<TreeId>, Error> {
+        let mut held = BTreeSet::new();
+        let mut hold = |stack: &[StackPart]| {
+            held.extend(stack.iter().filter_map(|part| match part {
+                StackPart::Sealed(id) => Some(*id),
+                StackPart::Host(_) => None,
+            }));
+        };
+        for name in self.name_list()? {
+            if let Some(record) = self.name(&name)? {
+                hold(&record.stack);
+            }
+        }
+        for name in self.mount_list()? {
+            if let Some(record) = self.mount(&name)? {
+                hold(&record.stack);
+            }
+        }
+        Ok(held)
+    }
+}

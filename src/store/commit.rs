@@ -1,0 +1,212 @@
+//! From an upper to a layer, in steps of which each can be the last.
+//!
+//! # A commit, step by step
+//! 1. `up/tree` is cleaned, hashed, indexed and synced in place.
+//! 2. The intent (ID, new stack, name record) is written to `commit.json` and synced.
+//! 3. `up` is renamed among the layers, or away if the layer is there already.
+//! 4. The name is written.
+//! 5. A fresh `up` and a fresh `work` are made; the old `work` is set aside, as the old mount still uses it.
+//! 6. `mount.json` gets the new stack.
+//! 7. The intent is removed.
+//!
+//! An intent that is found later: if `up` still has an index, step 3 did not happen, so the intent is void and the
+//! mount keeps its upper; else the layer is in the store, and steps 4 to 7 are done again, which changes nothing
+//! that was done already. So at every point there is the upper or the layer.
+
+use std::path::Path;
+use std::time::Instant;
+
+use serde::{Deserialize, Serialize};
+
+use super::error::io;
+use super::mounts::MountJson;
+use super::record::{
+    MetadataJson, NameJson, PartJson, VERSION, check_version, id_from, parts_from_json, parts_to_json, read_json,
+    replace_json_beside,
+};
+use super::seal::Progress;
+use super::walk::ScanHow;
+use super::{Error, MountDir, MountRecord, NameRecord, Sealed, StackPart, Store};
+use crate::model::{ChainId, Change, LayerName, LayerPath, Metadata, Timestamp, TreeId};
+use crate::sys::{Dir, Errno};
+
+/// How something is sealed.
+pub struct Seal<'a> {
+    /// The name of the new layer.
+    pub name: Option<&'a LayerName>,
+    /// The message to keep with the name.
+    pub message: Option<&'a str>,
+    /// The time to keep with the name.
+    pub created: Timestamp,
+    /// Later times in the tree become this one.
+    pub clamp: Option<Timestamp>,
+    /// Told now and then how far it is; `false` stops it.
+    pub progress: &'a mut dyn FnMut(Progress) -> bool,
+}
+
+#[derive(Serialize, Deserialize)]
+struct IntentJson {
+    version: u32,
+    id: String,
+    stack: Vec<PartJson>,
+    root: MetadataJson,
+    name: Option<String>,
+    record: Option<NameJson>,
+}
+
+const INTENT: &str = "commit.json";
+
+impl Store {
+    /// Makes a mount's upper the newest layer of its stack, and gives the mount a fresh upper and scratch directory.
+    ///
+    /// Nothing may write to the upper meanwhile. What was mounted before goes on showing the old stack; once it is
+    /// replaced, [`Store::sweep`] removes what it used.
+    ///
+    /// # Errors
+    /// [`Error::Tree`], [`Error::Tar`], [`Error::Changed`], [`Error::Interrupted`] leave the mount as it was.
+    /// [`Error::Io`] after the layer was moved leaves the rest to the next try.
+    pub fn commit(&self, mount: &MountDir, seal: Seal<'_>) -> Result<Sealed, Error> {
+        let (dir, path) = (mount.dir(), mount.path());
+        if self.resume_commit(dir, path)? {
+            self.reload(mount)?;
+        }
+        let before = mount.record();
+        mount.upper()?;
+        let container = dir.dir(b"up").map_err(io("open", path.join("up")))?;
+        let how = ScanHow { clamp: seal.clamp, ..ScanHow::default() };
+        let (sealed, mut timings) =
+            self.prepare(&container, &path.join("up"), &how, &before.root, seal.progress)?;
+        let start = Instant::now();
+        let mut stack = before.stack.clone();
+        stack.push(StackPart::Sealed(sealed.id));
+        let record = match seal.name {
+            Some(name) => Some(NameRecord {
+                name: name.clone(),
+                chain_id: self.chain_with(&before.stack, sealed.id)?,
+                stack: stack.clone(),
+                message: seal.message.map(str::to_owned),
+                created: seal.created,
+            }),
+            None => None,
+        };
+        let intent = IntentJson {
+            version: VERSION,
+            id: sealed.id.hex(),
+            stack: parts_to_json(&stack),
+            root: (&root_of(&sealed.changes)).into(),
+            name: seal.name.map(LayerName::to_string),
+            record: record.as_ref().map(NameJson::from),
+        };
+        replace_json_beside(dir, INTENT, &intent, path, !self.ephemeral)?;
+        self.steps.pass("intent");
+        let aside = self.publish(dir, "up", path, sealed.id)?;
+        let reused = aside.is_some();
+        mount.add_aside(aside);
+        self.steps.pass("moved");
+        mount.add_aside(self.finish_commit(dir, path, intent)?);
+        self.reload(mount)?;
+        let counts = sealed.changes.counts();
+        self.remember(sealed.id, sealed.changes);
+        timings.publish = start.elapsed();
+        Ok(Sealed { id: sealed.id, counts, sockets: sealed.sockets, reused, timings })
+    }
+
+    /// The chain ID of a stack and the layer that is about to lie on it; `None` above a host directory.
+    fn chain_with(&self, beneath: &[StackPart], id: TreeId) -> Result<Option<ChainId>, Error> {
+        let mut diffs = Vec::with_capacity(beneath.len() + 1);
+        for part in beneath {
+            match part {
+                StackPart::Sealed(id) => diffs.push(self.diff_id(*id)?),
+                StackPart::Host(_) => return Ok(None),
+            }
+        }
+        diffs.push(match self.has_layer(id) {
+            true => self.diff_id(id)?,
+            false => crate::model::DiffId(id.0),
+        });
+        Ok(ChainId::of(&diffs))
+    }
+
+    /// Empties a mount's upper in one step, and gives it a fresh scratch directory.
+    ///
+    /// What was mounted before goes on showing the old upper; once it is replaced, [`Store::sweep`] removes it.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    pub fn reset_upper(&self, mount: &MountDir) -> Result<(), Error> {
+        let (dir, path) = (mount.dir(), mount.path());
+        if self.resume_commit(dir, path)? {
+            self.reload(mount)?;
+        }
+        let root = mount.record().root;
+        let old = self.exchange_upper(dir, &root, path)?;
+        mount.add_aside([old]);
+        self.steps.pass("emptied");
+        mount.add_aside(self.fresh_work(dir, path)?);
+        Ok(())
+    }
+
+    fn reload(&self, mount: &MountDir) -> Result<(), Error> {
+        if let Some(record) = self.mount(mount.name())? {
+            mount.set_record(MountRecord { owner: Some(std::process::id()), ..record });
+        }
+        Ok(())
+    }
+
+    /// Ends or forgets a commit that was left half done; whether one was ended. Only under the mount's lock.
+    pub(super) fn resume_commit(&self, dir: &Dir, path: &Path) -> Result<bool, Error> {
+        let Some(intent) = read_json::<IntentJson>(dir, INTENT, path)? else { return Ok(false) };
+        let damaged = |why: String| Error::Damaged { path: path.join(INTENT), why };
+        check_version(intent.version).map_err(damaged)?;
+        if dir.stat(b"up/index").is_ok() {
+            for name in [&b"up/index"[..], b"up/meta.json", INTENT.as_bytes()] {
+                match dir.unlink(name) {
+                    Ok(()) | Err(Errno::NOENT) => {}
+                    Err(errno) => return Err(io("clean up in", path)(errno)),
+                }
+            }
+            return Ok(false);
+        }
+        let id = id_from(&intent.id).map_err(damaged)?;
+        if !self.has_layer(id) {
+            return Err(damaged(format!("the layer {} that it speaks of is not there", id.short())));
+        }
+        for aside in self.finish_commit(dir, path, intent)? {
+            self.temporary.drop_name(&aside);
+        }
+        Ok(true)
+    }
+
+    /// Steps 4 to 7; gives what was set aside.
+    fn finish_commit(&self, dir: &Dir, path: &Path, intent: IntentJson) -> Result<Vec<String>, Error> {
+        let damaged = |why: String| Error::Damaged { path: path.join(INTENT), why };
+        if let (Some(name), Some(record)) = (&intent.name, &intent.record) {
+            let name = LayerName::parse(name).map_err(|error| damaged(error.to_string()))?;
+            self.write_name(&name, record)?;
+        }
+        self.steps.pass("named");
+        let root = intent.root.read().map_err(damaged)?;
+        if dir.stat(b"up") == Err(Errno::NOENT) {
+            self.fresh_upper(dir, &root, path)?;
+        }
+        self.steps.pass("upper");
+        let aside = self.fresh_work(dir, path)?;
+        self.steps.pass("work");
+        let json: Option<MountJson> = read_json(dir, "mount.json", path)?;
+        let mut json = json.ok_or_else(|| damaged("the mount's record is missing".to_owned()))?;
+        json.grow(&parts_from_json(&intent.stack).map_err(damaged)?, &root);
+        replace_json_beside(dir, "mount.json", &json, path, !self.ephemeral)?;
+        self.steps.pass("recorded");
+        dir.unlink(INTENT.as_bytes()).map_err(io("remove", path.join(INTENT)))?;
+        self.sync_dir(dir, path)?;
+        Ok(aside.into_iter().collect())
+    }
+}
+
+/// The root's metadata in a layer.
+fn root_of(changes: &crate::model::Changeset) -> Metadata {
+    match changes.get(&LayerPath::root()) {
+        Some(Change::Put(entry)) => entry.meta.clone(),
+        _ => super::seal::plain_root(),
+    }
+}

@@ -1,0 +1,291 @@
+//! Drafts: layers still being written, and how they are sealed.
+//!
+//! # A seal, step by step
+//! 1. The tree is cleaned, hashed, indexed and synced in place.
+//! 2. The intent (ID and name record) is written to `drafts/.seal-<name>`.
+//! 3. The draft is renamed among the layers, or away if the layer is there already.
+//! 4. The name is written, the intent removed.
+//!
+//! An intent that is found later, without its process: while the draft is still there it is void, and the draft
+//! stays a draft; else the name is written.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+use std::time::Instant;
+
+use serde::{Deserialize, Serialize};
+
+use super::commit::Seal;
+use super::error::{io, tree};
+use super::record::{
+    NameJson, VERSION, hex, id_from, read_json, replace_json, replace_json_beside, unhex, write_new_json,
+};
+use super::seal::plain_root;
+use super::walk::ScanHow;
+use super::{Error, Held, NameRecord, Sealed, StackPart, Store, place};
+use crate::model::{Kind, LayerName, LayerPath, Mode};
+use crate::sys::{Dir, Errno, RenameFlags};
+
+/// The prefix of an intent; no name begins with a dot.
+const INTENT: &str = ".seal-";
+
+/// A draft in use by this process.
+#[derive(Clone, Debug)]
+pub struct Draft {
+    name: LayerName,
+    dir: Rc<Dir>,
+    path: PathBuf,
+    sync: bool,
+    _held: Rc<Held>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct DraftJson {
+    version: u32,
+    /// Path in hex → user and group.
+    #[serde(default)]
+    owners: BTreeMap<String, (u32, u32)>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct IntentJson {
+    version: u32,
+    id: String,
+    name: Option<String>,
+    record: Option<NameJson>,
+}
+
+impl Draft {
+    /// Its name.
+    pub fn name(&self) -> &LayerName {
+        &self.name
+    }
+
+    /// Its files.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    pub fn tree(&self) -> Result<Dir, Error> {
+        self.dir.dir(b"tree").map_err(io("open", self.path.join("tree")))
+    }
+
+    /// Where its files lie on the host.
+    pub fn path(&self) -> PathBuf {
+        self.path.join("tree")
+    }
+
+    /// The owners that the host could not give to symlinks and special files.
+    ///
+    /// # Errors
+    /// [`Error::Damaged`], [`Error::Io`].
+    pub fn owners(&self) -> Result<BTreeMap<LayerPath, (u32, u32)>, Error> {
+        let Some(json) = read_json::<DraftJson>(&self.dir, "draft.json", &self.path)? else {
+            return Ok(BTreeMap::new());
+        };
+        let damaged = |why: String| Error::Damaged { path: self.path.join("draft.json"), why };
+        let mut owners = BTreeMap::new();
+        for (path, owner) in json.owners {
+            let parsed = unhex(&path).and_then(|raw| LayerPath::parse(&raw).ok());
+            owners.insert(parsed.ok_or_else(|| damaged(format!("`{path}` is no path in hex")))?, owner);
+        }
+        Ok(owners)
+    }
+
+    pub(super) fn set_owners(&self, owners: &BTreeMap<LayerPath, (u32, u32)>) -> Result<(), Error> {
+        let owners = owners.iter().map(|(path, &owner)| (hex(path.as_bytes()), owner)).collect();
+        let json = DraftJson { version: VERSION, owners };
+        replace_json_beside(&self.dir, "draft.json", &json, &self.path, self.sync)
+    }
+
+    /// Gives a file its owner in the layer: on the host where it can be given, else in the file's attributes, else in
+    /// the draft's own record.
+    ///
+    /// # Errors
+    /// [`Error::Tree`].
+    pub fn set_owner(&self, path: &LayerPath, uid: u32, gid: u32) -> Result<(), Error> {
+        let root = self.tree()?;
+        let Some((parent, name)) = path.parent().zip(path.file_name()) else {
+            return place::set_owner_of_dir(&root, uid, gid).map_err(tree("set the owner of", path));
+        };
+        let dir = root.beneath(&parent).map_err(tree("open", &parent))?;
+        let kept = place::set_owner(&dir, name, uid, gid).map_err(tree("set the owner of", path))?;
+        let kind = dir.stat(name).map_err(tree("look at", path))?.kind;
+        if kept.is_some() || !matches!(kind, Kind::File | Kind::Dir) {
+            let mut owners = self.owners()?;
+            let changed = match kept {
+                Some(owner) => owners.insert(path.clone(), owner) != Some(owner),
+                None => owners.remove(path).is_some(),
+            };
+            if changed {
+                self.set_owners(&owners)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Store {
+    fn drafts_path(&self) -> PathBuf {
+        self.path.join("drafts")
+    }
+
+    /// Opens a draft, or starts an empty one.
+    ///
+    /// # Errors
+    /// [`Error::Busy`] while another process uses it.
+    pub fn draft(&self, name: &LayerName) -> Result<Draft, Error> {
+        let (file, key) = (name.file_name(), format!("draft {name}"));
+        let at = self.drafts_path().join(&file);
+        for _ in 0..8 {
+            let dir = match self.drafts.dir(file.as_bytes()) {
+                Ok(dir) => dir,
+                Err(Errno::NOENT) => {
+                    self.make_draft(&file)?;
+                    continue;
+                }
+                Err(errno) => return Err(io("open", &at)(errno)),
+            };
+            let Some(held) = self.hold(&key, &dir).map_err(io("lock", &at))? else {
+                return Err(Error::Busy { what: format!("the draft `{name}`"), pid: None });
+            };
+            // sealed or dropped by another process before the lock was ours?
+            let (here, there) = (dir.stat_self(), self.drafts.stat(file.as_bytes()));
+            if let (Ok(here), Ok(there)) = (here, there)
+                && (here.dev, here.ino) == (there.dev, there.ino)
+            {
+                return Ok(Draft { name: name.clone(), dir: Rc::new(dir), path: at, sync: !self.ephemeral, _held: held });
+            }
+            self.forget(&key);
+        }
+        Err(Error::Busy { what: format!("the draft `{name}`"), pid: None })
+    }
+
+    fn make_draft(&self, file: &str) -> Result<(), Error> {
+        let (aside, dir) = self.temporary.make()?;
+        let path = self.temporary.path().join(&aside);
+        dir.mkdir(b"tree", Mode::new(0o755)).map_err(io("make", path.join("tree")))?;
+        let json = DraftJson { version: VERSION, owners: BTreeMap::new() };
+        write_new_json(&dir, "draft.json", &json, &path, false)?;
+        let moved =
+            self.temporary.dir().rename(aside.as_bytes(), &self.drafts, file.as_bytes(), RenameFlags::NOREPLACE);
+        match moved {
+            Ok(()) => Ok(()),
+            Err(Errno::EXIST | Errno::NOTEMPTY) => self.temporary.remove(&aside),
+            Err(errno) => Err(io("make", self.drafts_path().join(file))(errno)),
+        }
+    }
+
+    /// Whether there is a draft of that name.
+    pub fn has_draft(&self, name: &LayerName) -> bool {
+        self.drafts.stat(name.file_name().as_bytes()).is_ok()
+    }
+
+    /// All drafts, by name.
+    ///
+    /// # Errors
+    /// [`Error::Io`] if they cannot be listed.
+    pub fn drafts(&self) -> Result<Vec<LayerName>, Error> {
+        let items = self.drafts.items().map_err(io("list", self.drafts_path()))?;
+        let named = |item: &crate::sys::RawItem| {
+            LayerName::from_file_name(std::str::from_utf8(&item.name).ok()?).ok()
+        };
+        let mut found: Vec<LayerName> = items.iter().filter_map(named).collect();
+        found.sort_unstable();
+        Ok(found)
+    }
+
+    /// Drops a draft with all that it holds.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    pub fn discard_draft(&self, draft: &Draft) -> Result<(), Error> {
+        let aside = self.temporary.set_aside(&self.drafts, &draft.name.file_name(), &self.drafts_path())?;
+        self.forget(&format!("draft {}", draft.name));
+        self.temporary.remove(&aside)
+    }
+
+    /// Makes a draft a layer, and names it if `seal` has a name. The draft is gone then.
+    ///
+    /// # Errors
+    /// [`Error::Tree`], [`Error::Tar`], [`Error::Changed`], [`Error::Interrupted`]: the draft stays as it is.
+    pub fn seal_draft(&self, draft: &Draft, seal: Seal<'_>) -> Result<Sealed, Error> {
+        let how = ScanHow { clamp: seal.clamp, owners: draft.owners()? };
+        let (sealed, mut timings) = self.prepare(&draft.dir, &draft.path, &how, &plain_root(), seal.progress)?;
+        let start = Instant::now();
+        let record = seal.name.map(|name| NameRecord {
+            name: name.clone(),
+            stack: vec![StackPart::Sealed(sealed.id)],
+            chain_id: Some(crate::model::ChainId(sealed.id.0)),
+            message: seal.message.map(str::to_owned),
+            created: seal.created,
+        });
+        let (file, at) = (draft.name.file_name(), self.drafts_path());
+        let intent_name = format!("{INTENT}{file}");
+        let intent = IntentJson {
+            version: VERSION,
+            id: sealed.id.hex(),
+            name: seal.name.map(LayerName::to_string),
+            record: record.as_ref().map(NameJson::from),
+        };
+        replace_json(&self.temporary, &self.drafts, &intent_name, &intent, &at, !self.ephemeral)?;
+        self.steps.pass("intent");
+        let aside = self.publish(&self.drafts, &file, &at, sealed.id)?;
+        self.forget(&format!("draft {}", draft.name));
+        self.steps.pass("moved");
+        if let Some(record) = &record {
+            self.set_name(record)?;
+        }
+        self.steps.pass("named");
+        self.remove_intent(&intent_name, &at)?;
+        match draft.dir.unlink(b"draft.json") {
+            Ok(()) | Err(Errno::NOENT) => {}
+            Err(errno) => return Err(io("remove", draft.path.join("draft.json"))(errno)),
+        }
+        if let Some(aside) = &aside {
+            self.temporary.drop_name(aside);
+        }
+        let counts = sealed.changes.counts();
+        self.remember(sealed.id, sealed.changes);
+        timings.publish = start.elapsed();
+        Ok(Sealed { id: sealed.id, counts, sockets: sealed.sockets, reused: aside.is_some(), timings })
+    }
+
+    /// Ends or forgets the seals that an earlier run left half done.
+    pub(super) fn recover_drafts(&self) -> Result<(), Error> {
+        let at = self.drafts_path();
+        for item in self.drafts.items().map_err(io("list", &at))? {
+            if let Some(intent) = std::str::from_utf8(&item.name).ok().filter(|name| name.starts_with(INTENT))
+                && let Err(error) = self.recover_draft(intent, &at)
+            {
+                log::warn!("{error}");
+            }
+        }
+        Ok(())
+    }
+
+    fn recover_draft(&self, intent_name: &str, at: &Path) -> Result<(), Error> {
+        let damaged = |why: String| Error::Damaged { path: at.join(intent_name), why };
+        let file = intent_name.trim_start_matches(INTENT);
+        let draft = LayerName::from_file_name(file).map_err(|error| damaged(error.to_string()))?;
+        if let Ok(dir) = self.drafts.dir(file.as_bytes()) {
+            // being sealed right now, or left before it was moved: it stays a draft
+            let live = self.is_held(&format!("draft {draft}"), &dir);
+            return if live { Ok(()) } else { self.remove_intent(intent_name, at) };
+        }
+        let Some(intent) = read_json::<IntentJson>(&self.drafts, intent_name, at)? else { return Ok(()) };
+        let id = id_from(&intent.id).map_err(damaged)?;
+        if let (true, Some(name), Some(record)) = (self.has_layer(id), intent.name, intent.record) {
+            let name = LayerName::parse(&name).map_err(|error| damaged(error.to_string()))?;
+            self.write_name(&name, &record)?;
+        }
+        self.remove_intent(intent_name, at)
+    }
+
+    fn remove_intent(&self, intent_name: &str, at: &Path) -> Result<(), Error> {
+        match self.drafts.unlink(intent_name.as_bytes()) {
+            Ok(()) | Err(Errno::NOENT) => Ok(()),
+            Err(errno) => Err(io("remove", at.join(intent_name))(errno)),
+        }
+    }
+}

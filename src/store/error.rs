@@ -1,0 +1,282 @@
+//! What can go wrong with a store.
+
+use std::path::{Path, PathBuf};
+
+use crate::model::{Digest, LayerName, LayerPath, PathError, TreeId};
+use crate::sys::Errno;
+use crate::tar::TarError;
+
+/// Why the store did not do what was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The system refused something.
+    #[error("cannot {what} {}", path.display())]
+    Io {
+        /// What was tried, a verb.
+        what: &'static str,
+        /// On what.
+        path: PathBuf,
+        /// The system's answer.
+        #[source]
+        errno: Errno,
+    },
+    /// The system refused something inside a layer's tree.
+    #[error("cannot {what} {path:?} in the layer")]
+    Tree {
+        /// What was tried, a verb.
+        what: &'static str,
+        /// On what.
+        path: LayerPath,
+        /// The system's answer.
+        #[source]
+        errno: Errno,
+    },
+    /// There is no store yet.
+    #[error("there is no store at {}", path.display())]
+    Missing {
+        /// Where it was looked for.
+        path: PathBuf,
+    },
+    /// The directory holds something else.
+    #[error("{} is not empty and is not a store of ufs", path.display())]
+    NotAStore {
+        /// The directory.
+        path: PathBuf,
+    },
+    /// A later ufs made it.
+    #[error("the store {} has format {found}, and this ufs knows up to {known}", path.display())]
+    Newer {
+        /// The store.
+        path: PathBuf,
+        /// Its version.
+        found: u64,
+        /// The newest version known here.
+        known: u64,
+    },
+    /// The store lies where nothing can be written.
+    #[error("the store {} cannot be written", path.display())]
+    ReadOnly {
+        /// The store.
+        path: PathBuf,
+        /// The system's answer.
+        #[source]
+        errno: Errno,
+    },
+    /// The file system lacks something that every layer needs.
+    #[error("the file system of {} cannot hold layers: it has no {lacks}", path.display())]
+    Unsuitable {
+        /// The store.
+        path: PathBuf,
+        /// What it lacks.
+        lacks: &'static str,
+        /// The system's answer.
+        #[source]
+        errno: Errno,
+    },
+    /// A record does not read back.
+    #[error("{} is damaged: {why}", path.display())]
+    Damaged {
+        /// The record.
+        path: PathBuf,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// No layer has this ID.
+    #[error("no layer in the store has an ID that begins with `{prefix}`")]
+    NoLayer {
+        /// The ID as given.
+        prefix: String,
+    },
+    /// Several layers have an ID that begins so.
+    #[error("`{prefix}` is the beginning of {} layers' IDs", found.len())]
+    Ambiguous {
+        /// The ID as given.
+        prefix: String,
+        /// The IDs that begin so.
+        found: Vec<TreeId>,
+    },
+    /// No draft has this name.
+    #[error("there is no draft `{name}`")]
+    NoDraft {
+        /// The name.
+        name: LayerName,
+    },
+    /// No mount has this name.
+    #[error("there is no mount `{name}`")]
+    NoMount {
+        /// The name.
+        name: LayerName,
+    },
+    /// The name is taken by another mount.
+    #[error("there is already a mount `{name}`")]
+    MountExists {
+        /// The name.
+        name: LayerName,
+    },
+    /// The mount's writable directory is gone.
+    #[error("the upper of the mount `{name}` is missing")]
+    NoUpper {
+        /// The mount.
+        name: LayerName,
+    },
+    /// Another process uses it.
+    #[error("{what} is in use by {}", process(*pid))]
+    Busy {
+        /// What is in use, in words.
+        what: String,
+        /// The process, where known.
+        pid: Option<u32>,
+    },
+    /// A file was written while its layer was sealed.
+    #[error("{path:?} changed while the layer was sealed")]
+    Changed {
+        /// The file.
+        path: LayerPath,
+    },
+    /// A name in a tree cannot be a layer's path.
+    #[error("`{}` in {} cannot be a path of a layer", name.escape_ascii(), dir.display())]
+    Path {
+        /// The raw name.
+        name: Vec<u8>,
+        /// Where it was found.
+        dir: PathBuf,
+        /// What is wrong with it.
+        #[source]
+        source: PathError,
+    },
+    /// What is to be unpacked lies beneath something that is no directory here.
+    #[error("cannot put {path:?} into the layer: {parent:?} is not a directory there")]
+    NotADirectory {
+        /// What was to be put.
+        path: LayerPath,
+        /// What is in the way.
+        parent: LayerPath,
+    },
+    /// A layer's content is not what its ID says.
+    #[error("the content of layer {} is not what its ID says: it gives {found}", id.short())]
+    Content {
+        /// The layer.
+        id: TreeId,
+        /// What its content hashes to.
+        found: Digest,
+    },
+    /// The layer's tar could not be read or written.
+    #[error(transparent)]
+    Tar(#[from] TarError),
+    /// The user stopped it.
+    #[error("interrupted")]
+    Interrupted,
+}
+
+fn process(pid: Option<u32>) -> String {
+    pid.map_or_else(|| "another process".to_owned(), |pid| format!("process {pid}"))
+}
+
+impl Error {
+    /// One word for scripts.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            _ if self.errno() == Some(Errno::NOSPC) || self.errno() == Some(Errno::DQUOT) => "no_space",
+            Self::Io { .. } | Self::Tree { .. } => "io",
+            Self::Missing { .. } => "no_store",
+            Self::NotAStore { .. } => "not_a_store",
+            Self::Newer { .. } => "newer_store",
+            Self::ReadOnly { .. } => "read_only",
+            Self::Unsuitable { .. } => "unsuitable",
+            Self::Damaged { .. } | Self::Content { .. } => "damaged",
+            Self::NoLayer { .. } | Self::NoDraft { .. } => "no_layer",
+            Self::Ambiguous { .. } => "ambiguous",
+            Self::NoMount { .. } => "no_mount",
+            Self::MountExists { .. } => "exists",
+            Self::NoUpper { .. } => "no_upper",
+            Self::Busy { .. } => "busy",
+            Self::Changed { .. } | Self::Tar(TarError::SizeChanged { .. }) => "changed",
+            Self::Path { .. } => "path",
+            Self::NotADirectory { .. } => "not_a_directory",
+            Self::Tar(_) => "tar",
+            Self::Interrupted => "interrupted",
+        }
+    }
+
+    /// The system's answer behind it.
+    pub fn errno(&self) -> Option<Errno> {
+        match self {
+            Self::Io { errno, .. }
+            | Self::Tree { errno, .. }
+            | Self::ReadOnly { errno, .. }
+            | Self::Unsuitable { errno, .. } => Some(*errno),
+            Self::Tar(tar) => tar.io().and_then(Errno::from_io_error),
+            _ => None,
+        }
+    }
+
+    /// The file or directory that it is about: a host path, or a path inside a layer.
+    pub fn path(&self) -> Option<Vec<u8>> {
+        use std::os::unix::ffi::OsStrExt;
+        match self {
+            Self::Io { path, .. }
+            | Self::Missing { path }
+            | Self::NotAStore { path }
+            | Self::Newer { path, .. }
+            | Self::ReadOnly { path, .. }
+            | Self::Unsuitable { path, .. }
+            | Self::Damaged { path, .. } => Some(path.as_os_str().as_bytes().to_vec()),
+            Self::Tree { path, .. } | Self::Changed { path } | Self::NotADirectory { path, .. } => {
+                Some(path.as_bytes().to_vec())
+            }
+            Self::Path { name, .. } => Some(name.clone()),
+            Self::Tar(tar) => tar.path().map(|path| path.as_bytes().to_vec()),
+            _ => None,
+        }
+    }
+
+    /// The layer, draft or mount that it is about, as the user would name it.
+    pub fn layer(&self) -> Option<String> {
+        match self {
+            Self::NoLayer { prefix } | Self::Ambiguous { prefix, .. } => Some(prefix.clone()),
+            Self::NoDraft { name } | Self::NoMount { name } | Self::MountExists { name } | Self::NoUpper { name } => {
+                Some(name.to_string())
+            }
+            Self::Content { id, .. } => Some(id.short()),
+            _ => None,
+        }
+    }
+
+    /// What would help.
+    pub fn hint(&self) -> Option<String> {
+        Some(match self {
+            _ if self.kind() == "no_space" => {
+                "nothing is lost: make room on that file system, then try again".to_owned()
+            }
+            Self::NotAStore { .. } => "name an empty or a new directory with `--store`".to_owned(),
+            Self::Newer { .. } => "use the ufs that made it, or another store with `--store`".to_owned(),
+            Self::ReadOnly { .. } => "name a directory that you can write with `--store`, or use `--ephemeral`".to_owned(),
+            Self::Unsuitable { .. } => "put the store on ext4, xfs, btrfs or tmpfs (Linux 6.6) with `--store`".to_owned(),
+            Self::Ambiguous { found, .. } => {
+                let some: Vec<String> = found.iter().take(4).map(|id| id.hex()[..16].to_owned()).collect();
+                format!("write more digits: {}", some.join(", "))
+            }
+            Self::Damaged { .. } | Self::Content { .. } => "`ufs doctor` checks the store".to_owned(),
+            Self::Changed { .. } | Self::Tar(TarError::SizeChanged { .. }) => {
+                "stop what writes there, then try again".to_owned()
+            }
+            Self::Tar(TarError::ReservedName { .. }) => "give the file another name".to_owned(),
+            _ => return None,
+        })
+    }
+}
+
+/// Turns an errno into an [`Error::Io`] on `path`.
+pub(super) fn io(what: &'static str, path: impl AsRef<Path>) -> impl FnOnce(Errno) -> Error {
+    move |errno| Error::Io { what, path: path.as_ref().to_owned(), errno }
+}
+
+/// Turns an errno into an [`Error::Tree`] on `path`.
+pub(super) fn tree(what: &'static str, path: &LayerPath) -> impl FnOnce(Errno) -> Error {
+    move |errno| Error::Tree { what, path: path.clone(), errno }
+}
+
+/// The errno inside a standard I/O error; `EIO` where it has none.
+pub(super) fn errno_of(error: &std::io::Error) -> Errno {
+    Errno::from_io_error(error).unwrap_or(Errno::IO)
+}

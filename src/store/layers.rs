@@ -1,0 +1,294 @@
+//! Sealed layers: finding them, reading them, bringing new ones in.
+
+use std::fs::File;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use serde::{Deserialize, Serialize};
+
+use super::error::io;
+use super::index::{self, Index};
+use super::record::{VERSION, check_version, read_bytes, read_json, write_new, write_new_json};
+use super::seal::{Progress, SealedTree, seal_tree};
+use super::walk::{ScanHow, identity};
+use super::{Error, Store};
+use crate::model::{
+    ChainId, Changeset, Counts, DiffId, Digest, Entry, Identity, LayerPath, Metadata, Mode, TreeId,
+};
+use crate::sys::{Dir, Errno, RenameFlags};
+use crate::tar::write_layer;
+
+/// The longest index that is read, in bytes.
+const INDEX_LIMIT: u64 = 4 << 30;
+
+/// A sealed layer's own line.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Summary {
+    /// Its ID.
+    pub id: TreeId,
+    /// The digest of the tar that it came as.
+    pub diff_id: DiffId,
+    /// Its totals.
+    pub counts: Counts,
+}
+
+/// How long the parts of a seal took.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Timings {
+    /// Walking, reading and hashing.
+    pub hash: Duration,
+    /// Writing the index and syncing the file system.
+    pub sync: Duration,
+    /// Renames, names and what follows them.
+    pub publish: Duration,
+}
+
+/// A layer that was just sealed.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Sealed {
+    /// Its ID.
+    pub id: TreeId,
+    /// Its totals.
+    pub counts: Counts,
+    /// Sockets, which no layer can hold.
+    pub sockets: Vec<LayerPath>,
+    /// Whether the store had this layer already.
+    pub reused: bool,
+    /// How long it took.
+    pub timings: Timings,
+}
+
+#[derive(Serialize, Deserialize)]
+struct MetaJson {
+    version: u32,
+    tree_id: String,
+    diff_id: String,
+    dirs: u64,
+    files: u64,
+    whiteouts: u64,
+    opaques: u64,
+    bytes: u64,
+}
+
+impl Store {
+    /// Whether the store holds a layer.
+    pub fn has_layer(&self, id: TreeId) -> bool {
+        self.layers.stat(id.hex().as_bytes()).is_ok()
+    }
+
+    /// All layers, in the order of their IDs.
+    ///
+    /// # Errors
+    /// [`Error::Io`] if they cannot be listed.
+    pub fn layers(&self) -> Result<Vec<TreeId>, Error> {
+        let items = self.layers.items().map_err(io("list", self.path.join("layers/sha256")))?;
+        let named = |item: &crate::sys::RawItem| {
+            let text = std::str::from_utf8(&item.name).ok().filter(|text| text.len() == 64)?;
+            Digest::parse(text).ok().map(TreeId)
+        };
+        let mut found: Vec<TreeId> = items.iter().filter_map(named).collect();
+        found.sort_unstable();
+        Ok(found)
+    }
+
+    /// The one layer whose ID begins with these hex digits.
+    ///
+    /// # Errors
+    /// [`Error::NoLayer`], [`Error::Ambiguous`].
+    pub fn find_id(&self, prefix: &str) -> Result<TreeId, Error> {
+        let hex = prefix.strip_prefix("sha256:").unwrap_or(prefix);
+        if let Ok(digest) = Digest::parse(hex)
+            && self.has_layer(TreeId(digest))
+        {
+            return Ok(TreeId(digest));
+        }
+        let mut found = self.layers()?;
+        found.retain(|id| !hex.is_empty() && id.hex().starts_with(hex));
+        match found[..] {
+            [id] => Ok(id),
+            [] => Err(Error::NoLayer { prefix: prefix.to_owned() }),
+            _ => Err(Error::Ambiguous { prefix: prefix.to_owned(), found }),
+        }
+    }
+
+    /// A layer's totals and digests, without reading its index.
+    ///
+    /// # Errors
+    /// [`Error::NoLayer`], [`Error::Damaged`].
+    pub fn summary(&self, id: TreeId) -> Result<Summary, Error> {
+        let (dir, at) = self.layer_dir(id)?;
+        let damaged = |why: String| Error::Damaged { path: at.join("meta.json"), why };
+        let meta: MetaJson =
+            read_json(&dir, "meta.json", &at)?.ok_or_else(|| damaged("it is missing".to_owned()))?;
+        check_version(meta.version).map_err(damaged)?;
+        let digest = |text: &str| Digest::parse(text).map_err(|error| damaged(error.to_string()));
+        if digest(&meta.tree_id)? != id.0 {
+            return Err(damaged("it belongs to another layer".to_owned()));
+        }
+        let MetaJson { dirs, files, whiteouts, opaques, bytes, .. } = meta;
+        let counts = Counts { dirs, files, whiteouts, opaques, bytes };
+        Ok(Summary { id, diff_id: DiffId(digest(&meta.diff_id)?), counts })
+    }
+
+    /// The digest of the tar that a layer came as.
+    ///
+    /// # Errors
+    /// As [`Store::summary`].
+    pub fn diff_id(&self, id: TreeId) -> Result<DiffId, Error> {
+        Ok(self.summary(id)?.diff_id)
+    }
+
+    /// The chain ID of layers, bottom → top; `None` for none.
+    ///
+    /// # Errors
+    /// As [`Store::summary`].
+    pub fn chain_id(&self, stack: &[TreeId]) -> Result<Option<ChainId>, Error> {
+        let diffs: Vec<DiffId> = stack.iter().map(|&id| self.diff_id(id)).collect::<Result<_, _>>()?;
+        Ok(ChainId::of(&diffs))
+    }
+
+    /// A layer's changes, from its index; read once a process.
+    ///
+    /// # Errors
+    /// [`Error::NoLayer`], [`Error::Damaged`].
+    pub fn changeset(&self, id: TreeId) -> Result<Rc<Changeset>, Error> {
+        if let Some(changes) = self.cache.borrow().get(&id) {
+            return Ok(Rc::clone(changes));
+        }
+        let changes = Rc::new(self.index(id)?.changes);
+        self.cache.borrow_mut().insert(id, Rc::clone(&changes));
+        Ok(changes)
+    }
+
+    /// The directory of a layer's files, as lowers are mounted.
+    ///
+    /// # Errors
+    /// [`Error::NoLayer`], [`Error::Io`].
+    pub fn tree_dir(&self, id: TreeId) -> Result<Dir, Error> {
+        let (dir, at) = self.layer_dir(id)?;
+        dir.dir(b"tree").map_err(io("open", at.join("tree")))
+    }
+
+    /// Where a layer's files lie on the host.
+    pub fn tree_path(&self, id: TreeId) -> PathBuf {
+        self.layer_path(id).join("tree")
+    }
+
+    /// Writes a layer's canonical tar, whose SHA-256 is its ID.
+    ///
+    /// # Errors
+    /// [`Error::Tar`], [`Error::NoLayer`], [`Error::Damaged`].
+    pub fn export_tar(&self, id: TreeId, out: &mut dyn Write) -> Result<(), Error> {
+        let index = self.index(id)?;
+        let mut files = Files { tree: self.tree_dir(id)?, identity: identity() };
+        let mut open = |path: &LayerPath, _: &Entry| files.open(path).map_err(io::Error::from);
+        write_layer(&index.changes, index.root, &mut open, io::BufWriter::with_capacity(256 * 1024, out))?;
+        Ok(())
+    }
+
+    pub(super) fn layer_path(&self, id: TreeId) -> PathBuf {
+        self.path.join("layers/sha256").join(id.hex())
+    }
+
+    fn layer_dir(&self, id: TreeId) -> Result<(Dir, PathBuf), Error> {
+        let at = self.layer_path(id);
+        match self.layers.dir(id.hex().as_bytes()) {
+            Ok(dir) => Ok((dir, at)),
+            Err(Errno::NOENT) => Err(Error::NoLayer { prefix: id.hex() }),
+            Err(errno) => Err(io("open", at)(errno)),
+        }
+    }
+
+    pub(super) fn index(&self, id: TreeId) -> Result<Index, Error> {
+        let (dir, at) = self.layer_dir(id)?;
+        let damaged = |why: &str| Error::Damaged { path: at.join("index"), why: why.to_owned() };
+        let bytes = read_bytes(&dir, "index", &at, INDEX_LIMIT)?.ok_or_else(|| damaged("it is missing"))?;
+        let index = index::decode(&bytes).map_err(damaged)?;
+        if index.id == id { Ok(index) } else { Err(damaged("it belongs to another layer")) }
+    }
+
+    /// Makes `container/tree` a layer in place, with its index beside it, all of it on disk.
+    pub(super) fn prepare(
+        &self,
+        container: &Dir,
+        at: &Path,
+        how: &ScanHow,
+        beneath: &Metadata,
+        progress: &mut dyn FnMut(Progress) -> bool,
+    ) -> Result<(SealedTree, Timings), Error> {
+        let start = Instant::now();
+        let tree = container.dir(b"tree").map_err(io("open", at.join("tree")))?;
+        let sealed = seal_tree(&tree, how, beneath, progress)?;
+        self.steps.pass("hashed");
+        let hash = start.elapsed();
+        let written = self.write_index(container, at, &sealed);
+        if let Err(error) = written {
+            for name in ["index", "meta.json"] {
+                if let Err(errno) = container.unlink(name.as_bytes()) {
+                    log::debug!("{} stays: {errno}", at.join(name).display());
+                }
+            }
+            return Err(error);
+        }
+        self.steps.pass("indexed");
+        let timings = Timings { hash, sync: start.elapsed() - hash, ..Timings::default() };
+        Ok((sealed, timings))
+    }
+
+    fn write_index(&self, container: &Dir, at: &Path, sealed: &SealedTree) -> Result<(), Error> {
+        let (id, diff_id) = (sealed.id, DiffId(sealed.id.0));
+        let record = index::encode(id, diff_id, sealed.root, &sealed.changes);
+        write_new(container, "index", &record, at, false)?;
+        let Counts { dirs, files, whiteouts, opaques, bytes } = sealed.changes.counts();
+        let (tree_id, diff_id) = (id.to_string(), diff_id.to_string());
+        let meta = MetaJson { version: VERSION, tree_id, diff_id, dirs, files, whiteouts, opaques, bytes };
+        write_new_json(container, "meta.json", &meta, at, false)?;
+        if self.ephemeral { Ok(()) } else { crate::sys::sync_fs(container).map_err(io("sync", at)) }
+    }
+
+    /// Moves a prepared container among the layers. If the layer is there already, this one goes to `tmp/`;
+    /// gives its name there.
+    pub(super) fn publish(&self, from: &Dir, name: &str, at: &Path, id: TreeId) -> Result<Option<String>, Error> {
+        let hex = id.hex();
+        let aside = match from.rename(name.as_bytes(), &self.layers, hex.as_bytes(), RenameFlags::NOREPLACE) {
+            Ok(()) => None,
+            Err(Errno::EXIST | Errno::NOTEMPTY) => Some(self.temporary.set_aside(from, name, at)?),
+            Err(errno) => return Err(io("move into the store", at.join(name))(errno)),
+        };
+        self.sync_dir(&self.layers, &self.path)?;
+        self.sync_dir(from, at)?;
+        Ok(aside)
+    }
+
+    /// Remembers the changes of a layer that was just sealed.
+    pub(super) fn remember(&self, id: TreeId, changes: Changeset) {
+        self.cache.borrow_mut().insert(id, Rc::new(changes));
+    }
+}
+
+/// The files of a tree, also those that deny their owner.
+pub(super) struct Files {
+    pub(super) tree: Dir,
+    pub(super) identity: Identity,
+}
+
+impl Files {
+    pub(super) fn open(&mut self, path: &LayerPath) -> Result<File, Errno> {
+        match self.tree.file_beneath(path) {
+            Err(Errno::ACCESS) if self.identity != Identity::AsIs => self.open_up(path),
+            other => other,
+        }
+    }
+
+    fn open_up(&self, path: &LayerPath) -> Result<File, Errno> {
+        let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else { return Err(Errno::ACCESS) };
+        let dir = self.tree.beneath(&parent)?;
+        let mode = dir.stat(name)?.mode;
+        dir.chmod(name, Mode::new(mode.bits() | 0o400))?;
+        let opened = dir.file(name);
+        dir.chmod(name, mode)?;
+        opened
+    }
+}

@@ -1,0 +1,82 @@
+//! Names of layers: one record a name, replaced in one step.
+
+use super::error::io;
+use super::record::{NameJson, read_json, replace_json};
+use super::{Error, NameRecord, Store};
+use crate::model::{LayerName, Timestamp};
+use crate::sys::Errno;
+
+impl Store {
+    /// All names, newest first; records that do not read back are left out (see [`Store::check`]).
+    ///
+    /// # Errors
+    /// [`Error::Io`] if they cannot be listed.
+    pub fn names(&self) -> Result<Vec<NameRecord>, Error> {
+        let mut found: Vec<(Timestamp, NameRecord)> = Vec::new();
+        for name in self.name_list()? {
+            match self.name(&name) {
+                Ok(Some(record)) => {
+                    let stat = self.names.stat(name.file_name().as_bytes());
+                    found.push((stat.map_or(Timestamp::default(), |stat| stat.mtime), record));
+                }
+                Ok(None) => {}
+                Err(error) => log::warn!("{error}"),
+            }
+        }
+        // with a fixed clock all are made at one time, but not written at one
+        found.sort_by(|(a_written, a), (b_written, b)| {
+            (b.created, b_written, &b.name).cmp(&(a.created, a_written, &a.name))
+        });
+        Ok(found.into_iter().map(|(_, record)| record).collect())
+    }
+
+    /// Every name that has a record, in no order.
+    pub(super) fn name_list(&self) -> Result<Vec<LayerName>, Error> {
+        let items = self.names.items().map_err(io("list", self.path.join("names")))?;
+        let named = |item: &crate::sys::RawItem| {
+            LayerName::from_file_name(std::str::from_utf8(&item.name).ok()?).ok()
+        };
+        Ok(items.iter().filter_map(named).collect())
+    }
+
+    /// What a name stands for.
+    ///
+    /// # Errors
+    /// [`Error::Damaged`], [`Error::Io`].
+    pub fn name(&self, name: &LayerName) -> Result<Option<NameRecord>, Error> {
+        let at = self.path.join("names");
+        let file = name.file_name();
+        let Some(record) = read_json::<NameJson>(&self.names, &file, &at)? else { return Ok(None) };
+        let read = record.read(name.clone());
+        read.map(Some).map_err(|why| Error::Damaged { path: at.join(file), why })
+    }
+
+    /// Gives a name its meaning, in place of an earlier one.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    pub fn set_name(&self, record: &NameRecord) -> Result<(), Error> {
+        self.write_name(&record.name, &NameJson::from(record))
+    }
+
+    pub(super) fn write_name(&self, name: &LayerName, record: &NameJson) -> Result<(), Error> {
+        let at = self.path.join("names");
+        replace_json(&self.temporary, &self.names, &name.file_name(), record, &at, !self.ephemeral)
+    }
+
+    /// Drops a name; whether there was one. Its layer stays until it is collected.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    pub fn remove_name(&self, name: &LayerName) -> Result<bool, Error> {
+        let at = self.path.join("names");
+        match self.names.unlink(name.file_name().as_bytes()) {
+            Ok(()) => {
+                self.sync_dir(&self.names, &at)?;
+                Ok(true)
+            }
+            Err(Errno::NOENT) => Ok(false),
+            Err(errno) => Err(io("remove", at.join(name.file_name()))(errno)),
+        }
+    }
+}

@@ -1,0 +1,122 @@
+//! Puts files and metadata into a tree, as far as the host allows; what it refuses is kept in attributes.
+
+use crate::model::{
+    Identity, Kind, Metadata, Mode, Node, decode_xattrs, encode_node, encode_owner, escape_name, names,
+};
+use crate::sys::{Dir, Errno, xattr};
+
+use super::walk::identity;
+
+/// Makes a file that has content or metadata still to come; only its owner can look at it until then.
+pub(super) fn make(dir: &Dir, name: &[u8], node: &Node) -> Result<(), Errno> {
+    match node {
+        Node::Dir { .. } => dir.mkdir(name, Mode::new(0o700)),
+        Node::File { .. } => dir.create(name, Mode::new(0o600)).map(drop),
+        Node::Symlink { target } => dir.symlink(target, name),
+        Node::Fifo => dir.mknod(name, node, Mode::new(0o600)),
+        Node::Socket => Err(Errno::OPNOTSUPP),
+        Node::CharDevice(_) | Node::BlockDevice(_) => match dir.mknod(name, node, Mode::new(0o600)) {
+            Err(Errno::PERM | Errno::ACCESS | Errno::INVAL | Errno::OPNOTSUPP) => {
+                dir.create(name, Mode::new(0o600))?;
+                let value = encode_node(node).ok_or(Errno::INVAL)?;
+                xattr::set_at(dir, name, names::NODE, &value)
+            }
+            other => other,
+        },
+    }
+}
+
+/// What a tree could not take.
+#[derive(Debug, Default)]
+pub(super) struct LeftOver {
+    /// The owner of a file that has no attributes of its own.
+    pub(super) owner: Option<(u32, u32)>,
+    /// Attributes that are lost.
+    pub(super) xattrs: Vec<Box<[u8]>>,
+}
+
+/// Gives a file its owner; gives back one that the file itself cannot keep.
+pub(super) fn set_owner(dir: &Dir, name: &[u8], uid: u32, gid: u32) -> Result<Option<(u32, u32)>, Errno> {
+    let identity = identity();
+    let stat = dir.stat(name)?;
+    let takes_attributes = matches!(stat.kind, Kind::File | Kind::Dir);
+    let given = identity.to_layer(stat.uid, stat.gid) == (uid, gid)
+        || (identity == Identity::AsIs && gave(dir.chown(name, uid, gid))?);
+    if !takes_attributes {
+        return Ok((!given).then_some((uid, gid)));
+    }
+    if given {
+        match xattr::remove_at(dir, name, names::OWNER) {
+            Ok(()) | Err(Errno::NODATA | Errno::OPNOTSUPP) => Ok(None),
+            Err(errno) => Err(errno),
+        }
+    } else {
+        set_own(dir, name, names::OWNER, &encode_owner(uid, gid))?;
+        Ok(None)
+    }
+}
+
+/// As [`set_owner`], of an open directory.
+pub(super) fn set_owner_of_dir(dir: &Dir, uid: u32, gid: u32) -> Result<(), Errno> {
+    set_owner(dir, b".", uid, gid).map(drop)
+}
+
+/// Whether an owner was given; a refusal is no error.
+fn gave(result: Result<(), Errno>) -> Result<bool, Errno> {
+    match result {
+        Ok(()) => Ok(true),
+        Err(Errno::PERM | Errno::INVAL) => Ok(false),
+        Err(errno) => Err(errno),
+    }
+}
+
+/// Sets one of our own attributes, also on a file that denies its owner to write.
+fn set_own(dir: &Dir, name: &[u8], attribute: &[u8], value: &[u8]) -> Result<(), Errno> {
+    match xattr::set_at(dir, name, attribute, value) {
+        Err(Errno::ACCESS) => {
+            let mode = dir.stat(name)?.mode;
+            dir.chmod(name, Mode::new(mode.bits() | 0o200))?;
+            let set = xattr::set_at(dir, name, attribute, value);
+            dir.chmod(name, mode)?;
+            set
+        }
+        other => other,
+    }
+}
+
+/// Gives a file just made its owner, attributes, mode and time, in the order in which none undoes another.
+pub(super) fn set_metadata(dir: &Dir, name: &[u8], kind: Kind, meta: &Metadata) -> Result<LeftOver, Errno> {
+    let mut left = LeftOver { owner: set_owner(dir, name, meta.uid, meta.gid)?, ..LeftOver::default() };
+    for (attribute, value) in &meta.xattrs {
+        let Some(stored) = escape_name(attribute) else {
+            left.xattrs.push(attribute.clone());
+            continue;
+        };
+        match xattr::set_at(dir, name, &stored, value) {
+            Ok(()) => {}
+            Err(Errno::PERM | Errno::OPNOTSUPP | Errno::INVAL)
+                if matches!(kind, Kind::File | Kind::Dir) && !attribute.starts_with(b"user.") =>
+            {
+                xattr::set_at(dir, name, &[names::XATTR, attribute].concat(), value)?;
+            }
+            Err(Errno::PERM | Errno::OPNOTSUPP) => left.xattrs.push(attribute.clone()),
+            Err(errno) => return Err(errno),
+        }
+    }
+    if kind != Kind::Symlink {
+        dir.chmod(name, meta.mode)?;
+    }
+    dir.set_times(name, None, Some(meta.mtime))?;
+    Ok(left)
+}
+
+/// As [`set_metadata`] on a directory that is there already: attributes that it had before go.
+pub(super) fn replace_metadata(dir: &Dir, name: &[u8], meta: &Metadata) -> Result<LeftOver, Errno> {
+    for (attribute, value) in xattr::all_at(dir, name)? {
+        let decoded = decode_xattrs([(&attribute[..], &value[..])]);
+        if !decoded.xattrs.is_empty() {
+            xattr::remove_at(dir, name, &attribute)?;
+        }
+    }
+    set_metadata(dir, name, Kind::Dir, meta)
+}

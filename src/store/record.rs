@@ -1,0 +1,330 @@
+//! The store's small records: JSON files, written whole or not at all.
+//!
+//! Bytes that need not be UTF-8 (host paths, attributes) are written in hex.
+
+use std::collections::BTreeMap;
+use std::io::{Read as _, Write as _};
+use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
+use std::path::{Path, PathBuf};
+
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use super::Error;
+use super::error::{errno_of, io};
+use super::temporary::Temporary;
+use crate::model::{ChainId, Digest, LayerName, Metadata, Mode, Timestamp, TreeId};
+use crate::sys::{Dir, Errno, RenameFlags};
+
+/// The version of every JSON record written here.
+pub(super) const VERSION: u32 = 1;
+
+/// The longest record that is read, in bytes.
+const LIMIT: u64 = 16 << 20;
+
+/// One layer of a stack, as records name it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum StackPart {
+    /// A sealed layer of the store.
+    Sealed(TreeId),
+    /// A host directory, used in place.
+    Host(PathBuf),
+}
+
+/// What a name stands for.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct NameRecord {
+    /// The name.
+    pub name: LayerName,
+    /// The layers, bottom → top; the last one is the named layer itself.
+    pub stack: Vec<StackPart>,
+    /// The stack's chain ID; `None` where a host directory is part of it.
+    pub chain_id: Option<ChainId>,
+    /// The message of its commit.
+    pub message: Option<String>,
+    /// When it was made.
+    pub created: Timestamp,
+}
+
+#[derive(Serialize, Deserialize)]
+pub(super) struct TimeJson {
+    secs: i64,
+    nanos: u32,
+}
+
+impl From<Timestamp> for TimeJson {
+    fn from(time: Timestamp) -> Self {
+        Self { secs: time.secs, nanos: time.nanos }
+    }
+}
+
+impl From<TimeJson> for Timestamp {
+    fn from(time: TimeJson) -> Self {
+        Self { secs: time.secs, nanos: time.nanos.min(999_999_999) }
+    }
+}
+
+#[derive(Serialize, Deserialize, Clone)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum PartJson {
+    /// 64 hex digits.
+    Layer(String),
+    /// The path's bytes in hex.
+    Host(String),
+}
+
+impl From<&StackPart> for PartJson {
+    fn from(part: &StackPart) -> Self {
+        match part {
+            StackPart::Sealed(id) => Self::Layer(id.hex()),
+            StackPart::Host(path) => Self::Host(hex(path.as_os_str().as_bytes())),
+        }
+    }
+}
+
+/// The parts of a stack as a record has them.
+pub(super) fn parts_to_json(stack: &[StackPart]) -> Vec<PartJson> {
+    stack.iter().map(PartJson::from).collect()
+}
+
+/// Reads [`parts_to_json`] back.
+pub(super) fn parts_from_json(parts: &[PartJson]) -> Result<Vec<StackPart>, String> {
+    let read = |part: &PartJson| match part {
+        PartJson::Layer(id) => id_from(id).map(StackPart::Sealed),
+        PartJson::Host(path) => path_from(path).map(StackPart::Host),
+    };
+    parts.iter().map(read).collect()
+}
+
+/// A layer's ID in a record.
+pub(super) fn id_from(text: &str) -> Result<TreeId, String> {
+    Digest::parse(text).map(TreeId).map_err(|error| error.to_string())
+}
+
+/// A host path in hex.
+pub(super) fn path_from(text: &str) -> Result<PathBuf, String> {
+    let bytes = unhex(text).ok_or_else(|| format!("`{text}` is no path in hex"))?;
+    Ok(PathBuf::from(std::ffi::OsString::from_vec(bytes)))
+}
+
+#[derive(Serialize, Deserialize)]
+pub(super) struct NameJson {
+    version: u32,
+    stack: Vec<PartJson>,
+    chain_id: Option<String>,
+    message: Option<String>,
+    created: TimeJson,
+}
+
+impl From<&NameRecord> for NameJson {
+    fn from(record: &NameRecord) -> Self {
+        Self {
+            version: VERSION,
+            stack: parts_to_json(&record.stack),
+            chain_id: record.chain_id.map(|id| id.to_string()),
+            message: record.message.clone(),
+            created: record.created.into(),
+        }
+    }
+}
+
+impl NameJson {
+    /// The record under `name`.
+    pub(super) fn read(self, name: LayerName) -> Result<NameRecord, String> {
+        check_version(self.version)?;
+        let stack = parts_from_json(&self.stack)?;
+        if !matches!(stack.last(), Some(StackPart::Sealed(_))) {
+            return Err("its stack has no sealed layer on top".to_owned());
+        }
+        let chain_id = self.chain_id.map(|text| Digest::parse(&text).map(ChainId)).transpose();
+        Ok(NameRecord {
+            name,
+            stack,
+            chain_id: chain_id.map_err(|error| error.to_string())?,
+            message: self.message,
+            created: self.created.into(),
+        })
+    }
+}
+
+/// Refuses what a later version wrote.
+pub(super) fn check_version(version: u32) -> Result<(), String> {
+    if version > VERSION { Err(format!("it has version {version}, made by a later ufs")) } else { Ok(()) }
+}
+
+/// Metadata without their time.
+#[derive(Serialize, Deserialize, Clone)]
+pub(super) struct MetadataJson {
+    mode: String,
+    uid: u32,
+    gid: u32,
+    secs: i64,
+    nanos: u32,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    xattrs: BTreeMap<String, String>,
+}
+
+impl From<&Metadata> for MetadataJson {
+    fn from(meta: &Metadata) -> Self {
+        let xattrs = meta.xattrs.iter().map(|(name, value)| (hex(name), hex(value))).collect();
+        Self {
+            mode: meta.mode.to_string(),
+            uid: meta.uid,
+            gid: meta.gid,
+            secs: meta.mtime.secs,
+            nanos: meta.mtime.nanos,
+            xattrs,
+        }
+    }
+}
+
+impl MetadataJson {
+    /// The metadata.
+    pub(super) fn read(&self) -> Result<Metadata, String> {
+        let wrong = || "its metadata make no sense".to_owned();
+        let bits = u32::from_str_radix(&self.mode, 8).ok().filter(|&bits| bits <= 0o7777).ok_or_else(wrong)?;
+        let mut meta = Metadata {
+            mode: Mode::new(bits),
+            uid: self.uid,
+            gid: self.gid,
+            mtime: Timestamp { secs: self.secs, nanos: self.nanos.min(999_999_999) },
+            ..Metadata::default()
+        };
+        for (name, value) in &self.xattrs {
+            let (name, value) = (unhex(name).ok_or_else(wrong)?, unhex(value).ok_or_else(wrong)?);
+            meta.xattrs.insert(name.into(), value.into());
+        }
+        Ok(meta)
+    }
+}
+
+/// Bytes as lower-case hex.
+pub(super) fn hex(bytes: &[u8]) -> String {
+    let digit = |value: u8| char::from_digit(u32::from(value), 16).unwrap_or('0');
+    bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
+}
+
+/// Reads [`hex`] back.
+pub(super) fn unhex(text: &str) -> Option<Vec<u8>> {
+    let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
+    let pairs = text.as_bytes().chunks(2);
+    pairs.map(|pair| Some(digit(*pair.first()?)? << 4 | digit(*pair.get(1)?)?)).collect()
+}
+
+/// Reads a small file whole; `None` if it is not there.
+pub(super) fn read_bytes(dir: &Dir, name: &str, at: &Path, limit: u64) -> Result<Option<Vec<u8>>, Error> {
+    let file = match dir.file(name.as_bytes()) {
+        Ok(file) => file,
+        Err(Errno::NOENT) => return Ok(None),
+        Err(errno) => return Err(io("open", at.join(name))(errno)),
+    };
+    let mut bytes = Vec::new();
+    let read = file.take(limit + 1).read_to_end(&mut bytes);
+    read.map_err(|error| io("read", at.join(name))(errno_of(&error)))?;
+    if bytes.len() as u64 > limit {
+        return Err(Error::Damaged { path: at.join(name), why: "it is far too long".to_owned() });
+    }
+    Ok(Some(bytes))
+}
+
+/// Reads a JSON record; `None` if it is not there. `at`: the directory's path, for messages.
+pub(super) fn read_json<T: DeserializeOwned>(dir: &Dir, name: &str, at: &Path) -> Result<Option<T>, Error> {
+    let Some(bytes) = read_bytes(dir, name, at, LIMIT)? else { return Ok(None) };
+    let damaged = |error: serde_json::Error| Error::Damaged { path: at.join(name), why: error.to_string() };
+    serde_json::from_slice(&bytes).map(Some).map_err(damaged)
+}
+
+/// Writes a new file in place, where nothing else can see its directory yet.
+pub(super) fn write_new(dir: &Dir, name: &str, bytes: &[u8], at: &Path, sync: bool) -> Result<(), Error> {
+    let failed = |what| move |errno| io(what, at.join(name))(errno);
+    match dir.unlink(name.as_bytes()) {
+        Ok(()) | Err(Errno::NOENT) => {}
+        Err(errno) => return Err(failed("replace")(errno)),
+    }
+    let mut file = dir.create(name.as_bytes(), Mode::new(0o644)).map_err(failed("make"))?;
+    file.write_all(bytes).map_err(|error| failed("write")(errno_of(&error)))?;
+    if sync {
+        file.sync_all().map_err(|error| failed("write")(errno_of(&error)))?;
+    }
+    Ok(())
+}
+
+/// [`write_new`] of a JSON record.
+pub(super) fn write_new_json(dir: &Dir, name: &str, value: &impl Serialize, at: &Path, sync: bool) -> Result<(), Error> {
+    write_new(dir, name, &to_json(value, &at.join(name))?, at, sync)
+}
+
+/// Replaces a JSON record in one step: written aside, synced if asked, renamed.
+pub(super) fn replace_json(
+    temporary: &Temporary,
+    dir: &Dir,
+    name: &str,
+    value: &impl Serialize,
+    at: &Path,
+    sync: bool,
+) -> Result<(), Error> {
+    let bytes = to_json(value, &at.join(name))?;
+    let aside = temporary.name();
+    let written = write_new(temporary.dir(), &aside, &bytes, temporary.path(), sync).and_then(|()| {
+        let moved = temporary.dir().rename(aside.as_bytes(), dir, name.as_bytes(), RenameFlags::empty());
+        moved.map_err(io("write", at.join(name)))
+    });
+    if let Err(error) = written {
+        temporary.drop_name(&aside);
+        return Err(error);
+    }
+    if sync {
+        crate::sys::sync(dir).map_err(io("write", at))?;
+    }
+    Ok(())
+}
+
+/// As [`replace_json`], aside in the same directory, where nobody else writes.
+pub(super) fn replace_json_beside(
+    dir: &Dir,
+    name: &str,
+    value: &impl Serialize,
+    at: &Path,
+    sync: bool,
+) -> Result<(), Error> {
+    let aside = format!("{name}.new");
+    write_new(dir, &aside, &to_json(value, &at.join(name))?, at, sync)?;
+    dir.rename(aside.as_bytes(), dir, name.as_bytes(), RenameFlags::empty()).map_err(io("write", at.join(name)))?;
+    if sync {
+        crate::sys::sync(dir).map_err(io("write", at))?;
+    }
+    Ok(())
+}
+
+fn to_json(value: &impl Serialize, path: &Path) -> Result<Vec<u8>, Error> {
+    let mut bytes = serde_json::to_vec(value)
+        .map_err(|error| Error::Damaged { path: path.to_owned(), why: error.to_string() })?;
+    bytes.push(b'\n');
+    Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hex_reads_back_and_nothing_else_does() {
+        assert_eq!(unhex(&hex(b"\0\xff/a")), Some(b"\0\xff/a".to_vec()));
+        assert_eq!(unhex("0"), None);
+        assert_eq!(unhex("zz"), None);
+    }
+
+    #[test]
+    fn metadata_read_back_from_their_record() {
+        let meta = Metadata {
+            mode: Mode::new(0o1777),
+            uid: 3,
+            gid: 4,
+            mtime: Timestamp { secs: -1, nanos: 5 },
+            xattrs: [(b"user.\xff".as_slice().into(), b"".as_slice().into())].into(),
+        };
+        let text = serde_json::to_string(&MetadataJson::from(&meta)).unwrap();
+        let back: MetadataJson = serde_json::from_str(&text).unwrap();
+        assert_eq!(back.read(), Ok(meta));
+    }
+}

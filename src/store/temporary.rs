@@ -1,0 +1,89 @@
+//! The store's `tmp/`: things that are being made, and things on their way out.
+//!
+//! What is made here appears elsewhere by one rename; what is dropped comes here by one rename and is then
+//! removed at leisure. So whatever lies here belongs to nobody once its process is gone.
+
+use std::cell::Cell;
+use std::path::{Path, PathBuf};
+
+use super::Error;
+use super::error::io;
+use crate::model::Mode;
+use crate::sys::{Dir, Errno, RenameFlags};
+
+#[derive(Debug)]
+pub(super) struct Temporary {
+    dir: Dir,
+    path: PathBuf,
+    next: Cell<u64>,
+}
+
+impl Temporary {
+    /// Uses an open directory.
+    pub(super) fn new(dir: Dir, path: PathBuf) -> Self {
+        Self { dir, path, next: Cell::new(0) }
+    }
+
+    pub(super) fn dir(&self) -> &Dir {
+        &self.dir
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// A name that nothing has here.
+    pub(super) fn name(&self) -> String {
+        loop {
+            let number = self.next.get();
+            self.next.set(number + 1);
+            let name = format!("{}-{number}", std::process::id());
+            if self.dir.stat(name.as_bytes()) == Err(Errno::NOENT) {
+                return name;
+            }
+        }
+    }
+
+    /// Makes an empty directory.
+    pub(super) fn make(&self) -> Result<(String, Dir), Error> {
+        let name = self.name();
+        let failed = |errno| io("make a directory in", &self.path)(errno);
+        self.dir.mkdir(name.as_bytes(), Mode::new(0o755)).map_err(failed)?;
+        let dir = self.dir.dir(name.as_bytes()).map_err(io("open", self.path.join(&name)))?;
+        Ok((name, dir))
+    }
+
+    /// Moves something here, out of everybody's way; gives its name here.
+    pub(super) fn set_aside(&self, from: &Dir, name: &str, at: &Path) -> Result<String, Error> {
+        let aside = self.name();
+        let moved = from.rename(name.as_bytes(), &self.dir, aside.as_bytes(), RenameFlags::NOREPLACE);
+        moved.map_err(io("move away", at.join(name)))?;
+        Ok(aside)
+    }
+
+    /// Removes something that lies here.
+    pub(super) fn remove(&self, name: &str) -> Result<(), Error> {
+        self.dir.remove_tree(name.as_bytes()).map_err(io("remove", self.path.join(name)))
+    }
+
+    /// Removes something that lies here; what stays is removed by a later run.
+    pub(super) fn drop_name(&self, name: &str) {
+        if let Err(error) = self.remove(name) {
+            log::debug!("{error}");
+        }
+    }
+
+    /// Removes all that lies here; only for who has the store alone.
+    pub(super) fn clear(&self) -> Result<(), Error> {
+        for item in self.dir.items().map_err(io("list", &self.path))? {
+            let name = String::from_utf8_lossy(&item.name).into_owned();
+            self.dir.remove_tree(&item.name).map_err(io("remove", self.path.join(name)))?;
+        }
+        Ok(())
+    }
+
+    /// Whether nothing lies here.
+    pub(super) fn is_empty(&self) -> Result<bool, Error> {
+        Ok(self.dir.items().map_err(io("list", &self.path))?.is_empty())
+    }
+}

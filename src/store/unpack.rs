@@ -1,0 +1,333 @@
+//! Host files into a draft, with all that the host says of them.
+//!
+//! Nothing on the host is trusted to be a mark: its own `user.overlay.*` attributes stay attributes. Symlinks are
+//! copied, never followed. A file that is there already is replaced; a directory is merged with the one there.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::{Path, PathBuf};
+
+use super::changes::{descend, is_whiteout, mark_opaque, put_whiteout};
+use super::error::{io, tree as failed};
+use super::seal::Progress;
+use super::walk::identity;
+use super::{Draft, Error, Store, place};
+use crate::model::{
+    Identity, Kind, LayerPath, Metadata, Node, WhiteoutForm, Xattrs, decode_xattrs, names,
+};
+use crate::sys::{Dir, Errno, RawStat, copy, xattr};
+use crate::tar;
+
+/// One remark on what was added to a draft.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Note {
+    /// A socket was left out: no layer can hold one.
+    Socket(LayerPath),
+    /// A character device 0:0 was taken as the whiteout that it is to the kernel.
+    Whiteout(LayerPath),
+    /// An attribute was left out: neither the host nor our own attributes could keep it.
+    Attribute {
+        /// The file.
+        path: LayerPath,
+        /// The attribute.
+        name: Box<[u8]>,
+    },
+    /// A remark on the tar.
+    Tar(tar::Note),
+}
+
+impl fmt::Display for Note {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Socket(path) => write!(f, "left out the socket {path:?}"),
+            Self::Whiteout(path) => write!(f, "took the device 0:0 at {path:?} as a whiteout"),
+            Self::Attribute { path, name } => {
+                write!(f, "left out the attribute `{}` of {path:?}", name.escape_ascii())
+            }
+            Self::Tar(note) => note.fmt(f),
+        }
+    }
+}
+
+/// What adding to a draft gathers.
+pub(super) struct Adding<'a> {
+    pub(super) tree: Dir,
+    pub(super) form: WhiteoutForm,
+    pub(super) owners: std::collections::BTreeMap<LayerPath, (u32, u32)>,
+    pub(super) owners_changed: bool,
+    pub(super) notes: Vec<Note>,
+    pub(super) done: Progress,
+    pub(super) progress: &'a mut dyn FnMut(Progress) -> bool,
+}
+
+impl<'a> Adding<'a> {
+    pub(super) fn start(
+        store: &Store,
+        draft: &Draft,
+        progress: &'a mut dyn FnMut(Progress) -> bool,
+    ) -> Result<Self, Error> {
+        Ok(Self {
+            tree: draft.tree()?,
+            form: store.whiteout_form(),
+            owners: draft.owners()?,
+            owners_changed: false,
+            notes: Vec::new(),
+            done: Progress::default(),
+            progress,
+        })
+    }
+
+    pub(super) fn finish(self, draft: &Draft) -> Result<Vec<Note>, Error> {
+        if self.owners_changed {
+            draft.set_owners(&self.owners)?;
+        }
+        Ok(self.notes)
+    }
+
+    pub(super) fn tick(&mut self, entries: u64, bytes: u64) -> Result<(), Error> {
+        self.done.entries += entries;
+        self.done.bytes += bytes;
+        if (self.done.entries % 64 == 0 || bytes > 0) && !(self.progress)(self.done) {
+            return Err(Error::Interrupted);
+        }
+        Ok(())
+    }
+
+    /// Gives a file just made its metadata, and remembers what it could not take.
+    pub(super) fn metadata(
+        &mut self,
+        dir: &Dir,
+        name: &[u8],
+        path: &LayerPath,
+        kind: Kind,
+        meta: &Metadata,
+    ) -> Result<(), Error> {
+        let set = if kind == Kind::Dir {
+            place::replace_metadata(dir, name, meta)
+        } else {
+            place::set_metadata(dir, name, kind, meta)
+        };
+        let left = set.map_err(failed("set the owner, mode or attributes of", path))?;
+        let earlier = match left.owner {
+            Some(owner) => self.owners.insert(path.clone(), owner),
+            None => self.owners.remove(path),
+        };
+        self.owners_changed |= earlier != left.owner;
+        self.notes.extend(left.xattrs.into_iter().map(|name| Note::Attribute { path: path.clone(), name }));
+        Ok(())
+    }
+}
+
+impl Store {
+    /// Copies a host file or directory into a draft. A directory becomes `at`, merged with what is there; a file
+    /// becomes `at` too, but goes into it under its own name where `at` is a directory.
+    ///
+    /// # Errors
+    /// [`Error::Io`] with the host path, [`Error::Tree`] with the path in the draft, [`Error::NotADirectory`],
+    /// [`Error::Interrupted`]. What was copied before stays in the draft.
+    pub fn add_host(
+        &self,
+        draft: &Draft,
+        at: &LayerPath,
+        host: &Path,
+        progress: &mut dyn FnMut(Progress) -> bool,
+    ) -> Result<Vec<Note>, Error> {
+        let mut copier = Copier {
+            adding: Adding::start(self, draft, progress)?,
+            identity: identity(),
+            links: HashMap::new(),
+            into: draft.tree()?.stat_self().map_err(failed("look at", &LayerPath::root()))?,
+        };
+        let copied = copier.start(at, host);
+        // what is in the draft already keeps its owners, also when the rest failed
+        let finished = copier.adding.finish(draft);
+        copied.and(finished)
+    }
+}
+
+struct Copier<'a> {
+    adding: Adding<'a>,
+    identity: Identity,
+    /// Inodes with several names → the first path in the draft.
+    links: HashMap<(u64, u64), LayerPath>,
+    /// The draft's own root, which must not be copied into itself.
+    into: RawStat,
+}
+
+impl Copier<'_> {
+    fn start(&mut self, at: &LayerPath, host: &Path) -> Result<(), Error> {
+        let look = std::fs::symlink_metadata(host);
+        let is_dir = look.map_err(|error| io("find", host)(super::error::errno_of(&error)))?.is_dir();
+        if is_dir {
+            let source = Dir::open(host).map_err(io("open", host))?;
+            return self.dir(&source, at, host);
+        }
+        // a path such as `dir/..` is a directory, so a file has both
+        let (parent, name) = (host.parent().unwrap_or(Path::new("")), host.file_name().unwrap_or_default());
+        let parent = if parent.as_os_str().is_empty() { Path::new(".") } else { parent };
+        let source = Dir::open(parent).map_err(io("open", parent))?;
+        let into_dir = at.is_root() || self.adding.tree.beneath(at).is_ok();
+        let target = if into_dir { join(at, name.as_bytes(), host)? } else { at.clone() };
+        let above = target.parent().unwrap_or_default();
+        let dir = descend(&self.adding.tree, &above, &target, &mut |_| {})?;
+        self.name(&source, name.as_bytes(), &dir, &target, host)
+    }
+
+    /// Copies a directory's metadata and all beneath it to `path`.
+    fn dir(&mut self, source: &Dir, path: &LayerPath, host: &Path) -> Result<(), Error> {
+        let stat = source.stat_self().map_err(io("look at", host))?;
+        if (stat.dev, stat.ino) == (self.into.dev, self.into.ino) {
+            return Err(io("copy into itself", host)(Errno::INVAL));
+        }
+        let (holder, name) = match path.parent().zip(path.file_name()) {
+            Some((parent, name)) => (descend(&self.adding.tree, &parent, path, &mut |_| {})?, name),
+            None => (self.adding.tree.duplicate().map_err(failed("open", path))?, &b"."[..]),
+        };
+        self.into_dir(source, stat, &holder, name, path, host)
+    }
+
+    fn into_dir(
+        &mut self,
+        source: &Dir,
+        stat: RawStat,
+        holder: &Dir,
+        name: &[u8],
+        path: &LayerPath,
+        host: &Path,
+    ) -> Result<(), Error> {
+        let target = ready_dir(holder, name, path)?;
+        for item in source.items().map_err(io("list", host))? {
+            let inner = join(path, &item.name, host)?;
+            let from = host.join(std::ffi::OsStr::from_bytes(&item.name));
+            self.name(source, &item.name, &target, &inner, &from)?;
+        }
+        let raw = source.xattrs_self().map_err(io("read the attributes of", host))?;
+        let meta = self.read_metadata(&stat, &raw);
+        self.adding.metadata(holder, name, path, Kind::Dir, &meta)?;
+        self.adding.tick(1, 0)
+    }
+
+    /// Copies one name.
+    fn name(
+        &mut self,
+        source: &Dir,
+        name: &[u8],
+        target: &Dir,
+        path: &LayerPath,
+        host: &Path,
+    ) -> Result<(), Error> {
+        let stat = source.stat(name).map_err(io("look at", host))?;
+        let new = path.file_name().unwrap_or(name);
+        if stat.kind == Kind::Dir {
+            let inner = source.dir(name).map_err(io("open", host))?;
+            if (stat.dev, stat.ino) == (self.into.dev, self.into.ino) {
+                return Err(io("copy into itself", host)(Errno::INVAL));
+            }
+            return self.into_dir(&inner, stat, target, new, path, host);
+        }
+        if stat.kind == Kind::Socket {
+            self.adding.notes.push(Note::Socket(path.clone()));
+            return Ok(());
+        }
+        if stat.is_whiteout() {
+            self.adding.notes.push(Note::Whiteout(path.clone()));
+            return put_whiteout(&self.adding.tree, path, self.adding.form);
+        }
+        let key = (stat.nlink > 1).then_some((stat.dev, stat.ino));
+        if let Some(first) = key.and_then(|key| self.links.get(&key)).cloned() {
+            self.link(&first, target, new, path)?;
+            return self.adding.tick(1, 0);
+        }
+        target.remove_tree(new).map_err(failed("replace", path))?;
+        let raw = xattr::all_at(source, name).map_err(io("read the attributes of", host))?;
+        let meta = self.read_metadata(&stat, &raw);
+        let node = match stat.kind {
+            Kind::Symlink => {
+                Node::Symlink { target: source.read_link(name).map_err(io("read the symlink", host))?.into() }
+            }
+            Kind::Fifo => Node::Fifo,
+            Kind::CharDevice => Node::CharDevice(stat.rdev),
+            Kind::BlockDevice => Node::BlockDevice(stat.rdev),
+            Kind::File | Kind::Dir | Kind::Socket => Node::File { size: stat.size },
+        };
+        if let Node::File { .. } = node {
+            let from = source.file(name).map_err(io("open", host))?;
+            let to = target.create(new, crate::model::Mode::new(0o600)).map_err(failed("make", path))?;
+            let mut copied = 0;
+            let contents = copy::contents(&from, &to, stat.size, &mut |bytes| copied += bytes);
+            contents.map_err(|errno| match errno {
+                Errno::INTR => Error::Interrupted,
+                errno => failed("write", path)(errno),
+            })?;
+            self.adding.tick(0, copied)?;
+        } else {
+            place::make(target, new, &node).map_err(failed("make", path))?;
+        }
+        // a stand-in for a device is a file
+        let kind = target.stat(new).map_err(failed("look at", path))?.kind;
+        self.adding.metadata(target, new, path, kind, &meta)?;
+        if let Some(key) = key {
+            self.links.insert(key, path.clone());
+        }
+        self.adding.tick(1, 0)
+    }
+
+    fn link(&mut self, first: &LayerPath, target: &Dir, new: &[u8], path: &LayerPath) -> Result<(), Error> {
+        if first == path {
+            return Ok(());
+        }
+        target.remove_tree(new).map_err(failed("replace", path))?;
+        link(&self.adding.tree, first, target, new).map_err(failed("link", path))?;
+        if let Some(&owner) = self.adding.owners.get(first) {
+            self.adding.owners.insert(path.clone(), owner);
+            self.adding.owners_changed = true;
+        }
+        Ok(())
+    }
+
+    fn read_metadata(&self, stat: &RawStat, raw: &xattr::RawXattrs) -> Metadata {
+        let (uid, gid) = self.identity.to_layer(stat.uid, stat.gid);
+        Metadata { mode: stat.mode, uid, gid, mtime: stat.mtime, xattrs: plain_xattrs(raw) }
+    }
+}
+
+/// The attributes of a host file, none of them taken for a mark.
+fn plain_xattrs(raw: &xattr::RawXattrs) -> Xattrs {
+    let mut plain = Xattrs::new();
+    for (name, value) in raw {
+        if name.starts_with(names::OVERLAY) {
+            plain.insert(name.clone().into(), value.clone().into());
+        } else if !name.starts_with(names::UFS) {
+            plain.extend(decode_xattrs([(&name[..], &value[..])]).xattrs);
+        }
+    }
+    plain
+}
+
+/// Links a file that is in the tree under a further name.
+pub(super) fn link(tree: &Dir, first: &LayerPath, dir: &Dir, name: &[u8]) -> Result<(), Errno> {
+    let (Some(parent), Some(old)) = (first.parent(), first.file_name()) else { return Err(Errno::PERM) };
+    tree.beneath(&parent)?.link(old, dir, name)
+}
+
+/// Makes sure that a name is a directory that can be written into; opaque where a whiteout was.
+pub(super) fn ready_dir(holder: &Dir, name: &[u8], path: &LayerPath) -> Result<Dir, Error> {
+    match holder.dir(name) {
+        Ok(dir) => return Ok(dir),
+        Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP) => {}
+        Err(errno) => return Err(failed("open", path)(errno)),
+    }
+    let opaque = is_whiteout(holder, name).map_err(failed("look at", path))?;
+    holder.remove_tree(name).map_err(failed("replace", path))?;
+    let made = holder.mkdir(name, crate::model::Mode::new(0o700)).and_then(|()| holder.dir(name));
+    let dir = made.map_err(failed("make", path))?;
+    if opaque {
+        mark_opaque(&dir, path)?;
+    }
+    Ok(dir)
+}
+
+fn join(path: &LayerPath, name: &[u8], host: &Path) -> Result<LayerPath, Error> {
+    path.join(name).map_err(|source| Error::Path { name: name.to_vec(), dir: PathBuf::from(host), source })
+}

@@ -1,0 +1,255 @@
+//! A tar into a draft: safe whatever the archive says.
+//!
+//! Names stay inside the draft, symlinks that the draft holds are never followed (a path beneath one is refused),
+//! a later entry replaces an earlier one. `.wh.` entries become whiteouts and opaque marks: they say nothing of the
+//! same archive's own files, but take away what the draft held before.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::File;
+use std::io::{Read, Seek as _, SeekFrom, Write as _};
+
+use super::changes::{descend, mark_opaque, put_whiteout};
+use super::error::{errno_of, tree as failed};
+use super::seal::Progress;
+use super::unpack::{Adding, Note, link, ready_dir};
+use super::{Draft, Error, Store, place};
+use crate::model::{Entry, Kind, LayerPath, Metadata, Mode, Node};
+use crate::sys::{Dir, Errno};
+use crate::tar::{Piece, Reader, TarError, What};
+
+const BUFFER: usize = 256 * 1024;
+
+impl Store {
+    /// Unpacks an uncompressed tar into a draft, beneath `at`.
+    ///
+    /// # Errors
+    /// [`Error::Tar`] for a damaged archive, [`Error::NotADirectory`], [`Error::Tree`], [`Error::Interrupted`]. What
+    /// was unpacked before stays in the draft.
+    pub fn add_tar(
+        &self,
+        draft: &Draft,
+        at: &LayerPath,
+        archive: impl Read,
+        progress: &mut dyn FnMut(Progress) -> bool,
+    ) -> Result<Vec<Note>, Error> {
+        let mut unpacker = Unpacker {
+            adding: Adding::start(self, draft, progress)?,
+            seen: BTreeSet::new(),
+            dirs: BTreeMap::new(),
+            buffer: vec![0; BUFFER],
+            last: None,
+        };
+        let unpacked = unpacker.all(at, Reader::new(archive)).and_then(|()| unpacker.finish_dirs());
+        let finished = unpacker.adding.finish(draft);
+        unpacked.and(finished)
+    }
+}
+
+struct Unpacker<'a> {
+    adding: Adding<'a>,
+    /// What this archive put.
+    seen: BTreeSet<LayerPath>,
+    /// Directories, whose metadata come last.
+    dirs: BTreeMap<LayerPath, Metadata>,
+    buffer: Vec<u8>,
+    /// The directory used last.
+    last: Option<(LayerPath, Dir)>,
+}
+
+impl Unpacker<'_> {
+    fn all<R: Read>(&mut self, at: &LayerPath, mut reader: Reader<R>) -> Result<(), Error> {
+        while let Some(item) = reader.next()? {
+            let path = beneath(at, &item.path)?;
+            match item.what {
+                What::Put(entry) if entry.is_dir() => self.put_dir(path, entry.meta)?,
+                What::Put(entry) => self.put(&path, &entry, &mut reader)?,
+                What::Link { to } => self.link(&path, &beneath(at, &to)?)?,
+                What::Whiteout => self.whiteout(&path)?,
+                What::Opaque => self.opaque(&path)?,
+            }
+            self.adding.tick(1, 0)?;
+        }
+        self.adding.notes.extend(reader.notes().iter().cloned().map(Note::Tar));
+        Ok(())
+    }
+
+    /// Opens the directory that is to hold `path`; one that is missing counts as made by the archive.
+    fn holder(&mut self, path: &LayerPath) -> Result<Dir, Error> {
+        let parent = path.parent().unwrap_or_default();
+        if let Some((last, dir)) = &self.last
+            && *last == parent
+        {
+            return dir.duplicate().map_err(failed("open", &parent));
+        }
+        let mut made = Vec::new();
+        let dir = descend(&self.adding.tree, &parent, path, &mut |dir| made.push(dir))?;
+        for dir in made {
+            self.imply(dir);
+        }
+        let kept = dir.duplicate().map_err(failed("open", &parent))?;
+        self.last = Some((parent, kept));
+        Ok(dir)
+    }
+
+    fn imply(&mut self, dir: LayerPath) {
+        let meta = Metadata { mode: Mode::new(0o755), ..Metadata::default() };
+        self.seen.insert(dir.clone());
+        self.dirs.insert(dir, meta);
+    }
+
+    /// Takes away what is at a path, to put something else there.
+    fn clear(&mut self, dir: &Dir, name: &[u8], path: &LayerPath) -> Result<(), Error> {
+        match dir.unlink(name) {
+            Ok(()) | Err(Errno::NOENT) => return Ok(()),
+            Err(_) => {}
+        }
+        dir.remove_tree(name).map_err(failed("replace", path))?;
+        self.last = None;
+        self.seen.retain(|seen| !seen.is_within(path));
+        self.dirs.retain(|seen, _| !seen.is_within(path));
+        Ok(())
+    }
+
+    fn put_dir(&mut self, path: LayerPath, meta: Metadata) -> Result<(), Error> {
+        if let Some(name) = path.file_name() {
+            let holder = self.holder(&path)?;
+            ready_dir(&holder, name, &path)?;
+        }
+        self.seen.insert(path.clone());
+        self.dirs.insert(path, meta);
+        Ok(())
+    }
+
+    fn put<R: Read>(&mut self, path: &LayerPath, entry: &Entry, reader: &mut Reader<R>) -> Result<(), Error> {
+        let Some(name) = path.file_name() else { return Ok(()) };
+        let dir = self.holder(path)?;
+        self.clear(&dir, name, path)?;
+        let kind = if let Node::File { size } = entry.node {
+            let file = dir.create(name, Mode::new(0o600)).map_err(failed("make", path))?;
+            self.content(path, file, size, reader)?;
+            Kind::File
+        } else {
+            place::make(&dir, name, &entry.node).map_err(failed("make", path))?;
+            dir.stat(name).map_err(failed("look at", path))?.kind
+        };
+        self.adding.metadata(&dir, name, path, kind, &entry.meta)?;
+        self.seen.insert(path.clone());
+        Ok(())
+    }
+
+    fn content<R: Read>(
+        &mut self,
+        path: &LayerPath,
+        mut file: File,
+        size: u64,
+        reader: &mut Reader<R>,
+    ) -> Result<(), Error> {
+        let mut content = reader.content();
+        let mut hole = false;
+        let wrong = |error: std::io::Error| failed("write", path)(errno_of(&error));
+        loop {
+            let piece = content.piece(&mut self.buffer).map_err(|source| TarError::Content {
+                path: path.clone(),
+                source,
+            })?;
+            match piece {
+                Piece::Data(length) => {
+                    file.write_all(&self.buffer[..length]).map_err(wrong)?;
+                    self.adding.tick(0, length as u64)?;
+                }
+                Piece::Hole(length) => {
+                    let length = i64::try_from(length).map_err(|_| failed("write", path)(Errno::FBIG))?;
+                    file.seek(SeekFrom::Current(length)).map_err(wrong)?;
+                    hole = true;
+                }
+                Piece::End => break,
+            }
+        }
+        if hole { file.set_len(size).map_err(wrong) } else { Ok(()) }
+    }
+
+    fn link(&mut self, path: &LayerPath, to: &LayerPath) -> Result<(), Error> {
+        let wrong = || TarError::Link { path: path.clone(), to: to.clone() };
+        if !self.seen.contains(to) || self.dirs.contains_key(to) {
+            return Err(wrong().into());
+        }
+        let Some(name) = path.file_name() else { return Err(wrong().into()) };
+        if path == to {
+            return Ok(());
+        }
+        let dir = self.holder(path)?;
+        self.clear(&dir, name, path)?;
+        if !self.seen.contains(to) {
+            // it lay beneath the directory that the link replaces
+            return Err(wrong().into());
+        }
+        link(&self.adding.tree, to, &dir, name).map_err(failed("link", path))?;
+        if let Some(&owner) = self.adding.owners.get(to) {
+            self.adding.owners.insert(path.clone(), owner);
+            self.adding.owners_changed = true;
+        }
+        self.seen.insert(path.clone());
+        Ok(())
+    }
+
+    fn whiteout(&mut self, path: &LayerPath) -> Result<(), Error> {
+        if path.is_root() {
+            return Ok(());
+        }
+        if self.dirs.contains_key(path) {
+            return self.opaque(path);
+        }
+        if self.seen.contains(path) {
+            return Ok(());
+        }
+        self.holder(path)?;
+        self.last = None;
+        put_whiteout(&self.adding.tree, path, self.adding.form)
+    }
+
+    /// Marks a directory, and takes away what it held before this archive.
+    fn opaque(&mut self, path: &LayerPath) -> Result<(), Error> {
+        self.last = None;
+        let mut made = Vec::new();
+        let dir = descend(&self.adding.tree, path, path, &mut |dir| made.push(dir))?;
+        for dir in made {
+            self.imply(dir);
+        }
+        self.prune(&dir, path)?;
+        mark_opaque(&dir, path)
+    }
+
+    fn prune(&mut self, dir: &Dir, path: &LayerPath) -> Result<(), Error> {
+        for item in dir.items().map_err(failed("list", path))? {
+            let inner = beneath_name(path, &item.name)?;
+            if !self.seen.contains(&inner) {
+                dir.remove_tree(&item.name).map_err(failed("remove", &inner))?;
+            } else if self.dirs.contains_key(&inner) {
+                let open = dir.dir(&item.name).map_err(failed("open", &inner))?;
+                self.prune(&open, &inner)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Gives directories their metadata, what lies deeper first.
+    fn finish_dirs(&mut self) -> Result<(), Error> {
+        for (path, meta) in std::mem::take(&mut self.dirs).into_iter().rev() {
+            let (holder, name) = match path.parent().zip(path.file_name()) {
+                Some((parent, name)) => (self.adding.tree.beneath(&parent), name),
+                None => (self.adding.tree.duplicate(), &b"."[..]),
+            };
+            let holder = holder.map_err(failed("open", &path))?;
+            self.adding.metadata(&holder, name, &path, Kind::Dir, &meta)?;
+        }
+        Ok(())
+    }
+}
+
+fn beneath(at: &LayerPath, path: &LayerPath) -> Result<LayerPath, Error> {
+    if at.is_root() { Ok(path.clone()) } else { beneath_name(at, path.as_bytes()) }
+}
+
+fn beneath_name(at: &LayerPath, name: &[u8]) -> Result<LayerPath, Error> {
+    at.join(name).map_err(|source| Error::Path { name: name.to_vec(), dir: "/".into(), source })
+}

@@ -1,0 +1,303 @@
+//! One walk over a layer's tree on disk: every directory opened once, names sorted, symlinks never followed.
+//!
+//! Decodes what the kernel and we keep in the tree (whiteouts of both forms, opaque marks, stand-ins, owners)
+//! into the model's words and hands it on in the order of the canonical tar: a directory, its whiteouts, then
+//! each name in it. Holds one directory's names at a time and each inode that has several names.
+
+use std::collections::{BTreeMap, HashMap};
+use std::fs::File;
+
+use super::Error;
+use super::error::{io, tree};
+use crate::model::{
+    Decoded, Entry, Identity, Kind, LayerPath, LinkGroup, Metadata, Mode, Node, Opaque, Timestamp,
+    decode_xattrs, names,
+};
+use crate::sys::dir::{own_ids, set_times_fd, stat_fd};
+use crate::sys::xattr::{self, RawXattrs};
+use crate::sys::{Dir, Errno, RawItem, RawStat};
+
+/// The kernel's bookkeeping, which a sealed layer does not have.
+const BOOKKEEPING: [&[u8]; 5] = [b"origin", b"impure", b"uuid", b"nlink", b"protattr"];
+
+/// How owners are read here: root, in a user namespace or not, sees a layer's owners as they are; for anybody
+/// else, who cannot give files away, the own IDs stand for 0.
+pub(super) fn identity() -> Identity {
+    match own_ids() {
+        (0, _) => Identity::AsIs,
+        (uid, gid) => Identity::OwnIsRoot { uid, gid },
+    }
+}
+
+/// How a tree is walked.
+#[derive(Clone, Debug, Default)]
+pub struct ScanHow {
+    /// Later times become this one.
+    pub clamp: Option<Timestamp>,
+    /// Owners of symlinks and special files that the host could not give (see `Draft::set_owner`).
+    pub owners: BTreeMap<LayerPath, (u32, u32)>,
+}
+
+/// Takes what a walk finds.
+pub(super) trait Visit {
+    /// Whether files are opened, and the tree is brought to its sealed form on disk.
+    const SEALS: bool;
+    /// A directory with its whiteouts, in order.
+    fn dir(&mut self, path: LayerPath, entry: Entry, whiteouts: Vec<LayerPath>) -> Result<(), Error>;
+    /// Any other file; the first name of an inode comes with the open file when it is regular and [`Visit::SEALS`].
+    fn file(&mut self, path: LayerPath, entry: Entry, content: Option<(&mut File, RawStat)>) -> Result<(), Error>;
+    /// A further name of an inode.
+    fn link(&mut self, path: LayerPath, entry: Entry, first: &LayerPath) -> Result<(), Error>;
+}
+
+/// Walks the tree `root`.
+pub(super) fn walk<V: Visit>(root: &Dir, how: &ScanHow, visit: &mut V) -> Result<(), Error> {
+    let owners = identity();
+    let mut walker = Walker { how, owners, visit, links: HashMap::new() };
+    let stat = root.stat_self().map_err(tree("look at", &LayerPath::root()))?;
+    walker.enter(root, LayerPath::root(), stat)
+}
+
+/// The metadata of a tree's root alone.
+pub(super) fn root_metadata(root: &Dir) -> Result<Metadata, Error> {
+    let at = || root.host_path().unwrap_or_default();
+    let stat = root.stat_self().map_err(|errno| io("look at", at())(errno))?;
+    let raw = root.xattrs_self().map_err(|errno| io("read the attributes of", at())(errno))?;
+    let decoded = decode(&raw);
+    let (uid, gid) = decoded.owner.unwrap_or_else(|| identity().to_layer(stat.uid, stat.gid));
+    Ok(Metadata { mode: stat.mode, uid, gid, mtime: stat.mtime, xattrs: decoded.xattrs })
+}
+
+fn decode(raw: &RawXattrs) -> Decoded {
+    decode_xattrs(raw.iter().map(|(name, value)| (&name[..], &value[..])))
+}
+
+/// Whether an attribute is the kernel's bookkeeping.
+pub(super) fn is_bookkeeping(name: &[u8]) -> bool {
+    name.strip_prefix(names::OVERLAY).is_some_and(|rest| BOOKKEEPING.contains(&rest))
+}
+
+/// An inode with several names.
+struct Linked {
+    first: LayerPath,
+    entry: Entry,
+}
+
+struct Walker<'a, V> {
+    how: &'a ScanHow,
+    owners: Identity,
+    visit: &'a mut V,
+    links: HashMap<(u64, u64), Linked>,
+}
+
+/// A name whose mode was opened up for a moment, because its owner could not read it.
+struct Opened<'a> {
+    dir: &'a Dir,
+    name: &'a [u8],
+    mode: Mode,
+}
+
+impl Opened<'_> {
+    fn restore(self) -> Result<(), Errno> {
+        self.dir.chmod(self.name, self.mode)
+    }
+}
+
+impl<V: Visit> Walker<'_, V> {
+    /// Makes a file readable for its owner where that is needed to look at it.
+    fn open_up<'d>(
+        &self,
+        dir: &'d Dir,
+        name: &'d [u8],
+        stat: &RawStat,
+        needed: u32,
+    ) -> Result<Option<Opened<'d>>, Errno> {
+        if self.owners == Identity::AsIs || stat.mode.bits() & needed == needed {
+            return Ok(None);
+        }
+        dir.chmod(name, Mode::new(stat.mode.bits() | needed))?;
+        Ok(Some(Opened { dir, name, mode: stat.mode }))
+    }
+
+    fn enter(&mut self, dir: &Dir, path: LayerPath, mut stat: RawStat) -> Result<(), Error> {
+        let raw = dir.xattrs_self().map_err(tree("read the attributes of", &path))?;
+        if V::SEALS {
+            for (name, _) in raw.iter().filter(|(name, _)| is_bookkeeping(name)) {
+                xattr::remove(dir, name).map_err(tree("clean the attributes of", &path))?;
+            }
+        }
+        let decoded = decode(&raw);
+        let (mut items, mut whiteouts) = (Vec::new(), Vec::new());
+        let mut sockets = Vec::new();
+        let mut listed = dir.items().map_err(tree("list", &path))?;
+        listed.sort_unstable_by(|a, b| a.name.cmp(&b.name));
+        for item in listed {
+            let known = self.whiteout(dir, &path, &item, decoded.opaque)?;
+            match known {
+                Known::Whiteout => whiteouts.push(join(dir, &path, &item.name)?),
+                Known::Stat(stat) if V::SEALS && stat.kind == Kind::Socket => sockets.push(item),
+                Known::Stat(stat) => items.push((item.name, Some(stat))),
+                Known::Nothing if V::SEALS && item.kind == Some(Kind::Socket) => sockets.push(item),
+                Known::Nothing => items.push((item.name, None)),
+            }
+        }
+        for socket in &sockets {
+            let at = join(dir, &path, &socket.name)?;
+            self.visit.file(at.clone(), socket_entry(), None)?;
+            dir.unlink(&socket.name).map_err(tree("remove the socket", &at))?;
+        }
+        let late = self.how.clamp.filter(|&limit| stat.mtime > limit);
+        if V::SEALS && (late.is_some() || !sockets.is_empty()) {
+            stat.mtime = late.unwrap_or(stat.mtime);
+            dir.set_times_self(None, Some(stat.mtime)).map_err(tree("set the time of", &path))?;
+        }
+        let node = Node::Dir { opaque: decoded.opaque == Some(Opaque::Yes) };
+        let entry = self.entry(&path, node, &stat, decoded);
+        self.visit.dir(path.clone(), entry, whiteouts)?;
+        for (name, known) in items {
+            self.name(dir, &path, &name, known)?;
+        }
+        Ok(())
+    }
+
+    /// Whether a listed name is a whiteout; looks only where it could be one.
+    fn whiteout(&self, dir: &Dir, path: &LayerPath, item: &RawItem, opaque: Option<Opaque>) -> Result<Known, Error> {
+        let attribute_form = opaque == Some(Opaque::Whiteouts);
+        let possible = match item.kind {
+            None | Some(Kind::CharDevice) => true,
+            Some(Kind::File) => attribute_form,
+            _ => false,
+        };
+        if !possible {
+            return Ok(Known::Nothing);
+        }
+        let failed = |errno| match join(dir, path, &item.name) {
+            Ok(at) => tree("look at", &at)(errno),
+            Err(error) => error,
+        };
+        let stat = dir.stat(&item.name).map_err(failed)?;
+        if stat.is_whiteout() {
+            return Ok(Known::Whiteout);
+        }
+        if attribute_form && stat.kind == Kind::File && stat.size == 0 {
+            match xattr::get_at(dir, &item.name, names::WHITEOUT) {
+                Ok(_) => return Ok(Known::Whiteout),
+                Err(Errno::NODATA | Errno::OPNOTSUPP) => {}
+                Err(errno) => return Err(failed(errno)),
+            }
+        }
+        Ok(Known::Stat(stat))
+    }
+
+    fn name(&mut self, dir: &Dir, parent: &LayerPath, name: &[u8], known: Option<RawStat>) -> Result<(), Error> {
+        let path = join(dir, parent, name)?;
+        let mut stat = match known {
+            Some(stat) => stat,
+            None => dir.stat(name).map_err(tree("look at", &path))?,
+        };
+        if stat.kind == Kind::Dir {
+            let opened = self.open_up(dir, name, &stat, 0o700).map_err(tree("open", &path))?;
+            let inner = dir.dir(name).map_err(tree("open", &path))?;
+            self.enter(&inner, path.clone(), stat)?;
+            return opened.map_or(Ok(()), Opened::restore).map_err(tree("set the mode of", &path));
+        }
+        let key = (stat.nlink > 1).then_some((stat.dev, stat.ino));
+        if let Some(Linked { first, entry }) = key.and_then(|key| self.links.get(&key)) {
+            return self.visit.link(path, entry.clone(), first);
+        }
+        let needed = if V::SEALS { 0o600 } else { 0o400 };
+        let opened = match stat.kind {
+            Kind::File => self.open_up(dir, name, &stat, needed).map_err(tree("open", &path))?,
+            _ => None,
+        };
+        let mode = stat.mode;
+        let mut open = None;
+        let raw = if V::SEALS && stat.kind == Kind::File {
+            let file = dir.file(name).map_err(tree("open", &path))?;
+            let raw = xattr::all_open(&file).map_err(tree("read the attributes of", &path))?;
+            self.clean(&path, &file, &raw)?;
+            stat = stat_fd(&file).map_err(tree("look at", &path))?;
+            stat.mode = mode;
+            open = Some(file);
+            raw
+        } else {
+            let raw = xattr::all_at(dir, name).map_err(tree("read the attributes of", &path))?;
+            if V::SEALS && self.how.clamp.is_some_and(|limit| stat.mtime > limit) {
+                dir.set_times(name, None, self.how.clamp).map_err(tree("set the time of", &path))?;
+            }
+            raw
+        };
+        let mut decoded = decode(&raw);
+        let node = match stat.kind {
+            Kind::Symlink => Node::Symlink {
+                target: dir.read_link(name).map_err(tree("read the symlink", &path))?.into(),
+            },
+            Kind::File => match decoded.node.take() {
+                Some(node) if stat.size == 0 => node,
+                _ => Node::File { size: stat.size },
+            },
+            Kind::Fifo => Node::Fifo,
+            Kind::Socket => Node::Socket,
+            Kind::CharDevice => Node::CharDevice(stat.rdev),
+            Kind::BlockDevice => Node::BlockDevice(stat.rdev),
+            Kind::Dir => return Err(Error::Changed { path }),
+        };
+        let mut entry = self.entry(&path, node, &stat, decoded);
+        if let Some(key) = key {
+            #[expect(clippy::cast_possible_truncation, reason = "a tree has fewer inodes than a u32 counts")]
+            let group = LinkGroup(self.links.len() as u32);
+            entry.link = Some(group);
+            self.links.insert(key, Linked { first: path.clone(), entry: entry.clone() });
+        }
+        self.visit.file(path.clone(), entry, open.as_mut().map(|file| (file, stat)))?;
+        opened.map_or(Ok(()), Opened::restore).map_err(tree("set the mode of", &path))
+    }
+
+    /// Brings an open file to its sealed form: no bookkeeping, no late time.
+    fn clean(&self, path: &LayerPath, file: &File, raw: &RawXattrs) -> Result<(), Error> {
+        for (name, _) in raw.iter().filter(|(name, _)| is_bookkeeping(name)) {
+            xattr::remove(file, name).map_err(tree("clean the attributes of", path))?;
+        }
+        if let Some(limit) = self.how.clamp {
+            let stat = stat_fd(file).map_err(tree("look at", path))?;
+            if stat.mtime > limit {
+                set_times_fd(file, None, Some(limit)).map_err(tree("set the time of", path))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn entry(&self, path: &LayerPath, node: Node, stat: &RawStat, decoded: Decoded) -> Entry {
+        let kept = decoded.owner.or_else(|| match node {
+            Node::File { .. } | Node::Dir { .. } => None,
+            _ => self.how.owners.get(path).copied(),
+        });
+        let (uid, gid) = kept.unwrap_or_else(|| self.owners.to_layer(stat.uid, stat.gid));
+        let mode = stat.mode;
+        let meta = Metadata { mode, uid, gid, mtime: stat.mtime, xattrs: decoded.xattrs };
+        let mut entry = Entry { node, meta, link: None };
+        if let Some(limit) = self.how.clamp {
+            entry.clamp(limit);
+        }
+        entry
+    }
+}
+
+/// What is known of a listed name before its turn comes.
+enum Known {
+    Whiteout,
+    Stat(RawStat),
+    Nothing,
+}
+
+fn socket_entry() -> Entry {
+    Entry { node: Node::Socket, meta: Metadata::default(), link: None }
+}
+
+fn join(dir: &Dir, path: &LayerPath, name: &[u8]) -> Result<LayerPath, Error> {
+    path.join(name).map_err(|source| Error::Path {
+        name: name.to_vec(),
+        dir: dir.host_path().unwrap_or_default(),
+        source,
+    })
+}
