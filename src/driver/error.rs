@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::DriverKind;
-use crate::sys::mount::Refused;
+use crate::sys::mount::{MAX_LAYERS, Refused};
 use crate::sys::process::User;
 use crate::sys::{Errno, probe};
 
@@ -11,10 +11,18 @@ use crate::sys::{Errno, probe};
 #[derive(Debug, thiserror::Error)]
 pub enum MountError {
     /// The kernel refused to make the overlay.
-    #[error("cannot mount by `overlay`: {refused}")]
+    #[error("cannot mount by `overlay`: {}", reason.as_ref().map_or_else(|| refused.to_string(), Clone::clone))]
     Refused {
         /// The kernel's words.
-        refused: Refused,
+        refused: Box<Refused>,
+        /// What was found to stand in the way, where the kernel has no words.
+        reason: Option<String>,
+    },
+    /// The kernel takes no more than 500 layers.
+    #[error("the stack has {count} layers; the kernel's overlay takes {MAX_LAYERS}")]
+    TooManyLayers {
+        /// How many there are.
+        count: usize,
     },
     /// The mount could not be attached, frozen or unmounted.
     #[error("cannot {act} `{}`: {errno}", target.display())]
@@ -87,7 +95,7 @@ impl MountError {
     /// The word that scripts test.
     pub fn kind(&self) -> &'static str {
         match self {
-            Self::Refused { refused } => match refused.errno {
+            Self::Refused { refused, .. } => match refused.errno {
                 Errno::PERM
                 | Errno::ACCESS
                 | Errno::NODEV
@@ -98,7 +106,7 @@ impl MountError {
             },
             Self::Busy { .. } | Self::MountedInside { .. } => "busy",
             Self::NotEmpty { .. } => "not_empty",
-            Self::InsideLower { .. } => "invalid_argument",
+            Self::InsideLower { .. } | Self::TooManyLayers { .. } => "invalid_argument",
             Self::NoDriver { .. } => "unsupported",
             Self::Target { errno: Errno::NOENT, .. } => "not_found",
             Self::Target { .. } | Self::Layers { .. } => "mount",
@@ -113,11 +121,11 @@ impl MountError {
     /// The errno behind it.
     pub fn errno(&self) -> Option<Errno> {
         match self {
-            Self::Refused { refused } => Some(refused.errno),
+            Self::Refused { refused, .. } => Some(refused.errno),
             Self::Target { errno, .. } | Self::Layers { errno } => Some(*errno),
             Self::Busy { .. } | Self::MountedInside { .. } => Some(Errno::BUSY),
             Self::NotEmpty { .. } => Some(Errno::NOTEMPTY),
-            Self::InsideLower { .. } => Some(Errno::INVAL),
+            Self::InsideLower { .. } | Self::TooManyLayers { .. } => Some(Errno::INVAL),
             Self::NoDriver { .. } => None,
         }
     }
@@ -138,16 +146,29 @@ impl MountError {
     /// What to do about it.
     pub fn hint(&self) -> Option<String> {
         match self {
-            Self::Refused { refused } if refused.errno == Errno::LOOP => {
-                Some("a layer lies inside another, or the upper inside a layer".to_owned())
-            }
-            Self::Refused { refused } => probe::cure(refused.errno),
+            Self::Refused { refused, .. } => match refused.errno {
+                Errno::LOOP => Some(
+                    "a layer is in the stack twice or lies inside another, or the upper lies inside a layer"
+                        .to_owned(),
+                ),
+                Errno::BUSY => Some("the upper or its work directory belongs to another mount".to_owned()),
+                Errno::INVAL if refused.step == "lowerdir" => Some(
+                    "this kernel takes about 15 layers; `squash` some of them, or update to Linux 6.7"
+                        .to_owned(),
+                ),
+                errno => probe::cure(errno),
+            },
+            Self::TooManyLayers { .. } => Some("`squash(stack, name)` makes one layer of many".to_owned()),
             Self::Busy { .. } => Some("close those files and leave the directory, then try again".to_owned()),
             Self::MountedInside { inner, .. } => Some(format!("`umount {}` first", inner.display())),
             Self::NotEmpty { .. } => Some("take an empty directory, or leave `at` out".to_owned()),
             Self::InsideLower { .. } => Some("take a directory outside of all layers".to_owned()),
             Self::NoDriver { .. } => Some("`--driver overlay` and `--driver direct` are there".to_owned()),
             Self::Target { errno: Errno::PERM, .. } => probe::cure(Errno::PERM),
+            Self::Target { errno: Errno::NOENT, target, .. } => {
+                Some(format!("make the directory first: `mkdir -p {}`", target.display()))
+            }
+            Self::Target { errno: Errno::NOTDIR, .. } => Some("a mount point is a directory".to_owned()),
             _ => None,
         }
     }

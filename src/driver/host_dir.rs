@@ -9,7 +9,8 @@ use std::rc::Rc;
 
 use super::files::{DirItem, Files, Follow, OpenHow, RenameHow, Stat};
 use crate::model::{
-    Identity, Kind, LayerPath, Mode, Node, Timestamp, decode_xattrs, encode_owner, escape_name, names,
+    Identity, Kind, LayerPath, Mode, Node, Timestamp, decode_xattrs, encode_node, encode_owner, escape_name,
+    names,
 };
 use crate::sys::dir::{chmod_fd, stat_fd};
 use crate::sys::{Dir, Errno, OFlags, RawStat, RenameFlags, xattr};
@@ -28,7 +29,8 @@ enum Flavour {
 /// A real directory as [`Files`].
 #[derive(Clone, Debug)]
 pub struct HostDir {
-    root: Rc<Dir>,
+    /// `None` once it is closed.
+    root: Option<Rc<Dir>>,
     identity: Identity,
     flavour: Flavour,
 }
@@ -36,24 +38,33 @@ pub struct HostDir {
 impl HostDir {
     /// A merged mount.
     pub fn merged(root: Rc<Dir>, identity: Identity) -> Self {
-        Self { root, identity, flavour: Flavour::Merged }
+        Self { root: Some(root), identity, flavour: Flavour::Merged }
     }
 
     /// A layer's own tree, with its marks.
     pub fn raw_layer(root: Rc<Dir>, identity: Identity) -> Self {
-        Self { root, identity, flavour: Flavour::Layer }
+        Self { root: Some(root), identity, flavour: Flavour::Layer }
     }
 
     /// A host directory without marks.
     pub fn host(root: Rc<Dir>, identity: Identity) -> Self {
-        Self { root, identity, flavour: Flavour::Host }
+        Self { root: Some(root), identity, flavour: Flavour::Host }
+    }
+
+    /// What is gone: every operation answers `ESTALE`.
+    pub fn closed(identity: Identity) -> Self {
+        Self { root: None, identity, flavour: Flavour::Merged }
+    }
+
+    fn root(&self) -> Result<&Dir, Errno> {
+        self.root.as_deref().ok_or(Errno::STALE)
     }
 
     /// The directory of `path` and its last name; the root is `.` in itself.
     fn place<'a>(&self, path: &'a LayerPath) -> Result<(Dir, &'a [u8]), Errno> {
-        match self.root.parent_in_root(path)? {
+        match self.root()?.parent_in_root(path)? {
             Some(place) => Ok(place),
-            None => Ok((self.root.duplicate()?, b".")),
+            None => Ok((self.root()?.duplicate()?, b".")),
         }
     }
 
@@ -68,7 +79,7 @@ impl HostDir {
             Follow::Yes => OFlags::PATH,
             Follow::No => OFlags::PATH | OFlags::NOFOLLOW,
         };
-        let handle = self.root.in_root(path.as_bytes(), flags, Mode::default())?;
+        let handle = self.root()?.in_root(path.as_bytes(), flags, Mode::default())?;
         if self.flavour == Flavour::Layer && is_whiteout(&handle, &stat_fd(&handle)?)? {
             return Err(Errno::NOENT);
         }
@@ -119,17 +130,44 @@ impl HostDir {
         }
     }
 
-    /// Whether a name that is to be made is taken by a whiteout, which then goes.
-    fn drop_whiteout(&self, dir: &Dir, name: &[u8]) -> Result<(), Errno> {
+    /// Whether a name is a whiteout, where whiteouts mean something.
+    fn is_whiteout_at(&self, dir: &Dir, name: &[u8]) -> Result<bool, Errno> {
         if self.flavour != Flavour::Layer {
-            return Ok(());
+            return Ok(false);
         }
         match dir.handle(name) {
-            Ok(handle) if is_whiteout(&handle, &stat_fd(&handle)?)? => dir.unlink(name),
-            Ok(_) | Err(Errno::NOENT) => Ok(()),
+            Ok(handle) => is_whiteout(&handle, &stat_fd(&handle)?),
+            Err(Errno::NOENT) => Ok(false),
             Err(errno) => Err(errno),
         }
     }
+
+    /// Takes a whiteout away from a name that is to be made; tells whether there was one.
+    fn drop_whiteout(&self, dir: &Dir, name: &[u8]) -> Result<bool, Errno> {
+        let there = self.is_whiteout_at(dir, name)?;
+        if there {
+            dir.unlink(name)?;
+        }
+        Ok(there)
+    }
+}
+
+/// Sets one of our marks, on a file that denies writing to its owner too.
+fn set_mark(dir: &Dir, name: &[u8], mark: &[u8], value: &[u8]) -> Result<(), Errno> {
+    match xattr::set_at(dir, name, mark, value) {
+        Err(Errno::ACCESS) => {}
+        other => return other,
+    }
+    let mode = dir.stat(name)?.mode;
+    dir.chmod(name, Mode::new(mode.bits() | 0o200))?;
+    let set = xattr::set_at(dir, name, mark, value);
+    dir.chmod(name, mode)?;
+    set
+}
+
+/// A directory made over a whiteout shows nothing of what the whiteout hid.
+fn make_opaque(dir: &Dir, name: &[u8]) -> Result<(), Errno> {
+    set_mark(dir, name, names::OPAQUE, b"y")
 }
 
 fn read_link(handle: &OwnedFd) -> Result<Vec<u8>, Errno> {
@@ -167,15 +205,20 @@ impl Files for HostDir {
     }
 
     fn read_dir(&self, path: &LayerPath) -> Result<Vec<DirItem>, Errno> {
-        let fd = self.root.in_root(path.as_bytes(), OFlags::RDONLY | OFlags::DIRECTORY, Mode::default())?;
+        let fd =
+            self.root()?.in_root(path.as_bytes(), OFlags::RDONLY | OFlags::DIRECTORY, Mode::default())?;
         let dir = Dir::from_fd(fd);
         let mut items = Vec::new();
+        // files are whiteouts only in a directory that says so
+        let marked = self.flavour == Flavour::Layer
+            && xattr::get(&dir, names::OPAQUE).is_ok_and(|value| value == b"x");
         for item in dir.items()? {
             let kind = match item.kind {
                 Some(kind) => kind,
                 None => dir.stat(&item.name)?.kind,
             };
-            if self.flavour == Flavour::Layer && matches!(kind, Kind::CharDevice | Kind::File) {
+            let maybe = kind == Kind::CharDevice || (kind == Kind::File && marked);
+            if self.flavour == Flavour::Layer && maybe {
                 let handle = dir.handle(&item.name)?;
                 if is_whiteout(&handle, &stat_fd(&handle)?)? {
                     continue;
@@ -204,20 +247,35 @@ impl Files for HostDir {
         if how.create && !path.is_root() {
             let (dir, name) = self.place(path)?;
             self.drop_whiteout(&dir, name)?;
+        } else if self.flavour == Flavour::Layer {
+            // a whiteout is not there
+            self.handle(path, Follow::Yes)?;
         }
-        Ok(File::from(self.root.in_root(path.as_bytes(), flags | OFlags::NOCTTY, how.mode)?))
+        Ok(File::from(self.root()?.in_root(path.as_bytes(), flags | OFlags::NOCTTY, how.mode)?))
     }
 
     fn mkdir(&self, path: &LayerPath, mode: Mode) -> Result<(), Errno> {
         let (dir, name) = self.place_for_change(path, Errno::EXIST)?;
-        self.drop_whiteout(&dir, name)?;
-        dir.mkdir(name, mode)
+        let deleted = self.drop_whiteout(&dir, name)?;
+        dir.mkdir(name, mode)?;
+        if deleted { make_opaque(&dir, name) } else { Ok(()) }
     }
 
     fn mknod(&self, path: &LayerPath, node: &Node, mode: Mode) -> Result<(), Errno> {
         let (dir, name) = self.place_for_change(path, Errno::EXIST)?;
         self.drop_whiteout(&dir, name)?;
-        dir.mknod(name, node, mode)
+        match (dir.mknod(name, node, mode), encode_node(node)) {
+            // a device that this user may not make: an empty file stands for it
+            (Err(Errno::PERM), Some(value)) if self.flavour != Flavour::Host => {
+                dir.create(name, mode)?;
+                if set_mark(&dir, name, names::NODE, &value).is_err() {
+                    dir.unlink(name)?;
+                    return Err(Errno::PERM);
+                }
+                dir.chmod(name, mode)
+            }
+            (made, _) => made,
+        }
     }
 
     fn symlink(&self, target: &[u8], path: &LayerPath) -> Result<(), Errno> {
@@ -231,6 +289,9 @@ impl Files for HostDir {
         // link(2) looks the old name up before it walks to the new one
         from.stat(old)?;
         let (to, new) = self.place_for_change(new, Errno::EXIST)?;
+        if self.is_whiteout_at(&from, old)? {
+            return Err(Errno::NOENT);
+        }
         self.drop_whiteout(&to, new)?;
         from.link(old, &to, new)
     }
@@ -242,19 +303,41 @@ impl Files for HostDir {
 
     fn rmdir(&self, path: &LayerPath) -> Result<(), Errno> {
         let (dir, name) = self.place_for_change(path, Errno::BUSY)?;
+        match dir.rmdir(name) {
+            Err(Errno::NOTEMPTY | Errno::EXIST) if self.flavour == Flavour::Layer => {}
+            other => return other,
+        }
+        // what holds nothing but whiteouts looks empty
+        let inner = dir.dir(name)?;
+        let items = inner.items()?;
+        for item in &items {
+            if !self.is_whiteout_at(&inner, &item.name)? {
+                return Err(Errno::NOTEMPTY);
+            }
+        }
+        items.iter().try_for_each(|item| inner.unlink(&item.name))?;
         dir.rmdir(name)
     }
 
     fn rename(&self, from: &LayerPath, to: &LayerPath, how: RenameHow) -> Result<(), Errno> {
         let (old_dir, old) = self.place_for_change(from, Errno::BUSY)?;
         let (new_dir, new) = self.place_for_change(to, Errno::BUSY)?;
-        self.drop_whiteout(&new_dir, new)?;
+        let over = self.is_whiteout_at(&new_dir, new)?;
+        if self.is_whiteout_at(&old_dir, old)? || (over && how == RenameHow::Exchange) {
+            return Err(Errno::NOENT);
+        }
+        let is_dir = over && old_dir.stat(old)?.kind == Kind::Dir;
+        if over && (is_dir || how == RenameHow::NoReplace) {
+            // rename(2) puts a file in its place by itself, but no directory
+            new_dir.unlink(new)?;
+        }
         let flags = match how {
             RenameHow::Replace => RenameFlags::empty(),
             RenameHow::NoReplace => RenameFlags::NOREPLACE,
             RenameHow::Exchange => RenameFlags::EXCHANGE,
         };
-        old_dir.rename(old, &new_dir, new, flags)
+        old_dir.rename(old, &new_dir, new, flags)?;
+        if is_dir { make_opaque(&new_dir, new) } else { Ok(()) }
     }
 
     fn chmod(&self, path: &LayerPath, mode: Mode) -> Result<(), Errno> {
@@ -271,7 +354,7 @@ impl Files for HostDir {
             },
             Err(errno @ (Errno::PERM | Errno::INVAL)) if self.flavour != Flavour::Host => {
                 // symlinks and special files take no `user.*` attribute
-                xattr::set_at(&dir, name, names::OWNER, &encode_owner(uid, gid)).map_err(|_| errno)
+                set_mark(&dir, name, names::OWNER, &encode_owner(uid, gid)).map_err(|_| errno)
             }
             Err(errno) => Err(errno),
         }
@@ -288,7 +371,8 @@ impl Files for HostDir {
     }
 
     fn truncate(&self, path: &LayerPath, size: u64) -> Result<(), Errno> {
-        let file = self.root.in_root(path.as_bytes(), OFlags::WRONLY | OFlags::NONBLOCK, Mode::default())?;
+        let file =
+            self.root()?.in_root(path.as_bytes(), OFlags::WRONLY | OFlags::NONBLOCK, Mode::default())?;
         File::from(file).set_len(size).map_err(|error| Errno::from_io_error(&error).unwrap_or(Errno::IO))
     }
 
@@ -317,3 +401,7 @@ impl Files for HostDir {
         xattr::remove(self.handle(path, Follow::No)?, &stored)
     }
 }
+
+#[cfg(test)]
+#[path = "host_dir_tests.rs"]
+mod tests;

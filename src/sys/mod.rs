@@ -1,5 +1,6 @@
 //! The only door to the system: every system call and the only `unsafe` live here.
 
+mod child;
 pub mod copy;
 pub mod dir;
 pub mod lock;
@@ -12,6 +13,7 @@ pub mod signals;
 pub mod xattr;
 
 use std::os::fd::AsFd;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 pub use dir::{Dir, RawItem, RawStat};
 pub use rustix::fs::{OFlags, RenameFlags};
@@ -35,9 +37,23 @@ pub fn sync(fd: impl AsFd) -> Result<(), Errno> {
     rustix::fs::fsync(fd)
 }
 
-/// Lets every file be made with exactly the mode that is asked for.
+/// The umask that this process was started with, once [`clear_umask`] took it away.
+static USERS_UMASK: AtomicU32 = AtomicU32::new(UNTOUCHED);
+const UNTOUCHED: u32 = u32::MAX;
+
+/// Lets every file be made with exactly the mode that is asked for; programs run by [`process::shell`] get the user's
+/// own umask back.
 pub fn clear_umask() {
-    rustix::process::umask(rustix::fs::Mode::empty());
+    let before = rustix::process::umask(rustix::fs::Mode::empty());
+    let kept = USERS_UMASK.compare_exchange(UNTOUCHED, before.bits(), Ordering::Relaxed, Ordering::Relaxed);
+    if kept.is_err() {
+        log::debug!("the umask was cleared before");
+    }
+}
+
+/// The umask for programs that are run, if it is not the process's own.
+fn users_umask() -> Option<u32> {
+    Some(USERS_UMASK.load(Ordering::Relaxed)).filter(|&umask| umask != UNTOUCHED)
 }
 
 /// Lifts the limit of open files to what is allowed: a stack of 500 layers needs as many descriptors.
@@ -58,10 +74,10 @@ pub fn terminal_size(fd: impl AsFd) -> Option<(u16, u16)> {
     (size.ws_col > 0).then_some((size.ws_col, size.ws_row))
 }
 
-/// The symbolic name of an errno.
+/// The symbolic name of an errno; `EUNKNOWN` for one outside errno(3).
 ///
 /// # Source
-/// errno(3), the ones that file systems and mounts answer.
+/// errno(3), as Linux has it.
 pub fn errno_name(errno: Errno) -> &'static str {
     macro_rules! table {
         ($($name:ident)*) => {
@@ -69,12 +85,28 @@ pub fn errno_name(errno: Errno) -> &'static str {
                 $(Errno::$name => concat!("E", stringify!($name)),)*
                 Errno::TOOBIG => "E2BIG",
                 Errno::ACCESS => "EACCES",
-                Errno::OPNOTSUPP => "EOPNOTSUPP",
-                _ => "EIO",
+                Errno::NOTSUP => "EOPNOTSUPP",
+                _ => "EUNKNOWN",
             }
         };
     }
-    table!(PERM NOENT INTR IO NXIO BADF AGAIN NOMEM FAULT BUSY EXIST XDEV NODEV NOTDIR ISDIR INVAL NFILE
-        MFILE TXTBSY FBIG NOSPC SPIPE ROFS MLINK PIPE RANGE DEADLK NAMETOOLONG NOSYS NOTEMPTY LOOP NODATA
-        OVERFLOW STALE DQUOT USERS TIMEDOUT)
+    table!(PERM NOENT SRCH INTR IO NXIO NOEXEC BADF CHILD AGAIN NOMEM FAULT NOTBLK BUSY EXIST XDEV NODEV NOTDIR
+        ISDIR INVAL NFILE MFILE NOTTY TXTBSY FBIG NOSPC SPIPE ROFS MLINK PIPE DOM RANGE DEADLK NAMETOOLONG NOLCK
+        NOSYS NOTEMPTY LOOP NODATA TIME NOSR NONET NOLINK PROTO BADMSG OVERFLOW ILSEQ USERS NOTSOCK MSGSIZE
+        AFNOSUPPORT ADDRINUSE CONNREFUSED CONNRESET NOBUFS NOTCONN TIMEDOUT HOSTUNREACH ALREADY INPROGRESS STALE
+        UCLEAN NAVAIL REMOTEIO DQUOT NOMEDIUM MEDIUMTYPE CANCELED NOKEY KEYEXPIRED KEYREVOKED KEYREJECTED OWNERDEAD)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_errno_is_named_as_in_the_manual() {
+        assert_eq!(errno_name(Errno::NOENT), "ENOENT");
+        assert_eq!(errno_name(Errno::ACCESS), "EACCES");
+        assert_eq!(errno_name(Errno::OPNOTSUPP), "EOPNOTSUPP");
+        assert_eq!(errno_name(Errno::WOULDBLOCK), "EAGAIN");
+        assert_eq!(errno_name(Errno::from_raw_os_error(4000)), "EUNKNOWN");
+    }
 }

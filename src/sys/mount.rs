@@ -2,14 +2,16 @@
 //!
 //! No option string: no 4 KiB limit, no escaping, no rename races; up to 500 layers. Our stacks run
 //! bottom → top; the kernel's `lowerdir+` list runs top first, so the order is turned round here and only here.
+//! A mount that is there is worked on through a descriptor of its root, so that whatever somebody mounted over it or
+//! renamed above it is never hit instead.
 //!
 //! # Source
 //! Kernel `Documentation/filesystems/overlayfs.rst`; fsopen(2), fsconfig(2), `move_mount(2)`.
 
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd as _, BorrowedFd, OwnedFd};
 use std::path::Path;
 
-use rustix::fs::CWD;
+use rustix::fs::{AtFlags, StatxFlags};
 use rustix::mount::{
     FsMountFlags, FsOpenFlags, FsPickFlags, MountAttrFlags, MoveMountFlags, UnmountFlags, fsconfig_create,
     fsconfig_reconfigure, fsconfig_set_fd, fsconfig_set_flag, fsconfig_set_string, fsmount, fsopen, fspick,
@@ -20,6 +22,9 @@ use super::Errno;
 
 /// The source that our overlay mounts show in mountinfo.
 pub const SOURCE: &str = "ufs";
+
+/// The most layers that the kernel takes (`OVL_MAX_STACK`).
+pub const MAX_LAYERS: usize = 500;
 
 /// What an overlay is made of.
 #[derive(Debug)]
@@ -32,6 +37,17 @@ pub struct Overlay<'a> {
     pub read_only: bool,
     /// Whether syncs are left out.
     pub volatile: bool,
+}
+
+/// How directories are handed to the kernel; each next one is for an older kernel.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Passing {
+    /// As descriptors (Linux 6.13).
+    Descriptors,
+    /// Layer by layer as `/proc/self/fd/N` (Linux 6.7).
+    Paths,
+    /// As one `lowerdir` text of at most 255 bytes: about 15 layers (Linux 5.11, for `userxattr`).
+    Joined,
 }
 
 /// Where a new mount goes.
@@ -65,21 +81,55 @@ impl std::fmt::Display for Refused {
 #[derive(Debug)]
 pub struct Detached(OwnedFd);
 
-/// Makes an overlay, not attached yet.
+/// Makes an overlay, not attached yet, by the newest way that this kernel knows.
 ///
 /// # Errors
 /// [`Refused`] with the step and the kernel's words.
 pub fn overlay(what: &Overlay<'_>) -> Result<Detached, Refused> {
+    match overlay_by(what, Passing::Descriptors) {
+        Err(refused) if is_unknown(&refused, "lowerdir+") => match overlay_by(what, Passing::Paths) {
+            Err(refused) if is_unknown(&refused, "lowerdir+") => overlay_by(what, Passing::Joined),
+            other => other,
+        },
+        other => other,
+    }
+}
+
+/// Whether a kernel refused an option because it does not know it in this form (and not for what it was given).
+fn is_unknown(refused: &Refused, step: &str) -> bool {
+    let about_form = |text: &String| text.contains("Bad value") || text.contains("Unknown parameter");
+    refused.step == step
+        && refused.errno == Errno::INVAL
+        && (refused.said.is_empty() || refused.said.iter().any(about_form))
+}
+
+/// Makes an overlay in one given way.
+///
+/// # Errors
+/// As [`overlay`].
+pub fn overlay_by(what: &Overlay<'_>, passing: Passing) -> Result<Detached, Refused> {
     let plain = |step| move |errno| Refused { errno, step, said: Vec::new() };
     let context = fsopen("overlay", FsOpenFlags::FSOPEN_CLOEXEC).map_err(plain("fsopen"))?;
     let tell = |step, result: Result<(), Errno>| result.map_err(|errno| refused(&context, step, errno));
+    let set = |key: &'static str, dir: BorrowedFd<'_>| {
+        let result = match passing {
+            Passing::Descriptors => fsconfig_set_fd(&context, key, dir),
+            Passing::Paths | Passing::Joined => fsconfig_set_string(&context, key, by_fd(dir)),
+        };
+        tell(key, result)
+    };
     tell("source", fsconfig_set_string(&context, "source", SOURCE))?;
-    for lower in what.lowers.iter().rev() {
-        tell("lowerdir+", fsconfig_set_fd(&context, "lowerdir+", *lower))?;
+    if passing == Passing::Joined {
+        let lowers: Vec<String> = what.lowers.iter().rev().map(by_fd).collect();
+        tell("lowerdir", fsconfig_set_string(&context, "lowerdir", lowers.join(":")))?;
+    } else {
+        for lower in what.lowers.iter().rev() {
+            set("lowerdir+", *lower)?;
+        }
     }
     if let Some((upper, work)) = what.upper {
-        tell("upperdir", fsconfig_set_fd(&context, "upperdir", upper))?;
-        tell("workdir", fsconfig_set_fd(&context, "workdir", work))?;
+        set("upperdir", upper)?;
+        set("workdir", work)?;
         if what.volatile && fsconfig_set_string(&context, "fsync", "volatile").is_err() {
             tell("volatile", fsconfig_set_flag(&context, "volatile"))?;
         }
@@ -96,14 +146,19 @@ pub fn overlay(what: &Overlay<'_>) -> Result<Detached, Refused> {
     }
 }
 
+/// The path by which an open file is reached; short enough for every option.
+fn by_fd(fd: impl AsFd) -> String {
+    format!("/proc/self/fd/{}", fd.as_fd().as_raw_fd())
+}
+
 impl Detached {
-    /// Attaches the mount at a directory.
-    pub fn attach(&self, target: &Path, place: Place) -> Result<(), Errno> {
-        let mut flags = MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH;
+    /// Attaches the mount: on top of a directory, or beneath the mount whose root `target` is.
+    pub fn attach(&self, target: impl AsFd, place: Place) -> Result<(), Errno> {
+        let mut flags = MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH | MoveMountFlags::MOVE_MOUNT_T_EMPTY_PATH;
         if place == Place::Beneath {
             flags |= MoveMountFlags::MOVE_MOUNT_BENEATH;
         }
-        move_mount(&self.0, c"", CWD, target, flags)
+        move_mount(&self.0, c"", target, c"", flags)
     }
 
     /// The mount's root directory, attached or not.
@@ -113,30 +168,42 @@ impl Detached {
     }
 }
 
-/// Makes the mount at `target` read-only; `EBUSY` while a file is open for writing or mapped writable.
-pub fn set_read_only(target: &Path) -> Result<(), Errno> {
-    reconfigure(target, "ro")
+/// The number of the mount that an open file lies in (`STATX_MNT_ID`, Linux 5.8).
+pub fn id(fd: impl AsFd) -> Result<u64, Errno> {
+    Ok(rustix::fs::statx(fd, c"", AtFlags::EMPTY_PATH, StatxFlags::MNT_ID)?.stx_mnt_id)
 }
 
-/// Makes the mount at `target` writable again.
-pub fn set_writable(target: &Path) -> Result<(), Errno> {
-    reconfigure(target, "rw")
+/// The number of the topmost mount at a path.
+pub fn id_at(path: &Path) -> Result<u64, Errno> {
+    Ok(rustix::fs::statx(rustix::fs::CWD, path, AtFlags::empty(), StatxFlags::MNT_ID)?.stx_mnt_id)
 }
 
-fn reconfigure(target: &Path, flag: &str) -> Result<(), Errno> {
-    let context = fspick(CWD, target, FsPickFlags::FSPICK_CLOEXEC)?;
+/// Makes the file system of a mount read-only, given its root; `EBUSY` while a file is open for writing or mapped
+/// writable, or a deleted one is open at all.
+pub fn set_read_only(root: impl AsFd) -> Result<(), Errno> {
+    reconfigure(root, "ro")
+}
+
+/// Makes it writable again.
+pub fn set_writable(root: impl AsFd) -> Result<(), Errno> {
+    reconfigure(root, "rw")
+}
+
+fn reconfigure(root: impl AsFd, flag: &str) -> Result<(), Errno> {
+    let context = fspick(root, c"", FsPickFlags::FSPICK_CLOEXEC | FsPickFlags::FSPICK_EMPTY_PATH)?;
     fsconfig_set_flag(&context, flag)?;
     fsconfig_reconfigure(&context)
 }
 
-/// umount(2); `EBUSY` while anything uses the mount.
+/// umount(2) of the topmost mount at a path; `EBUSY` while anything uses it.
 pub fn detach_unused(target: &Path) -> Result<(), Errno> {
     unmount(target, UnmountFlags::NOFOLLOW)
 }
 
-/// umount(2) with `MNT_DETACH`: gone from the tree at once, from memory when the last user goes.
-pub fn detach(target: &Path) -> Result<(), Errno> {
-    unmount(target, UnmountFlags::DETACH | UnmountFlags::NOFOLLOW)
+/// umount(2) with `MNT_DETACH` of the mount whose root is given: gone from the tree at once, from memory when the last
+/// user goes. `EINVAL` if it is attached nowhere.
+pub fn detach(root: impl AsFd) -> Result<(), Errno> {
+    unmount(by_fd(root), UnmountFlags::DETACH)
 }
 
 /// Makes every mount of this namespace private, so that nothing done here reaches another.

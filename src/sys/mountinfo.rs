@@ -69,8 +69,9 @@ pub fn is_ours(target: &Path) -> bool {
 
 /// The mount points strictly inside a directory.
 pub fn inside(dir: &Path) -> Vec<PathBuf> {
+    let real = dir.canonicalize().unwrap_or_else(|_| dir.to_owned());
     let mounts = all().into_iter().map(|mount| mount.point);
-    mounts.filter(|point| point != dir && point.starts_with(dir)).collect()
+    mounts.filter(|point| *point != real && point.starts_with(&real)).collect()
 }
 
 #[cfg(test)]

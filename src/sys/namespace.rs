@@ -3,13 +3,16 @@
 //! # Source
 //! `user_namespaces(7)`: one ID may be mapped without help, `setgroups` must be denied first.
 
+use std::fs::File;
+use std::io::{Read as _, Write as _};
 use std::path::{Path, PathBuf};
 
 use nix::sched::{CloneFlags, unshare};
+use nix::unistd::ForkResult;
 use rustix::process::{getegid, geteuid, getpid};
 
-use super::mount;
-use super::probe::{Answer, No};
+use super::probe::{self, Answer, No};
+use super::{Errno, mount};
 use crate::model::Identity;
 
 /// How this process stands to namespaces.
@@ -36,6 +39,9 @@ pub enum State {
 }
 
 /// Enters a namespace, if this user needs one. Must run before any thread exists.
+///
+/// It is tried in a child first: where a security module lets a namespace be made but takes its rights away, this
+/// process would be left in it as nobody.
 pub fn enter(wanted: bool) -> State {
     let (uid, gid) = (geteuid().as_raw(), getegid().as_raw());
     if uid == 0 {
@@ -44,43 +50,63 @@ pub fn enter(wanted: bool) -> State {
     if !wanted {
         return State::Off;
     }
-    if let Err(errno) = unshare(CloneFlags::CLONE_NEWUSER | CloneFlags::CLONE_NEWNS) {
-        return State::Refused { reason: format!("unshare: {}", errno.desc()), cure: cure() };
+    match in_child(|| unshare_and_map(uid, gid)).and_then(|()| unshare_and_map(uid, gid)) {
+        Ok(()) => State::Entered { uid, gid },
+        Err(reason) => State::Refused { reason, cure: probe::user_namespaces().err().and_then(|no| no.cure) },
     }
-    let maps = write("/proc/self/setgroups", "deny")
-        .and_then(|()| write("/proc/self/uid_map", &format!("0 {uid} 1")))
-        .and_then(|()| write("/proc/self/gid_map", &format!("0 {gid} 1")));
-    if let Err(reason) = maps {
-        return State::Refused { reason, cure: cure() };
-    }
+}
+
+fn unshare_and_map(uid: u32, gid: u32) -> Result<(), String> {
+    unshare(CloneFlags::CLONE_NEWUSER | CloneFlags::CLONE_NEWNS)
+        .map_err(|errno| format!("unshare: {}", errno.desc()))?;
+    write("/proc/self/setgroups", "deny")?;
+    write("/proc/self/uid_map", &format!("0 {uid} 1"))?;
+    write("/proc/self/gid_map", &format!("0 {gid} 1"))?;
+    // the kernel lets nothing out of a namespace with another owner anyway; this is refused where `/` is no mount point
     if let Err(errno) = mount::make_all_private() {
-        return State::Refused { reason: format!("cannot make the mounts private: {errno}"), cure: cure() };
+        log::debug!("the mounts stay as they propagate: {errno}");
     }
-    State::Entered { uid, gid }
+    Ok(())
 }
 
 fn write(path: &str, text: &str) -> Result<(), String> {
     std::fs::write(path, text).map_err(|error| format!("cannot write `{path}`: {error}"))
 }
 
-/// The setting that stands in the way, if one is found.
-fn cure() -> Option<String> {
-    let value = |path: &str| std::fs::read_to_string(path).map(|text| text.trim().to_owned()).ok();
-    let set = |name: &str, value: &str| Some(format!("as root: `sysctl -w {name}={value}`"));
-    if value("/proc/sys/kernel/unprivileged_userns_clone").as_deref() == Some("0") {
-        return set("kernel.unprivileged_userns_clone", "1");
+/// Runs `work` in a child process and gives its answer.
+#[expect(unsafe_code, reason = "fork")]
+fn in_child(work: impl FnOnce() -> Result<(), String>) -> Result<(), String> {
+    let failed = |act: &str, errno: Errno| format!("{act}: {errno}");
+    let (read, write) =
+        rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).map_err(|errno| failed("pipe", errno))?;
+    // SAFETY: this process has one thread, so the child's memory is in order and it may run any code.
+    match unsafe { nix::unistd::fork() } {
+        Err(errno) => Err(format!("fork: {}", errno.desc())),
+        Ok(ForkResult::Child) => {
+            let told = match work() {
+                Ok(()) => File::from(write).write_all(b"+"),
+                Err(reason) => File::from(write).write_all(reason.as_bytes()),
+            };
+            // SAFETY: `_exit` ends the child at once, without what the parent wants done at its own end.
+            unsafe { libc::_exit(i32::from(told.is_err())) }
+        }
+        Ok(ForkResult::Parent { child }) => {
+            drop(write);
+            let mut answer = String::new();
+            let heard = File::from(read).read_to_string(&mut answer);
+            while nix::sys::wait::waitpid(child, None) == Err(nix::Error::EINTR) {}
+            match (heard, &*answer) {
+                (Ok(_), "+") => Ok(()),
+                (Ok(_), "") => Err("a trial of it ended without a word".to_owned()),
+                (Ok(_), reason) => Err(reason.to_owned()),
+                (Err(error), _) => Err(format!("a trial of it was not heard: {error}")),
+            }
+        }
     }
-    if value("/proc/sys/user/max_user_namespaces").as_deref() == Some("0") {
-        return set("user.max_user_namespaces", "15000");
-    }
-    if value("/proc/sys/kernel/apparmor_restrict_unprivileged_userns").as_deref() == Some("1") {
-        return set("kernel.apparmor_restrict_unprivileged_userns", "0");
-    }
-    None
 }
 
 impl State {
-    /// Where a path of this namespace is found from outside.
+    /// Where a path of this namespace is found from outside: by this process, as its PID namespace numbers it.
     pub fn host_path(&self, path: &Path) -> PathBuf {
         match self {
             Self::Entered { .. } => {

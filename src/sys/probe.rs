@@ -1,6 +1,6 @@
 //! What the host can do, by trying it; each "no" with its reason and a cure.
 
-use std::os::fd::AsFd as _;
+use std::os::fd::AsFd;
 use std::path::Path;
 
 use super::mount::{self, Overlay};
@@ -52,14 +52,14 @@ pub fn fuse_device() -> Answer {
     }
 }
 
-/// The type of the file system that holds a path, by its magic number.
+/// The type of the file system that holds an open file, by its magic number.
 ///
 /// # Source
 /// Linux `uapi/linux/magic.h`.
-pub fn file_system(path: &Path) -> Answer {
-    let found = rustix::fs::statfs(path).map_err(|errno| No { reason: errno.to_string(), cure: None })?;
+pub fn file_system_type(fd: impl AsFd) -> Result<String, Errno> {
     #[expect(clippy::cast_sign_loss, reason = "a magic number")]
-    let name = match found.f_type as u64 & 0xffff_ffff {
+    let magic = rustix::fs::fstatfs(fd)?.f_type as u64 & 0xffff_ffff;
+    let name = match magic {
         0xef53 => "ext4",
         0x5846_5342 => "xfs",
         0x9123_683e => "btrfs",
@@ -69,11 +69,69 @@ pub fn file_system(path: &Path) -> Answer {
         0x6573_5546 => "fuse",
         0x2fc1_2fc1 => "zfs",
         0xf2f5_2010 => "f2fs",
+        0xca45_1a4e => "bcachefs",
+        0x0102_1997 => "9p",
+        0xff53_4d42 | 0xfe53_4d42 => "cifs",
+        0x4d44 => "vfat",
+        0x7371_7368 => "squashfs",
+        0xe0f5_e1e2 => "erofs",
         other => return Ok(format!("type {other:#x}")),
     };
-    #[expect(clippy::cast_sign_loss, reason = "a block size")]
-    let free = found.f_bavail * found.f_bsize as u64;
-    Ok(format!("{name}, {} MiB free", free >> 20))
+    Ok(name.to_owned())
+}
+
+/// Whether the file system or the mount that holds an open file is read-only.
+pub fn is_read_only(fd: impl AsFd) -> bool {
+    use rustix::fs::StatVfsMountFlags;
+    rustix::fs::fstatvfs(fd).is_ok_and(|found| found.f_flag.contains(StatVfsMountFlags::RDONLY))
+}
+
+/// Bytes that this user may still write on the file system that holds an open file.
+pub fn free_space(fd: impl AsFd) -> Result<u64, Errno> {
+    let found = rustix::fs::fstatvfs(fd)?;
+    Ok(found.f_bavail.saturating_mul(found.f_frsize))
+}
+
+/// The file system that holds a directory, and how much of it is free.
+pub fn file_system(path: &Path) -> Answer {
+    let found = Dir::open(path).and_then(|dir| Ok((file_system_type(&dir)?, free_space(&dir)?)));
+    match found {
+        Ok((name, free)) => Ok(format!("{name}, {} MiB free", free >> 20)),
+        Err(errno) => Err(No { reason: format!("cannot look at `{}`: {errno}", path.display()), cure: None }),
+    }
+}
+
+/// The program by which users without privilege mount FUSE.
+pub fn fusermount() -> Answer {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let found = std::env::split_paths(&path).map(|dir| dir.join("fusermount3")).find(|file| file.is_file());
+    match found {
+        Some(file) => Ok(file.display().to_string()),
+        None => no("`fusermount3` is not in PATH", "install the package `fuse3`"),
+    }
+}
+
+/// Whether this machine's settings let users without privilege make user namespaces.
+///
+/// # Source
+/// `user_namespaces(7)`; Debian's `unprivileged_userns_clone`; Ubuntu's `AppArmor` restriction.
+pub fn user_namespaces() -> Answer {
+    // the setting, the value that forbids, one that allows
+    const SETTINGS: [(&str, &str, &str); 3] = [
+        ("kernel.unprivileged_userns_clone", "0", "1"),
+        ("user.max_user_namespaces", "0", "15000"),
+        ("kernel.apparmor_restrict_unprivileged_userns", "1", "0"),
+    ];
+    if !Path::new("/proc/self/ns/user").exists() {
+        return no("this kernel has no user namespaces", "run as root, or use `--driver direct`");
+    }
+    for (name, forbids, allows) in SETTINGS {
+        let path = format!("/proc/sys/{}", name.replace('.', "/"));
+        if std::fs::read_to_string(path).is_ok_and(|value| value.trim() == forbids) {
+            return no(format!("`{name}` is {forbids}"), &format!("as root: `sysctl -w {name}={allows}`"));
+        }
+    }
+    Ok("no setting forbids them".to_owned())
 }
 
 /// Whether the file system of a directory can hold an upper.

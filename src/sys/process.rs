@@ -1,16 +1,10 @@
-//! Processes: who we are for other runs, who uses a mount, and a shell that is run and listened to.
+//! Processes: who we are for other runs, and who uses a mount.
 
-use std::io::{self, Read};
-use std::os::fd::{AsFd, AsRawFd};
-use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
 use std::path::Path;
-use std::process::{Command, Stdio};
 
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use serde::{Deserialize, Serialize};
 
-use super::signals;
-use super::{Dir, Errno};
+pub use super::child::{Ended, Stream, shell};
 
 /// A process for other runs to recognise, although its number may be used again.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -21,18 +15,22 @@ pub struct Identity {
     pub started: u64,
     /// The boot that it belongs to.
     pub boot: String,
+    /// The inode of its PID namespace; 0 where `/proc` does not tell.
+    #[serde(default)]
+    pub namespace: u64,
 }
 
 impl Identity {
     /// This process.
     pub fn own() -> Self {
         let pid = std::process::id();
-        Self { pid, started: started(pid).unwrap_or(0), boot: boot() }
+        Self { pid, started: started(pid).unwrap_or(0), boot: boot(), namespace: namespace() }
     }
 
-    /// Whether that process still runs.
+    /// Whether that process still runs. One of another PID namespace cannot be seen and counts as running until the
+    /// machine boots again: only its locks tell.
     pub fn is_alive(&self) -> bool {
-        self.boot == boot() && started(self.pid) == Some(self.started)
+        self.boot == boot() && (self.namespace != namespace() || started(self.pid) == Some(self.started))
     }
 }
 
@@ -40,16 +38,46 @@ fn boot() -> String {
     std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default().trim().to_owned()
 }
 
-/// The 22nd field of `/proc/PID/stat`; `None` for a process that is gone or a zombie.
-fn started(pid: u32) -> Option<u64> {
-    let stat = std::fs::read(format!("/proc/{pid}/stat")).ok()?;
-    // the name in parentheses may hold anything
-    let end = stat.iter().rposition(|&b| b == b')')?;
-    let mut fields = std::str::from_utf8(stat.get(end + 2..)?).ok()?.split(' ');
+fn namespace() -> u64 {
+    use std::os::unix::fs::MetadataExt as _;
+    std::fs::metadata("/proc/self/ns/pid").map_or(0, |found| found.ino())
+}
+
+/// The time a process started, in ticks; `None` for one that is gone or a zombie.
+pub(super) fn started(pid: u32) -> Option<u64> {
+    let fields = stat_fields(pid)?;
+    let mut fields = fields.split(' ');
     if fields.next()? == "Z" {
         return None;
     }
     fields.nth(18)?.parse().ok()
+}
+
+/// The fields of `/proc/PID/stat` from the third (the state) on.
+fn stat_fields(pid: u32) -> Option<String> {
+    let stat = std::fs::read(format!("/proc/{pid}/stat")).ok()?;
+    // the name in parentheses may hold anything
+    let end = stat.iter().rposition(|&b| b == b')')?;
+    Some(std::str::from_utf8(stat.get(end + 2..)?).ok()?.to_owned())
+}
+
+/// Every process number of this PID namespace.
+fn all() -> impl Iterator<Item = u32> {
+    let entries = std::fs::read_dir("/proc").into_iter().flatten().flatten();
+    entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok())
+}
+
+/// A process and everything that it started and that still hangs on it, with their start times.
+pub(super) fn family(of: u32) -> Vec<(u32, u64)> {
+    let parents: Vec<(u32, u32)> =
+        all().filter_map(|pid| Some((pid, stat_fields(pid)?.split(' ').nth(1)?.parse().ok()?))).collect();
+    let mut family = vec![of];
+    let mut next = 0;
+    while let Some(&parent) = family.get(next) {
+        family.extend(parents.iter().filter(|(_, of)| *of == parent).map(|(pid, _)| *pid));
+        next += 1;
+    }
+    family.into_iter().filter_map(|pid| Some((pid, started(pid)?))).collect()
 }
 
 /// A process that stands in the way.
@@ -61,167 +89,56 @@ pub struct User {
     pub name: String,
 }
 
-/// The processes that have a file beneath `dir` open (for writing only, if asked), or stand in it.
-pub fn users(dir: &Path, only_writers: bool) -> Vec<User> {
-    let mut found = Vec::new();
-    for entry in std::fs::read_dir("/proc").into_iter().flatten().flatten() {
-        let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse::<u32>().ok()) else {
-            continue;
-        };
-        if uses(pid, dir, only_writers) {
-            let name = std::fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
-            found.push(User { pid, name: name.trim().to_owned() });
-        }
-    }
-    found
+/// How a process must use a directory to count.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Use {
+    /// A file in it is open for writing or mapped writable, or a deleted one is open: what keeps a mount from
+    /// becoming read-only.
+    Blocks,
+    /// Any file in it is open, or the process stands in it.
+    Any,
 }
 
-fn uses(pid: u32, dir: &Path, only_writers: bool) -> bool {
-    let inside = |link: &str| std::fs::read_link(link).is_ok_and(|target| target.starts_with(dir));
-    if !only_writers && inside(&format!("/proc/{pid}/cwd")) {
+/// The processes that use what lies beneath `dir`, as far as this user may see them.
+pub fn users(dir: &Path, how: Use) -> Vec<User> {
+    let dir = dir.canonicalize().unwrap_or_else(|_| dir.to_owned());
+    let found = all().filter(|&pid| uses(pid, &dir, how));
+    let named = found.map(|pid| {
+        let name = std::fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
+        User { pid, name: name.trim().to_owned() }
+    });
+    named.collect()
+}
+
+fn uses(pid: u32, dir: &Path, how: Use) -> bool {
+    use std::os::unix::ffi::OsStrExt as _;
+    let link = |path: String| std::fs::read_link(path).ok().filter(|target| target.starts_with(dir));
+    if how == Use::Any && (link(format!("/proc/{pid}/cwd")).or(link(format!("/proc/{pid}/root")))).is_some() {
         return true;
     }
     let fds = std::fs::read_dir(format!("/proc/{pid}/fd")).into_iter().flatten().flatten();
     for fd in fds {
         let number = fd.file_name();
         let Some(number) = number.to_str() else { continue };
-        if !inside(&format!("/proc/{pid}/fd/{number}")) {
-            continue;
+        let Some(target) = link(format!("/proc/{pid}/fd/{number}")) else { continue };
+        if how == Use::Any || target.as_os_str().as_bytes().ends_with(b" (deleted)") {
+            return true;
         }
         let info = std::fs::read_to_string(format!("/proc/{pid}/fdinfo/{number}")).unwrap_or_default();
         let flags = info.lines().find_map(|line| line.strip_prefix("flags:"));
         let mode = flags.and_then(|text| i32::from_str_radix(text.trim(), 8).ok()).unwrap_or(0);
-        if !only_writers || mode & libc::O_ACCMODE != libc::O_RDONLY {
+        if mode & libc::O_ACCMODE != libc::O_RDONLY {
             return true;
         }
     }
-    // shared writable maps: `rw-s` lines
-    let maps = std::fs::read_to_string(format!("/proc/{pid}/maps")).unwrap_or_default();
-    let dir = dir.to_string_lossy();
-    maps.lines().any(|line| line.contains("w-s ") && line.contains(&*dir))
-}
-
-/// Which of a child's outputs.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Stream {
-    /// Standard output.
-    Out,
-    /// Standard error.
-    Err,
-}
-
-/// How a shell command ended.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Ended {
-    /// The exit code; 128 + the signal's number if a signal ended it.
-    pub code: i32,
-    /// All of its standard output.
-    pub out: Vec<u8>,
-    /// All of its standard error.
-    pub err: Vec<u8>,
-    /// Whether Ctrl-C or a signal to us ended it.
-    pub interrupted: bool,
-}
-
-/// Runs `sh -c COMMAND` in a directory and hands on its output as it comes.
-///
-/// Returns when the shell itself has ended and what it wrote is read; a process that it left in the background does
-/// not hold us. At a signal to us the shell gets it too.
-pub fn shell(
-    command: &str,
-    dir: &Dir,
-    environment: &[(&str, &str)],
-    output: &mut dyn FnMut(Stream, &[u8]),
-) -> io::Result<Ended> {
-    let mut start = Command::new("sh");
-    start.arg("-c").arg(command).envs(environment.iter().copied());
-    start.stdin(Stdio::inherit()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    start_in(&mut start, dir);
-    let mut child = start.spawn()?;
-    let mut ended = Ended { code: 0, out: Vec::new(), err: Vec::new(), interrupted: false };
-    let (Some(mut out), Some(mut err)) = (child.stdout.take(), child.stderr.take()) else {
-        return Err(io::Error::from(Errno::IO));
-    };
-    let mut open = [true, true];
-    let mut status = None;
-    let mut asked = false;
-    loop {
-        let mut fds = Vec::with_capacity(2);
-        if open[0] {
-            fds.push((Stream::Out, PollFd::from_borrowed_fd(out.as_fd(), PollFlags::IN)));
-        }
-        if open[1] {
-            fds.push((Stream::Err, PollFd::from_borrowed_fd(err.as_fd(), PollFlags::IN)));
-        }
-        // once the shell is gone, only what is there already is read
-        let wait = if status.is_some() { 0 } else { 20_000_000 };
-        let mut polled: Vec<PollFd<'_>> = fds.iter().map(|(_, fd)| fd.clone()).collect();
-        match poll(&mut polled, Some(&Timespec { tv_sec: 0, tv_nsec: wait })) {
-            Ok(_) | Err(Errno::INTR) => {}
-            Err(errno) => return Err(errno.into()),
-        }
-        let ready: Vec<Stream> = fds
-            .iter()
-            .zip(&polled)
-            .filter(|(_, fd)| !fd.revents().is_empty())
-            .map(|((stream, _), _)| *stream)
-            .collect();
-        drop(fds);
-        for stream in &ready {
-            let more = match stream {
-                Stream::Out => pass(&mut out, &mut ended.out, |bytes| output(Stream::Out, bytes))?,
-                Stream::Err => pass(&mut err, &mut ended.err, |bytes| output(Stream::Err, bytes))?,
-            };
-            open[*stream as usize] = more;
-        }
-        if signals::interrupted() && !asked {
-            // the terminal sends Ctrl-C to the whole group; a signal to us alone is handed on
-            asked = true;
-            ended.interrupted = true;
-            let pid = rustix::process::Pid::from_child(&child);
-            let _ = rustix::process::kill_process(pid, rustix::process::Signal::TERM);
-        }
-        if status.is_some() && ready.is_empty() {
-            break;
-        }
-        if status.is_none() {
-            status = if open == [false, false] { Some(child.wait()?) } else { child.try_wait()? };
-        }
-    }
-    if let Some(status) = status {
-        ended.code = status.code().unwrap_or_else(|| 128 + status.signal().unwrap_or(0));
-    }
-    Ok(ended)
-}
-
-/// Reads once; `false` at the end.
-fn pass(from: &mut impl Read, into: &mut Vec<u8>, mut hand_on: impl FnMut(&[u8])) -> io::Result<bool> {
-    let mut buffer = vec![0; 64 * 1024];
-    match from.read(&mut buffer) {
-        Ok(0) => Ok(false),
-        Ok(length) => {
-            into.extend_from_slice(&buffer[..length]);
-            hand_on(&buffer[..length]);
-            Ok(true)
-        }
-        Err(error) if error.kind() == io::ErrorKind::Interrupted => Ok(true),
-        Err(error) => Err(error),
-    }
-}
-
-/// Makes a command start in an open directory, wherever that is by now.
-#[expect(unsafe_code, reason = "pre_exec; the child only calls fchdir")]
-fn start_in(command: &mut Command, dir: &Dir) {
-    let fd = dir.as_fd().as_raw_fd();
-    let enter = move || {
-        // SAFETY: the descriptor is open in the parent until `spawn` returns, so it is open in the child here.
-        match unsafe { libc::fchdir(fd) } {
-            0 => Ok(()),
-            _ => Err(io::Error::last_os_error()),
-        }
-    };
-    // SAFETY: `fchdir` is async-signal-safe, and nothing is allocated.
-    unsafe { command.pre_exec(enter) };
+    // shared writable maps are `rw-s` lines; the path is the sixth field and escapes only newlines
+    let maps = std::fs::read(format!("/proc/{pid}/maps")).unwrap_or_default();
+    maps.split(|&b| b == b'\n').any(|line| {
+        let Some(at) = line.iter().position(|&b| b == b'/') else { return false };
+        let (head, path) = line.split_at(at);
+        let mapped = Path::new(std::ffi::OsStr::from_bytes(path)).starts_with(dir);
+        mapped && (how == Use::Any || head.windows(3).any(|part| part == b"w-s" || part == b"wxs"))
+    })
 }
 
 #[cfg(test)]
@@ -233,21 +150,27 @@ mod tests {
         let own = Identity::own();
         assert!(own.is_alive());
         assert!(!Identity { started: own.started + 1, ..own.clone() }.is_alive());
-        assert!(!Identity { boot: "other".to_owned(), ..own }.is_alive());
+        assert!(!Identity { boot: "other".to_owned(), ..own.clone() }.is_alive());
+        let foreign = Identity { started: 1, namespace: own.namespace + 1, ..own };
+        assert!(foreign.is_alive());
     }
 
     #[test]
-    fn a_shell_is_heard_whole_and_not_held_by_what_it_leaves_behind() {
-        let dir = Dir::open(Path::new("/")).unwrap();
-        let mut heard = Vec::new();
-        let command = "pwd; head -c 300000 /dev/zero; echo no >&2; sleep 3 & exit 7";
-        let start = std::time::Instant::now();
-        let ended =
-            shell(command, &dir, &[], &mut |stream, bytes| heard.push((stream, bytes.len()))).unwrap();
-        assert_eq!(ended.code, 7);
-        assert_eq!(ended.out.len(), 300_002);
-        assert_eq!(ended.err, b"no\n");
-        assert_eq!(heard.iter().filter(|h| h.0 == Stream::Out).map(|h| h.1).sum::<usize>(), 300_002);
-        assert!(start.elapsed().as_secs() < 3);
+    fn who_writes_or_holds_a_deleted_file_is_found() {
+        let dir = tempfile::tempdir().unwrap();
+        let own = |how| users(dir.path(), how).iter().any(|user| user.pid == std::process::id());
+        let path = dir.path().join("f");
+        std::fs::write(&path, "x").unwrap();
+        assert!(!own(Use::Any));
+        let reader = std::fs::File::open(&path).unwrap();
+        assert!(own(Use::Any) && !own(Use::Blocks));
+        let writer = std::fs::OpenOptions::new().append(true).open(&path).unwrap();
+        assert!(own(Use::Blocks));
+        drop(writer);
+        assert!(!own(Use::Blocks));
+        std::fs::remove_file(&path).unwrap();
+        assert!(own(Use::Blocks));
+        drop(reader);
+        assert!(!own(Use::Any));
     }
 }
