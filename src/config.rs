@@ -1,1 +1,58 @@
-//! config
+//! Where things live and how output looks, from the environment; values handed down, nothing kept.
+
+use std::env;
+use std::ffi::OsStr;
+use std::path::PathBuf;
+
+use crate::model::Timestamp;
+
+/// The store's directory: as given, else `UFS_STORE`, else the platform's data directory.
+pub fn store_dir(given: Option<PathBuf>) -> Option<PathBuf> {
+    given.or_else(|| set("UFS_STORE").map(PathBuf::from)).or_else(|| Some(dirs::data_dir()?.join("ufs")))
+}
+
+/// The file of the prompt's history.
+pub fn history_file() -> Option<PathBuf> {
+    Some(dirs::state_dir().or_else(dirs::data_dir)?.join("ufs").join("history"))
+}
+
+/// `SOURCE_DATE_EPOCH`, in seconds since 1970.
+///
+/// # Errors
+/// The text, if it is no whole number.
+///
+/// # Source
+/// reproducible-builds.org, `SOURCE_DATE_EPOCH` specification.
+pub fn source_date_epoch() -> Result<Option<Timestamp>, String> {
+    let Some(text) = set("SOURCE_DATE_EPOCH") else { return Ok(None) };
+    let text = text.to_string_lossy();
+    match text.parse() {
+        Ok(secs) => Ok(Some(Timestamp { secs, nanos: 0 })),
+        Err(_) => Err(text.into_owned()),
+    }
+}
+
+/// Whether output is coloured, for a stream that is a terminal or not.
+///
+/// # Source
+/// no-color.org; bixense.com/clicolors.
+pub fn color(is_terminal: bool) -> bool {
+    if set("NO_COLOR").is_some() {
+        return false;
+    }
+    let forced = set("CLICOLOR_FORCE").is_some_and(|value| value != "0");
+    let dumb = set("TERM").is_some_and(|term| term == "dumb");
+    forced || (is_terminal && !dumb)
+}
+
+/// Whether the locale says that the terminal takes UTF-8.
+pub fn unicode() -> bool {
+    let locale = ["LC_ALL", "LC_CTYPE", "LANG"].into_iter().find_map(set);
+    let Some(locale) = locale else { return false };
+    let text = locale.to_string_lossy().to_lowercase();
+    text.contains("utf-8") || text.contains("utf8")
+}
+
+fn set(name: &str) -> Option<std::ffi::OsString> {
+    env::var_os(name).filter(|value| value != OsStr::new(""))
+}

@@ -2,11 +2,101 @@
 //!
 //! Knows no store and no Rhai. A driver takes directories (bottom → top), gives [`Files`] to work on.
 
+mod direct;
+mod error;
 mod files;
+mod host_dir;
+mod overlay;
 
+pub use direct::DirectFiles;
+pub use error::MountError;
 pub use files::{DirItem, Files, Follow, OpenHow, RenameHow, Stat};
+pub use host_dir::HostDir;
 
 use std::fmt;
+use std::os::fd::BorrowedFd;
+use std::path::{Path, PathBuf};
+
+use crate::model::{Identity, WhiteoutForm};
+
+/// What is mounted, and how.
+#[derive(Debug)]
+pub struct MountSpec<'a> {
+    /// The read-only layers, bottom → top, each once; at least one.
+    pub lowers: Vec<BorrowedFd<'a>>,
+    /// The writable directory and, on the same file system, an empty scratch directory.
+    pub upper: Option<(BorrowedFd<'a>, BorrowedFd<'a>)>,
+    /// The mount point; not used by [`DriverKind::Direct`].
+    pub target: Option<PathBuf>,
+    /// Whether the mount takes no changes.
+    pub read_only: bool,
+    /// Whether syncs are left out.
+    pub volatile: bool,
+    /// How whiteouts are written in this store (the kernel always writes devices).
+    pub whiteouts: WhiteoutForm,
+    /// What the host's owners mean.
+    pub identity: Identity,
+}
+
+/// A mounted union. Dropping it unmounts it.
+pub trait Mounted {
+    /// Its driver.
+    fn kind(&self) -> DriverKind;
+    /// Its files.
+    fn files(&self) -> &dyn Files;
+    /// The merged directory, for drivers that make a mount.
+    fn merged(&self) -> Option<&Path>;
+    /// Makes it read-only for everybody, so that the upper can be sealed.
+    ///
+    /// # Errors
+    /// [`MountError::Busy`] with the processes that write, [`MountError::MountedInside`].
+    fn freeze(&mut self) -> Result<(), MountError>;
+    /// Takes [`Mounted::freeze`] back.
+    fn thaw(&mut self) -> Result<(), MountError>;
+    /// Puts another stack in its place at the same mount point. The old one must be frozen.
+    fn replace(&mut self, spec: &MountSpec<'_>) -> Result<(), MountError>;
+    /// Unmounts.
+    ///
+    /// # Errors
+    /// [`MountError::Busy`] while somebody writes in it; who only reads is left with a detached, read-only mount.
+    fn unmount(&mut self) -> Result<(), MountError>;
+    /// Leaves it mounted when this value goes.
+    fn abandon(&mut self);
+}
+
+/// Mounts a stack by a driver.
+///
+/// # Errors
+/// [`MountError`]; nothing stays mounted.
+pub fn mount(kind: DriverKind, spec: &MountSpec<'_>) -> Result<Box<dyn Mounted>, MountError> {
+    match kind {
+        DriverKind::Overlay => overlay::mount(spec),
+        DriverKind::Direct => direct::mount(spec),
+        DriverKind::Fuse => Err(MountError::NoDriver { driver: kind }),
+    }
+}
+
+/// A read-only union of layers (bottom → top) inside this process.
+///
+/// # Errors
+/// [`MountError::Layers`].
+pub fn read_union(
+    lowers: Vec<BorrowedFd<'_>>,
+    whiteouts: WhiteoutForm,
+    identity: Identity,
+) -> Result<Box<dyn Files>, MountError> {
+    let spec =
+        MountSpec { lowers, upper: None, target: None, read_only: true, volatile: false, whiteouts, identity };
+    Ok(Box::new(direct::open(&spec).map_err(|errno| MountError::Layers { errno })?))
+}
+
+/// Unmounts what an earlier process of ours left at a mount point.
+///
+/// # Errors
+/// [`MountError::Busy`] while somebody writes in it.
+pub fn unmount_left_over(target: &Path) -> Result<(), MountError> {
+    overlay::unmount_left_over(target)
+}
 
 /// Which way a stack is mounted.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Hash, PartialOrd, Ord)]

@@ -1,1 +1,22 @@
-//! shell
+//! Rhai and the prompt: the engine, one table of commands, scripts, pipes and the interactive loop.
+//!
+//! A command returns a value; only the loop prints (and `show` and `print`, whose work that is). Everything that a
+//! command is — names, forms, help, example, the function behind it — stands in one record: see [`command`].
+
+pub mod command;
+mod commands;
+mod draw;
+mod engine;
+mod errors;
+mod help;
+mod incomplete;
+mod json;
+mod prompt;
+mod render;
+mod run;
+mod state;
+mod values;
+mod words;
+
+pub use commands::{all as commands, properties};
+pub use run::{Source, Settings, run};

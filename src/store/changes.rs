@@ -16,6 +16,20 @@ impl Store {
         put_whiteout(tree, path, self.form)
     }
 
+    /// Takes a tree's own entry out: a file, a whole directory, a whiteout.
+    ///
+    /// # Errors
+    /// [`Error::Tree`], with `ENOENT` if there is none.
+    pub fn take_out(&self, tree: &Dir, path: &LayerPath) -> Result<(), Error> {
+        let failed = failed("remove", path);
+        let Some((parent, name)) = path.parent().zip(path.file_name()) else {
+            return Err(failed(Errno::BUSY));
+        };
+        tree.beneath(&parent)
+            .and_then(|dir| dir.stat(name).and_then(|_| dir.remove_tree(name)))
+            .map_err(failed)
+    }
+
     /// Records that nothing of lower layers shows through at a directory; makes it if it is missing.
     ///
     /// # Errors

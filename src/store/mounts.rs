@@ -221,7 +221,7 @@ impl MountDir {
     }
 }
 
-fn is_dirty(tree: &Dir, beneath: &Metadata, at: &Path) -> Result<bool, Error> {
+pub(super) fn is_dirty(tree: &Dir, beneath: &Metadata, at: &Path) -> Result<bool, Error> {
     let items = tree.items().map_err(io("list", at.join("up/tree")))?;
     Ok(!items.is_empty() || root_differs(&root_metadata(tree)?, beneath))
 }

@@ -146,6 +146,11 @@ impl Dir {
         Self { fd }
     }
 
+    /// A handle of its own on a directory that somebody else holds open.
+    pub fn from_borrowed(fd: BorrowedFd<'_>) -> Result<Self, Errno> {
+        Ok(Self { fd: rustix::io::fcntl_dupfd_cloexec(fd, 0)? })
+    }
+
     /// A second handle on the same directory.
     pub fn duplicate(&self) -> Result<Self, Errno> {
         Ok(Self { fd: rustix::io::fcntl_dupfd_cloexec(&self.fd, 0)? })
@@ -154,6 +159,11 @@ impl Dir {
     /// Opens a directory right inside this one.
     pub fn dir(&self, name: &[u8]) -> Result<Self, Errno> {
         Ok(Self { fd: self.open_raw(name, OFlags::RDONLY | OFlags::DIRECTORY, Mode::default())? })
+    }
+
+    /// Reaches a directory right inside this one without the right to list it (`O_PATH`).
+    pub fn reach(&self, name: &[u8]) -> Result<Self, Errno> {
+        Ok(Self { fd: self.open_raw(name, OFlags::PATH | OFlags::DIRECTORY, Mode::default())? })
     }
 
     /// Opens the directory `path` beneath this one; a symlink on the way is refused (`ELOOP`).
@@ -171,6 +181,14 @@ impl Dir {
         let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK;
         let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_MAGICLINKS;
         Ok(File::from(self.openat2(path.as_bytes(), flags, Mode::default(), resolve)?))
+    }
+
+    /// Opens a file beneath this directory with raw flags; a symlink, at the end too, gives `ELOOP`.
+    pub fn open_beneath(&self, path: &LayerPath, flags: OFlags) -> Result<OwnedFd, Errno> {
+        let path = if path.is_root() { b"." } else { path.as_bytes() };
+        let flags = flags | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_MAGICLINKS;
+        self.openat2(path, flags, Mode::default(), resolve)
     }
 
     /// Opens `path` as `chroot` to this directory would: symlinks followed, but never out of it.
@@ -257,9 +275,28 @@ impl Dir {
         Ok(found)
     }
 
+    /// Whether there is no name in it but `.` and `..`.
+    pub fn is_vacant(&self) -> Result<bool, Errno> {
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let fd = rustix::fs::openat(&self.fd, c".", flags, rustix::fs::Mode::empty())?;
+        let mut buffer = [MaybeUninit::<u8>::uninit(); 1024];
+        let mut listing = RawDir::new(fd, &mut buffer);
+        while let Some(item) = listing.next() {
+            if !matches!(item?.file_name().to_bytes(), b"." | b"..") {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
     /// The target of a symlink right inside.
     pub fn read_link(&self, name: &[u8]) -> Result<Vec<u8>, Errno> {
         Ok(rustix::fs::readlinkat(&self.fd, name, Vec::new())?.into_bytes())
+    }
+
+    /// The target of a symlink that is open as an `O_PATH` handle.
+    pub fn link_target(handle: impl AsFd) -> Result<Vec<u8>, Errno> {
+        Ok(rustix::fs::readlinkat(handle, c"", Vec::new())?.into_bytes())
     }
 
     /// mkdir(2) with exactly this mode, whatever the umask.

@@ -4,7 +4,7 @@
 //! bottom → top; the kernel's `lowerdir+` list runs top first, so the order is turned round here and only here.
 //!
 //! # Source
-//! Kernel `Documentation/filesystems/overlayfs.rst`; fsopen(2), fsconfig(2), move_mount(2).
+//! Kernel `Documentation/filesystems/overlayfs.rst`; fsopen(2), fsconfig(2), `move_mount(2)`.
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;

@@ -1,7 +1,7 @@
 //! What is mounted where, from `/proc/self/mountinfo`.
 //!
 //! # Source
-//! proc_pid_mountinfo(5): space-separated fields, octal escapes, `-` before type and source.
+//! `proc_pid_mountinfo(5)`: space-separated fields, octal escapes, `-` before type and source.
 
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt as _;
@@ -51,16 +51,8 @@ fn unescape(field: &[u8]) -> Vec<u8> {
             .flatten()
             .and_then(|digits| std::str::from_utf8(digits).ok())
             .and_then(|digits| u8::from_str_radix(digits, 8).ok());
-        match code {
-            Some(byte) => {
-                plain.push(byte);
-                rest = &after[3..];
-            }
-            None => {
-                plain.push(first);
-                rest = after;
-            }
-        }
+        plain.push(code.unwrap_or(first));
+        rest = if code.is_some() { &after[3..] } else { after };
     }
     plain
 }

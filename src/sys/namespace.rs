@@ -1,7 +1,7 @@
 //! A user and mount namespace of our own, so that a user without privilege can mount.
 //!
 //! # Source
-//! user_namespaces(7): one ID may be mapped without help, `setgroups` must be denied first.
+//! `user_namespaces(7)`: one ID may be mapped without help, `setgroups` must be denied first.
 
 use std::path::{Path, PathBuf};
 

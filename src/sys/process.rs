@@ -196,7 +196,7 @@ pub fn shell(
 
 /// Reads once; `false` at the end.
 fn pass(from: &mut impl Read, into: &mut Vec<u8>, mut hand_on: impl FnMut(&[u8])) -> io::Result<bool> {
-    let mut buffer = [0; 64 * 1024];
+    let mut buffer = vec![0; 64 * 1024];
     match from.read(&mut buffer) {
         Ok(0) => Ok(false),
         Ok(length) => {

@@ -100,6 +100,13 @@ pub fn remove_at(dir: impl AsFd, name: &[u8], attribute: &[u8]) -> Result<(), Er
     rustix::fs::lremovexattr(&by_name(&dir, name)?, attribute)
 }
 
+/// The names of the attributes of a name in a directory; a symlink itself is asked.
+pub fn list_at(dir: impl AsFd, name: &[u8]) -> Result<Vec<Vec<u8>>, Errno> {
+    let path = by_name(&dir, name)?;
+    let raw = supported(grown(|buffer| rustix::fs::llistxattr(&path, buffer)))?;
+    Ok(split(&raw).map(<[u8]>::to_vec).collect())
+}
+
 /// All attributes of a name in a directory; a symlink itself is asked.
 pub fn all_at(dir: impl AsFd, name: &[u8]) -> Result<RawXattrs, Errno> {
     let path = by_name(&dir, name)?;

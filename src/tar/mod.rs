@@ -52,6 +52,7 @@ mod writer;
 pub use assemble::{Assembled, Assembler};
 pub use content::{Content, Piece};
 pub use error::TarError;
+pub use field::is_header;
 pub use layer::{ContentSource, Summary, write_layer};
 pub use note::Note;
 pub use reader::{Item, Limits, Reader, What};

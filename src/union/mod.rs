@@ -1,1 +1,173 @@
-//! union
+//! The overlay in user space: directories on disk shown as one tree, changes kept in the upper.
+//!
+//! Follows the kernel's OverlayFS mounted with `userxattr`, `redirect_dir=off`, `index=off`, `metacopy=off`:
+//! the same results, the same errors, the same upper on disk, so that either can mount what the other wrote.
+//! Files are named by their exact path in the union; symlinks are never followed here. Knows no FUSE.
+//!
+//! Threads: every change holds one lock; readers hold none. Each change reaches the upper by one rename (or
+//! one system call), so a reader sees the state before or after. Lower layers are taken to never change.
+//!
+//! Deliberately absent: the kernel's bookkeeping attributes (`origin`, `impure`, `uuid`, `nlink`), redirects,
+//! the inode index, metadata-only copies, permission checks (they are the host's).
+//!
+//! # Source
+//! Kernel `Documentation/filesystems/overlayfs.rst`; what it leaves open was looked up on Linux 6.18 by
+//! `tests/mounts/semantics`.
+
+mod attributes;
+mod create;
+mod lookup;
+mod marks;
+mod merged;
+mod raise;
+mod remove;
+mod rename;
+mod xattrs;
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use crate::model::{Identity, Opaque, WhiteoutForm};
+use crate::sys::{Dir, Errno};
+use merged::{Dirs, Merged, Part};
+
+/// How a union treats its host.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Options {
+    /// The form of whiteouts in the upper.
+    pub whiteouts: WhiteoutForm,
+    /// What the host's owners mean.
+    pub identity: Identity,
+}
+
+/// The writable directories of a union, on one file system.
+#[derive(Debug)]
+pub struct UpperDirs {
+    /// Takes the changes.
+    pub upper: Dir,
+    /// Where copies are built before they are renamed into the upper.
+    pub work: Dir,
+}
+
+#[derive(Debug)]
+struct Upper {
+    work: Dir,
+    /// Makes names in the work directory unique.
+    made: AtomicU64,
+}
+
+/// A stack of directories as one tree.
+#[derive(Debug)]
+pub struct Union {
+    /// Top → bottom, as lookups go.
+    lowers: Vec<Arc<Dir>>,
+    upper: Option<Upper>,
+    options: Options,
+    root: Arc<Merged>,
+    dirs: Dirs,
+    changing: Mutex<()>,
+    frozen: AtomicBool,
+}
+
+/// The names of copies in the making begin so; what a crash left is swept at the next start.
+const TEMPORARY: &[u8] = b".ufs-";
+
+impl Union {
+    /// Opens a stack: `lowers` bottom → top, and an upper if it is writable.
+    ///
+    /// # Errors
+    /// What reading the roots gives; `EINVAL` without any layer.
+    pub fn new(lowers: Vec<Dir>, upper: Option<UpperDirs>, options: Options) -> Result<Self, Errno> {
+        if lowers.is_empty() && upper.is_none() {
+            return Err(Errno::INVAL);
+        }
+        let lowers: Vec<Arc<Dir>> = lowers.into_iter().rev().map(Arc::new).collect();
+        let mut parts = Vec::with_capacity(lowers.len());
+        for (layer, dir) in lowers.iter().enumerate() {
+            let marked = marks::opaque_mark(dir, b".")? == Some(Opaque::Whiteouts);
+            parts.push(Part { layer, marked });
+        }
+        let (upper, top) = match upper {
+            Some(UpperDirs { upper, work }) => {
+                sweep(&work)?;
+                let marked = marks::opaque_mark(&upper, b".")? == Some(Opaque::Whiteouts);
+                (Some(Upper { work, made: AtomicU64::new(0) }), Some((upper, marked)))
+            }
+            None => (None, None),
+        };
+        let root = Arc::new(Merged::new(Box::default(), top, parts));
+        Ok(Self {
+            lowers,
+            upper,
+            options,
+            root,
+            dirs: Dirs::default(),
+            changing: Mutex::default(),
+            frozen: AtomicBool::new(false),
+        })
+    }
+
+    /// Makes every further change fail with `EROFS`, once the change at work is done.
+    pub fn freeze(&self) {
+        let _changing = self.change();
+        self.frozen.store(true, Ordering::SeqCst);
+    }
+
+    /// Allows changes again.
+    pub fn thaw(&self) {
+        self.frozen.store(false, Ordering::SeqCst);
+    }
+
+    /// Whether changes fail with `EROFS`.
+    pub fn is_read_only(&self) -> bool {
+        self.upper.is_none() || self.frozen.load(Ordering::SeqCst)
+    }
+
+    /// Waits for the change at work; held for the whole of a change.
+    fn change(&self) -> MutexGuard<'_, ()> {
+        // the lock guards no data of its own, so a panic elsewhere leaves nothing half done in memory
+        self.changing.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn writable(&self) -> Result<&Upper, Errno> {
+        match &self.upper {
+            Some(upper) if !self.frozen.load(Ordering::SeqCst) => Ok(upper),
+            _ => Err(Errno::ROFS),
+        }
+    }
+}
+
+impl Upper {
+    /// A name that is free in the work directory.
+    fn temporary(&self) -> Vec<u8> {
+        let count = self.made.fetch_add(1, Ordering::Relaxed);
+        [TEMPORARY, count.to_string().as_bytes()].concat()
+    }
+
+    /// Runs `build` with a fresh name in the work directory, and clears that name away if it fails.
+    fn building<T>(&self, build: impl FnOnce(&Dir, &[u8]) -> Result<T, Errno>) -> Result<T, Errno> {
+        let name = self.temporary();
+        let result = build(&self.work, &name);
+        if result.is_err() {
+            self.discard(&name);
+        }
+        result
+    }
+
+    /// Removes what is left in the work directory; a failure is only logged, the next start sweeps again.
+    fn discard(&self, name: &[u8]) {
+        if let Err(error) = self.work.remove_tree(name) {
+            log::warn!("cannot clear `{}` in the work directory: {error}", name.escape_ascii());
+        }
+    }
+}
+
+/// Removes what a crash left in the work directory.
+fn sweep(work: &Dir) -> Result<(), Errno> {
+    for item in work.items()? {
+        if item.name.starts_with(TEMPORARY) {
+            work.remove_tree(&item.name)?;
+        }
+    }
+    Ok(())
+}

@@ -1,5 +1,123 @@
 //! The façade: everything that a user can do, as methods. No Rhai, no terminal.
+//!
+//! A [`Workspace`] is one store with the mounts of this process. Handles ([`Layer`], [`Mount`], [`Stack`]) are
+//! cheap clones that share it. Everything is for one thread.
 
+mod add;
+mod committing;
+mod content;
+mod doctor;
+mod error;
+mod files;
+mod layer;
+mod mount;
+mod mounting;
+mod opening;
+mod progress;
 mod report;
+mod seeing;
+mod shell_command;
+mod stack;
 
+use std::cell::{Cell, OnceCell, RefCell};
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::rc::Rc;
+
+pub use error::{Act, Error};
+pub use layer::{AddOptions, Layer};
+pub use mount::Mount;
+pub use mounting::MountOptions;
+pub use progress::{Progress, Quiet};
 pub use report::*;
+pub use seeing::Subject;
+pub use shell_command::{ShellResult, Stream};
+pub use stack::{Stack, StackItem};
+
+use crate::driver::DriverKind;
+use crate::model::{LayerName, Timestamp};
+use crate::store::Store;
+use crate::sys;
+use crate::sys::namespace;
+
+/// Where the store is.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum StorePlace {
+    /// In this directory, made when it is first needed.
+    Dir(PathBuf),
+    /// In a temporary directory that is gone at the end.
+    Ephemeral,
+}
+
+/// How a workspace is opened.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Where the store is.
+    pub store: StorePlace,
+    /// The driver for `mount()`, where the user chose one.
+    pub driver: Option<DriverKind>,
+    /// Whether mounts outlive this process.
+    pub keep: bool,
+    /// The time that replaces the clock (`SOURCE_DATE_EPOCH`).
+    pub epoch: Option<Timestamp>,
+    /// What entering a user namespace gave.
+    pub namespace: namespace::State,
+}
+
+/// One store and the mounts of this process; a cheap handle.
+#[derive(Clone)]
+pub struct Workspace(Rc<Inner>);
+
+struct Inner {
+    options: Options,
+    progress: Rc<dyn Progress>,
+    store: OnceCell<Store>,
+    notes: RefCell<Vec<String>>,
+    live: RefCell<BTreeMap<LayerName, mount::Live>>,
+    current: RefCell<Option<LayerName>>,
+    drafts: RefCell<BTreeMap<LayerName, Layer>>,
+    closed: Cell<bool>,
+}
+
+impl Workspace {
+    /// Opens a workspace. A store that exists is recovered at once: mounts of dead processes are cleaned up.
+    ///
+    /// # Errors
+    /// Those of the store: not ours, from a newer version, damaged.
+    pub fn open(options: Options, progress: Rc<dyn Progress>) -> Result<Self, Error> {
+        let exists = matches!(&options.store, StorePlace::Dir(dir) if dir.exists());
+        let workspace = Self(Rc::new(Inner {
+            options,
+            progress,
+            store: OnceCell::new(),
+            notes: RefCell::default(),
+            live: RefCell::default(),
+            current: RefCell::default(),
+            drafts: RefCell::default(),
+            closed: Cell::new(false),
+        }));
+        if exists {
+            workspace.store()?;
+        }
+        Ok(workspace)
+    }
+
+    /// How it was opened.
+    pub fn options(&self) -> &Options {
+        &self.0.options
+    }
+
+    /// The clock, or what replaces it.
+    pub fn now(&self) -> Timestamp {
+        self.0.options.epoch.unwrap_or_else(sys::now)
+    }
+
+    /// Takes what should be told beside the answers: recovered mounts, the driver chosen, a commit without changes.
+    pub fn notes(&self) -> Vec<String> {
+        self.0.notes.take()
+    }
+
+    pub(self) fn note(&self, text: String) {
+        self.0.notes.borrow_mut().push(text);
+    }
+}

@@ -1,0 +1,154 @@
+//! What can go wrong with a mount.
+
+use std::path::{Path, PathBuf};
+
+use super::DriverKind;
+use crate::sys::mount::Refused;
+use crate::sys::process::User;
+use crate::sys::{Errno, probe};
+
+/// Why a mount could not be made, changed or ended.
+#[derive(Debug, thiserror::Error)]
+pub enum MountError {
+    /// The kernel refused to make the overlay.
+    #[error("cannot mount by `overlay`: {refused}")]
+    Refused {
+        /// The kernel's words.
+        refused: Refused,
+    },
+    /// The mount could not be attached, frozen or unmounted.
+    #[error("cannot {act} `{}`: {errno}", target.display())]
+    Target {
+        /// `mount at`, `freeze`, `unmount`, …
+        act: &'static str,
+        /// The mount point.
+        target: PathBuf,
+        /// The system's answer.
+        errno: Errno,
+    },
+    /// Processes use the mount.
+    #[error("`{}` is in use{}", target.display(), named(users))]
+    Busy {
+        /// The mount point.
+        target: PathBuf,
+        /// Who uses it, where that can be seen.
+        users: Vec<User>,
+    },
+    /// Something is mounted inside the mount.
+    #[error("`{}` is mounted inside `{}`", inner.display(), target.display())]
+    MountedInside {
+        /// The mount point.
+        target: PathBuf,
+        /// What is mounted inside.
+        inner: PathBuf,
+    },
+    /// The mount point holds files, which the mount would hide.
+    #[error("the mount point `{}` is not empty", target.display())]
+    NotEmpty {
+        /// The mount point.
+        target: PathBuf,
+    },
+    /// The mount point lies in one of the layers.
+    #[error("the mount point `{}` lies inside the layer `{}`", target.display(), lower.display())]
+    InsideLower {
+        /// The mount point.
+        target: PathBuf,
+        /// The layer's directory.
+        lower: PathBuf,
+    },
+    /// This driver is not there.
+    #[error("the `{driver}` driver is not there yet")]
+    NoDriver {
+        /// The driver.
+        driver: DriverKind,
+    },
+    /// The layers could not be read in the process.
+    #[error("cannot open the layers: {errno}")]
+    Layers {
+        /// The system's answer.
+        errno: Errno,
+    },
+}
+
+fn named(users: &[User]) -> String {
+    if users.is_empty() {
+        return String::new();
+    }
+    let list: Vec<String> =
+        users.iter().map(|user| format!("{} (process {})", user.name, user.pid)).collect();
+    format!(" by {}", list.join(", "))
+}
+
+impl MountError {
+    pub(super) fn target(act: &'static str, target: &Path) -> impl FnOnce(Errno) -> Self {
+        move |errno| Self::Target { act, target: target.to_owned(), errno }
+    }
+
+    /// The word that scripts test.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Refused { refused } => match refused.errno {
+                Errno::PERM
+                | Errno::ACCESS
+                | Errno::NODEV
+                | Errno::INVAL
+                | Errno::OPNOTSUPP
+                | Errno::NOSYS => "unsupported",
+                _ => "mount",
+            },
+            Self::Busy { .. } | Self::MountedInside { .. } => "busy",
+            Self::NotEmpty { .. } => "not_empty",
+            Self::InsideLower { .. } => "invalid_argument",
+            Self::NoDriver { .. } => "unsupported",
+            Self::Target { errno: Errno::NOENT, .. } => "not_found",
+            Self::Target { .. } | Self::Layers { .. } => "mount",
+        }
+    }
+
+    /// Whether another driver might do what this one could not.
+    pub fn is_about_the_driver(&self) -> bool {
+        matches!(self, Self::Refused { .. } | Self::NoDriver { .. })
+    }
+
+    /// The errno behind it.
+    pub fn errno(&self) -> Option<Errno> {
+        match self {
+            Self::Refused { refused } => Some(refused.errno),
+            Self::Target { errno, .. } | Self::Layers { errno } => Some(*errno),
+            Self::Busy { .. } | Self::MountedInside { .. } => Some(Errno::BUSY),
+            Self::NotEmpty { .. } => Some(Errno::NOTEMPTY),
+            Self::InsideLower { .. } => Some(Errno::INVAL),
+            Self::NoDriver { .. } => None,
+        }
+    }
+
+    /// The mount point, as raw bytes.
+    pub fn path(&self) -> Option<Vec<u8>> {
+        use std::os::unix::ffi::OsStrExt as _;
+        match self {
+            Self::Target { target, .. }
+            | Self::Busy { target, .. }
+            | Self::MountedInside { target, .. }
+            | Self::NotEmpty { target }
+            | Self::InsideLower { target, .. } => Some(target.as_os_str().as_bytes().to_vec()),
+            _ => None,
+        }
+    }
+
+    /// What to do about it.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Refused { refused } if refused.errno == Errno::LOOP => {
+                Some("a layer lies inside another, or the upper inside a layer".to_owned())
+            }
+            Self::Refused { refused } => probe::cure(refused.errno),
+            Self::Busy { .. } => Some("close those files and leave the directory, then try again".to_owned()),
+            Self::MountedInside { inner, .. } => Some(format!("`umount {}` first", inner.display())),
+            Self::NotEmpty { .. } => Some("take an empty directory, or leave `at` out".to_owned()),
+            Self::InsideLower { .. } => Some("take a directory outside of all layers".to_owned()),
+            Self::NoDriver { .. } => Some("`--driver overlay` and `--driver direct` are there".to_owned()),
+            Self::Target { errno: Errno::PERM, .. } => probe::cure(Errno::PERM),
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,319 @@
+//! [`Files`] over a real directory: a merged mount, a layer's tree, or any host directory.
+//!
+//! Parents are resolved in the root by `openat2`; the last name is worked on through its directory. Owners that the
+//! host could not give are read from and kept in `user.ufs.owner`.
+
+use std::fs::File;
+use std::os::fd::OwnedFd;
+use std::rc::Rc;
+
+use super::files::{DirItem, Files, Follow, OpenHow, RenameHow, Stat};
+use crate::model::{
+    Identity, Kind, LayerPath, Mode, Node, Timestamp, decode_xattrs, encode_owner, escape_name, names,
+};
+use crate::sys::dir::{chmod_fd, stat_fd};
+use crate::sys::{Dir, Errno, OFlags, RawStat, RenameFlags, xattr};
+
+/// What the directory is, and so which marks in it mean something.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Flavour {
+    /// A merged mount: the kernel hides and escapes its own marks.
+    Merged,
+    /// A layer's tree: marks are there raw.
+    Layer,
+    /// Any host directory: nothing is a mark.
+    Host,
+}
+
+/// A real directory as [`Files`].
+#[derive(Clone, Debug)]
+pub struct HostDir {
+    root: Rc<Dir>,
+    identity: Identity,
+    flavour: Flavour,
+}
+
+impl HostDir {
+    /// A merged mount.
+    pub fn merged(root: Rc<Dir>, identity: Identity) -> Self {
+        Self { root, identity, flavour: Flavour::Merged }
+    }
+
+    /// A layer's own tree, with its marks.
+    pub fn raw_layer(root: Rc<Dir>, identity: Identity) -> Self {
+        Self { root, identity, flavour: Flavour::Layer }
+    }
+
+    /// A host directory without marks.
+    pub fn host(root: Rc<Dir>, identity: Identity) -> Self {
+        Self { root, identity, flavour: Flavour::Host }
+    }
+
+    /// The directory of `path` and its last name; the root is `.` in itself.
+    fn place<'a>(&self, path: &'a LayerPath) -> Result<(Dir, &'a [u8]), Errno> {
+        match self.root.parent_in_root(path)? {
+            Some(place) => Ok(place),
+            None => Ok((self.root.duplicate()?, b".")),
+        }
+    }
+
+    /// The place of a name that is to be made or taken away: never the root.
+    fn place_for_change<'a>(&self, path: &'a LayerPath, root: Errno) -> Result<(Dir, &'a [u8]), Errno> {
+        if path.is_root() { Err(root) } else { self.place(path) }
+    }
+
+    /// An `O_PATH` handle on the file itself or on what it points to.
+    fn handle(&self, path: &LayerPath, follow: Follow) -> Result<OwnedFd, Errno> {
+        let flags = match follow {
+            Follow::Yes => OFlags::PATH,
+            Follow::No => OFlags::PATH | OFlags::NOFOLLOW,
+        };
+        let handle = self.root.in_root(path.as_bytes(), flags, Mode::default())?;
+        if self.flavour == Flavour::Layer && is_whiteout(&handle, &stat_fd(&handle)?)? {
+            return Err(Errno::NOENT);
+        }
+        Ok(handle)
+    }
+
+    fn convert(&self, handle: &OwnedFd, raw: &RawStat) -> Result<Stat, Errno> {
+        let (mut uid, mut gid) = self.identity.to_layer(raw.uid, raw.gid);
+        let mut node = match raw.kind {
+            Kind::Dir => Node::Dir { opaque: false },
+            Kind::File => Node::File { size: raw.size },
+            Kind::Symlink => Node::Symlink { target: read_link(handle)?.into() },
+            Kind::Fifo => Node::Fifo,
+            Kind::Socket => Node::Socket,
+            Kind::CharDevice => Node::CharDevice(raw.rdev),
+            Kind::BlockDevice => Node::BlockDevice(raw.rdev),
+        };
+        if self.flavour != Flavour::Host && matches!(raw.kind, Kind::Dir | Kind::File) {
+            if let Some(owner) = mark(handle, names::OWNER)?.and_then(|value| owner_of(&value)) {
+                (uid, gid) = owner;
+            }
+            if raw.kind == Kind::File && raw.size == 0 {
+                node = stand_in(handle)?.unwrap_or(node);
+            }
+        }
+        Ok(Stat {
+            node,
+            mode: raw.mode,
+            uid,
+            gid,
+            nlink: raw.nlink,
+            size: raw.size,
+            blocks: raw.blocks,
+            dev: raw.dev,
+            ino: raw.ino,
+            mtime: raw.mtime,
+            atime: raw.atime,
+            ctime: raw.ctime,
+        })
+    }
+
+    /// The name of an attribute on disk; `None` for one that users cannot see.
+    fn stored_name(&self, name: &[u8]) -> Option<Vec<u8>> {
+        match self.flavour {
+            Flavour::Layer => escape_name(name),
+            _ if name.starts_with(names::UFS) => None,
+            _ => Some(name.to_vec()),
+        }
+    }
+
+    /// Whether a name that is to be made is taken by a whiteout, which then goes.
+    fn drop_whiteout(&self, dir: &Dir, name: &[u8]) -> Result<(), Errno> {
+        if self.flavour != Flavour::Layer {
+            return Ok(());
+        }
+        match dir.handle(name) {
+            Ok(handle) if is_whiteout(&handle, &stat_fd(&handle)?)? => dir.unlink(name),
+            Ok(_) | Err(Errno::NOENT) => Ok(()),
+            Err(errno) => Err(errno),
+        }
+    }
+}
+
+fn read_link(handle: &OwnedFd) -> Result<Vec<u8>, Errno> {
+    Dir::link_target(handle)
+}
+
+/// One of our marks; `None` where there is none.
+fn mark(handle: &OwnedFd, name: &[u8]) -> Result<Option<Vec<u8>>, Errno> {
+    match xattr::get(handle, name) {
+        Ok(value) => Ok(Some(value)),
+        Err(Errno::NODATA | Errno::OPNOTSUPP | Errno::ACCESS | Errno::PERM) => Ok(None),
+        Err(errno) => Err(errno),
+    }
+}
+
+fn owner_of(value: &[u8]) -> Option<(u32, u32)> {
+    decode_xattrs([(names::OWNER, value)]).owner
+}
+
+fn stand_in(handle: &OwnedFd) -> Result<Option<Node>, Errno> {
+    Ok(mark(handle, names::NODE)?.and_then(|value| decode_xattrs([(names::NODE, &value[..])]).node))
+}
+
+/// Whether a layer's file is a whiteout of either form.
+fn is_whiteout(handle: &OwnedFd, raw: &RawStat) -> Result<bool, Errno> {
+    Ok(raw.is_whiteout()
+        || (raw.kind == Kind::File && raw.size == 0 && mark(handle, names::WHITEOUT)?.is_some()))
+}
+
+impl Files for HostDir {
+    fn stat(&self, path: &LayerPath, follow: Follow) -> Result<Stat, Errno> {
+        let handle = self.handle(path, follow)?;
+        let raw = stat_fd(&handle)?;
+        self.convert(&handle, &raw)
+    }
+
+    fn read_dir(&self, path: &LayerPath) -> Result<Vec<DirItem>, Errno> {
+        let fd = self.root.in_root(path.as_bytes(), OFlags::RDONLY | OFlags::DIRECTORY, Mode::default())?;
+        let dir = Dir::from_fd(fd);
+        let mut items = Vec::new();
+        for item in dir.items()? {
+            let kind = match item.kind {
+                Some(kind) => kind,
+                None => dir.stat(&item.name)?.kind,
+            };
+            if self.flavour == Flavour::Layer && matches!(kind, Kind::CharDevice | Kind::File) {
+                let handle = dir.handle(&item.name)?;
+                if is_whiteout(&handle, &stat_fd(&handle)?)? {
+                    continue;
+                }
+            }
+            items.push(DirItem { name: item.name, kind });
+        }
+        Ok(items)
+    }
+
+    fn read_link(&self, path: &LayerPath) -> Result<Vec<u8>, Errno> {
+        let (dir, name) = self.place_for_change(path, Errno::INVAL)?;
+        dir.read_link(name)
+    }
+
+    fn open(&self, path: &LayerPath, how: OpenHow) -> Result<File, Errno> {
+        let mut flags = match (how.read, how.write) {
+            (true, true) => OFlags::RDWR,
+            (false, true) => OFlags::WRONLY,
+            _ => OFlags::RDONLY,
+        };
+        flags.set(OFlags::APPEND, how.append);
+        flags.set(OFlags::CREATE, how.create);
+        flags.set(OFlags::EXCL, how.create && how.exclusive);
+        flags.set(OFlags::TRUNC, how.truncate);
+        if how.create && !path.is_root() {
+            let (dir, name) = self.place(path)?;
+            self.drop_whiteout(&dir, name)?;
+        }
+        Ok(File::from(self.root.in_root(path.as_bytes(), flags | OFlags::NOCTTY, how.mode)?))
+    }
+
+    fn mkdir(&self, path: &LayerPath, mode: Mode) -> Result<(), Errno> {
+        let (dir, name) = self.place_for_change(path, Errno::EXIST)?;
+        self.drop_whiteout(&dir, name)?;
+        dir.mkdir(name, mode)
+    }
+
+    fn mknod(&self, path: &LayerPath, node: &Node, mode: Mode) -> Result<(), Errno> {
+        let (dir, name) = self.place_for_change(path, Errno::EXIST)?;
+        self.drop_whiteout(&dir, name)?;
+        dir.mknod(name, node, mode)
+    }
+
+    fn symlink(&self, target: &[u8], path: &LayerPath) -> Result<(), Errno> {
+        let (dir, name) = self.place_for_change(path, Errno::EXIST)?;
+        self.drop_whiteout(&dir, name)?;
+        dir.symlink(target, name)
+    }
+
+    fn link(&self, old: &LayerPath, new: &LayerPath) -> Result<(), Errno> {
+        let (from, old) = self.place_for_change(old, Errno::PERM)?;
+        // link(2) looks the old name up before it walks to the new one
+        from.stat(old)?;
+        let (to, new) = self.place_for_change(new, Errno::EXIST)?;
+        self.drop_whiteout(&to, new)?;
+        from.link(old, &to, new)
+    }
+
+    fn unlink(&self, path: &LayerPath) -> Result<(), Errno> {
+        let (dir, name) = self.place_for_change(path, Errno::ISDIR)?;
+        dir.unlink(name)
+    }
+
+    fn rmdir(&self, path: &LayerPath) -> Result<(), Errno> {
+        let (dir, name) = self.place_for_change(path, Errno::BUSY)?;
+        dir.rmdir(name)
+    }
+
+    fn rename(&self, from: &LayerPath, to: &LayerPath, how: RenameHow) -> Result<(), Errno> {
+        let (old_dir, old) = self.place_for_change(from, Errno::BUSY)?;
+        let (new_dir, new) = self.place_for_change(to, Errno::BUSY)?;
+        self.drop_whiteout(&new_dir, new)?;
+        let flags = match how {
+            RenameHow::Replace => RenameFlags::empty(),
+            RenameHow::NoReplace => RenameFlags::NOREPLACE,
+            RenameHow::Exchange => RenameFlags::EXCHANGE,
+        };
+        old_dir.rename(old, &new_dir, new, flags)
+    }
+
+    fn chmod(&self, path: &LayerPath, mode: Mode) -> Result<(), Errno> {
+        chmod_fd(self.handle(path, Follow::Yes)?, mode)
+    }
+
+    fn chown(&self, path: &LayerPath, uid: u32, gid: u32) -> Result<(), Errno> {
+        let (dir, name) = self.place(path)?;
+        let (host_uid, host_gid) = self.identity.to_host(uid, gid);
+        match dir.chown(name, host_uid, host_gid) {
+            Ok(()) => match xattr::remove_at(&dir, name, names::OWNER) {
+                Ok(()) | Err(Errno::NODATA | Errno::OPNOTSUPP | Errno::PERM | Errno::ACCESS) => Ok(()),
+                Err(errno) => Err(errno),
+            },
+            Err(errno @ (Errno::PERM | Errno::INVAL)) if self.flavour != Flavour::Host => {
+                // symlinks and special files take no `user.*` attribute
+                xattr::set_at(&dir, name, names::OWNER, &encode_owner(uid, gid)).map_err(|_| errno)
+            }
+            Err(errno) => Err(errno),
+        }
+    }
+
+    fn set_times(
+        &self,
+        path: &LayerPath,
+        atime: Option<Timestamp>,
+        mtime: Option<Timestamp>,
+    ) -> Result<(), Errno> {
+        let (dir, name) = self.place(path)?;
+        dir.set_times(name, atime, mtime)
+    }
+
+    fn truncate(&self, path: &LayerPath, size: u64) -> Result<(), Errno> {
+        let file = self.root.in_root(path.as_bytes(), OFlags::WRONLY | OFlags::NONBLOCK, Mode::default())?;
+        File::from(file).set_len(size).map_err(|error| Errno::from_io_error(&error).unwrap_or(Errno::IO))
+    }
+
+    fn xattr(&self, path: &LayerPath, name: &[u8]) -> Result<Vec<u8>, Errno> {
+        let stored = self.stored_name(name).ok_or(Errno::NODATA)?;
+        xattr::get(self.handle(path, Follow::No)?, &stored)
+    }
+
+    fn xattrs(&self, path: &LayerPath) -> Result<Vec<Vec<u8>>, Errno> {
+        let mut listed = xattr::list(self.handle(path, Follow::No)?)?;
+        listed.retain(|name| !name.starts_with(names::UFS));
+        if self.flavour == Flavour::Layer {
+            let decoded = decode_xattrs(listed.iter().map(|name| (&name[..], &b""[..])));
+            return Ok(decoded.xattrs.into_keys().map(Vec::from).collect());
+        }
+        Ok(listed)
+    }
+
+    fn set_xattr(&self, path: &LayerPath, name: &[u8], value: &[u8]) -> Result<(), Errno> {
+        let stored = self.stored_name(name).ok_or(Errno::OPNOTSUPP)?;
+        xattr::set(self.handle(path, Follow::No)?, &stored, value)
+    }
+
+    fn remove_xattr(&self, path: &LayerPath, name: &[u8]) -> Result<(), Errno> {
+        let stored = self.stored_name(name).ok_or(Errno::NODATA)?;
+        xattr::remove(self.handle(path, Follow::No)?, &stored)
+    }
+}

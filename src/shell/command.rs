@@ -1,0 +1,367 @@
+//! One record a command: it feeds the engine, `help()`, completion and the tests.
+
+use std::any::TypeId;
+use std::path::PathBuf;
+
+use rhai::{Array, Blob, Dynamic, EvalAltResult, ImmutableString, Map, NativeCallContext, Position};
+
+use super::errors;
+use super::state::Shell;
+use crate::workspace::{Error, Layer, Mount, StackItem, Subject};
+
+/// On what a form of a command is called.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Receiver {
+    /// On nothing: a global function.
+    None,
+    /// On a layer: `l.write(…)`.
+    Layer,
+    /// On a mount: `m.write(…)`.
+    Mount,
+    /// On the changes of a layer: `l.entries().len()`.
+    Entries,
+}
+
+impl Receiver {
+    pub(super) fn type_id(self) -> Option<TypeId> {
+        match self {
+            Self::None => None,
+            Self::Layer => Some(TypeId::of::<Layer>()),
+            Self::Mount => Some(TypeId::of::<Mount>()),
+            Self::Entries => Some(TypeId::of::<super::values::Entries>()),
+        }
+    }
+
+    /// How it is written before the dot in help: `layer.`, `mount.`.
+    pub fn prefix(self) -> &'static str {
+        match self {
+            Self::None => "",
+            Self::Layer => "layer.",
+            Self::Mount => "mount.",
+            Self::Entries => "entries.",
+        }
+    }
+}
+
+/// One way to call a command.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Form {
+    /// On what.
+    pub on: Receiver,
+    /// The parameters' names.
+    pub params: &'static [&'static str],
+    /// Whether the last parameter may be given up to 15 times.
+    pub many: bool,
+}
+
+/// A part of the contract, for `help()`.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+#[expect(missing_docs, reason = "each is the heading that it prints")]
+pub enum Group {
+    Layers,
+    Mounts,
+    Files,
+    Seeing,
+    Committing,
+    Control,
+}
+
+impl Group {
+    /// The heading in `help()`.
+    pub fn title(self) -> &'static str {
+        match self {
+            Self::Layers => "Layers",
+            Self::Mounts => "Mounts",
+            Self::Files => "Files of the current mount (and as methods on any)",
+            Self::Seeing => "Seeing",
+            Self::Committing => "Committing",
+            Self::Control => "Checks and control",
+        }
+    }
+}
+
+/// What a command's function gives.
+pub(super) type Outcome = Result<Dynamic, Raise>;
+
+/// A command.
+pub struct Command {
+    /// Its name.
+    pub name: &'static str,
+    /// Where it is listed.
+    pub group: Group,
+    /// The ways to call it.
+    pub forms: &'static [Form],
+    /// What it gives, in a few words; empty for `()`.
+    pub gives: &'static str,
+    /// One sentence.
+    pub summary: &'static str,
+    /// The rest: meaning, errors. May be empty.
+    pub details: &'static str,
+    /// A script that runs on an empty store.
+    pub example: &'static str,
+    /// Related commands.
+    pub see: &'static [&'static str],
+    /// The function.
+    pub(super) run: fn(&Call<'_>) -> Outcome,
+}
+
+/// A property of a layer or a mount.
+pub struct Property {
+    /// Of what.
+    pub on: Receiver,
+    /// Its name.
+    pub name: &'static str,
+    /// One sentence.
+    pub summary: &'static str,
+    /// The function.
+    pub(super) get: fn(&Call<'_>) -> Outcome,
+}
+
+/// What a command fails with.
+pub(super) enum Raise {
+    /// The façade's error.
+    Workspace(Error),
+    /// A wrong argument, with a hint.
+    Usage { message: String, hint: Option<String> },
+    /// Rhai's own.
+    Rhai(Box<EvalAltResult>),
+}
+
+impl<E: Into<Error>> From<E> for Raise {
+    fn from(error: E) -> Self {
+        Self::Workspace(error.into())
+    }
+}
+
+impl Raise {
+    pub(super) fn into_rhai(self, position: Position) -> Box<EvalAltResult> {
+        match self {
+            Self::Workspace(Error::Interrupted) => errors::interrupted(position),
+            Self::Workspace(error) => errors::from_workspace(&error, position),
+            Self::Usage { message, hint } => errors::usage(message, hint, position),
+            Self::Rhai(error) => error,
+        }
+    }
+}
+
+pub(super) fn usage<T>(message: impl Into<String>, hint: &str) -> Result<T, Raise> {
+    Err(Raise::Usage { message: message.into(), hint: Some(hint.to_owned()) })
+}
+
+/// One call: what it is on, its arguments, and what all commands share.
+pub(super) struct Call<'a> {
+    pub(super) name: &'static str,
+    pub(super) shell: &'a Shell,
+    pub(super) context: &'a NativeCallContext<'a>,
+    pub(super) receiver: Option<Dynamic>,
+    pub(super) args: Vec<Dynamic>,
+}
+
+impl Call<'_> {
+    pub(super) fn len(&self) -> usize {
+        self.args.len()
+    }
+
+    /// The layer it is called on.
+    pub(super) fn layer(&self) -> Option<Layer> {
+        self.receiver.as_ref().and_then(|receiver| receiver.clone().try_cast::<Layer>())
+    }
+
+    /// The layer that a method must be called on.
+    pub(super) fn this_layer(&self) -> Result<Layer, Raise> {
+        match self.layer() {
+            Some(layer) => Ok(layer),
+            None => usage(format!("`{}` is a method of layers", self.name), "call it as `l.…`"),
+        }
+    }
+
+    /// The mount it is called on, else the current one.
+    pub(super) fn mount(&self) -> Result<Mount, Raise> {
+        match self.receiver.as_ref().and_then(|receiver| receiver.clone().try_cast::<Mount>()) {
+            Some(mount) => Ok(mount),
+            None => Ok(self.shell.workspace().current()?),
+        }
+    }
+
+    fn wrong<T>(&self, index: usize, wanted: &str) -> Result<T, Raise> {
+        let given = self.args.get(index).map_or("nothing", |value| errors::type_word(value));
+        usage(
+            format!("`{}` wants {wanted} as argument {}, not {given}", self.name, index + 1),
+            &format!("`help(\"{}\")` shows how it is called", self.name),
+        )
+    }
+
+    /// Text.
+    pub(super) fn text(&self, index: usize) -> Result<ImmutableString, Raise> {
+        match self.args.get(index).and_then(|value| value.clone().into_immutable_string().ok()) {
+            Some(text) => Ok(text),
+            None => self.wrong(index, "a string"),
+        }
+    }
+
+    /// Text, or nothing where the argument is missing or `()`.
+    pub(super) fn optional_text(&self, index: usize) -> Result<Option<ImmutableString>, Raise> {
+        match self.args.get(index) {
+            None => Ok(None),
+            Some(value) if value.is_unit() => Ok(None),
+            Some(_) => self.text(index).map(Some),
+        }
+    }
+
+    /// Raw bytes: a path or data, as a string or a blob.
+    pub(super) fn bytes(&self, index: usize) -> Result<Vec<u8>, Raise> {
+        match self.args.get(index).and_then(as_bytes) {
+            Some(bytes) => Ok(bytes),
+            None => self.wrong(index, "a string or a blob"),
+        }
+    }
+
+    /// A path in a layer or mount; the root where the argument is missing.
+    pub(super) fn path_or_root(&self, index: usize) -> Result<Vec<u8>, Raise> {
+        if index < self.len() { self.bytes(index) } else { Ok(Vec::new()) }
+    }
+
+    /// A path on the host; `~/` is the home directory.
+    pub(super) fn host_path(&self, index: usize) -> Result<PathBuf, Raise> {
+        use std::os::unix::ffi::OsStringExt as _;
+        let bytes = self.bytes(index)?;
+        if bytes.is_empty() || bytes.contains(&0) {
+            return self.wrong(index, "a host path");
+        }
+        if let Some(rest) = bytes.strip_prefix(b"~/")
+            && let Some(home) = std::env::var_os("HOME")
+        {
+            return Ok(PathBuf::from(home).join(std::ffi::OsString::from_vec(rest.to_vec())));
+        }
+        Ok(PathBuf::from(std::ffi::OsString::from_vec(bytes)))
+    }
+
+    /// A whole number that is not negative.
+    pub(super) fn count(&self, index: usize) -> Result<u64, Raise> {
+        match self.args.get(index).and_then(|value| value.as_int().ok()).and_then(|n| u64::try_from(n).ok()) {
+            Some(number) => Ok(number),
+            None => self.wrong(index, "a whole number from 0 up"),
+        }
+    }
+
+    /// A user or group ID.
+    pub(super) fn owner(&self, index: usize) -> Result<u32, Raise> {
+        match u32::try_from(self.count(index)?) {
+            Ok(id) if id != u32::MAX => Ok(id),
+            _ => self.wrong(index, "an ID below 4294967295"),
+        }
+    }
+
+    /// A mode text.
+    pub(super) fn mode(&self, index: usize) -> Result<ImmutableString, Raise> {
+        if self.args.get(index).is_some_and(Dynamic::is_int) {
+            return usage(
+                "a mode is a string, such as \"0755\" or \"u+x\"",
+                "an integer would be misread: `0755` is decimal 755 in Rhai",
+            );
+        }
+        self.text(index)
+    }
+
+    /// The value of an argument.
+    pub(super) fn value(&self, index: usize) -> Dynamic {
+        self.args.get(index).cloned().unwrap_or(Dynamic::UNIT)
+    }
+
+    /// An options map, if the last argument is one: only known keys are taken.
+    pub(super) fn options(&self, known: &[&str]) -> Result<Option<Map>, Raise> {
+        let Some(map) = self.args.last().and_then(|value| value.clone().try_cast::<Map>()) else {
+            return Ok(None);
+        };
+        for key in map.keys() {
+            if !known.contains(&key.as_str()) {
+                let near = errors::nearest(key, known.iter().copied());
+                let hint = match near {
+                    Some(near) => format!("did you mean `{near}`?"),
+                    None => format!("it knows {}", known.join(", ")),
+                };
+                return usage(format!("`{}` has no option `{key}`", self.name), &hint);
+            }
+        }
+        Ok(Some(map))
+    }
+
+    /// The items of a stack argument: everything but a closing options map.
+    pub(super) fn stack_items(&self, has_options: bool) -> Result<Vec<StackItem>, Raise> {
+        let args = if has_options { &self.args[..self.len() - 1] } else { &self.args[..] };
+        let mut items = Vec::new();
+        for arg in args {
+            self.collect_items(arg, &mut items)?;
+        }
+        Ok(items)
+    }
+
+    fn collect_items(&self, value: &Dynamic, items: &mut Vec<StackItem>) -> Result<(), Raise> {
+        if let Some(array) = value.clone().try_cast::<Array>() {
+            return array.iter().try_for_each(|value| self.collect_items(value, items));
+        }
+        items.push(self.item(value)?);
+        Ok(())
+    }
+
+    fn item(&self, value: &Dynamic) -> Result<StackItem, Raise> {
+        if let Some(layer) = value.clone().try_cast::<Layer>() {
+            return Ok(StackItem::Layer(layer));
+        }
+        if let Some(mount) = value.clone().try_cast::<Mount>() {
+            return Ok(StackItem::Mount(mount));
+        }
+        match value.clone().into_immutable_string() {
+            Ok(text) => Ok(StackItem::Text(text.to_string())),
+            Err(_) => usage(
+                format!("`{}` wants layers, not {}", self.name, errors::type_word(value)),
+                "a layer is a name, an ID, or what `layer(name)` gives; a stack is an array of them, bottom first",
+            ),
+        }
+    }
+
+    /// What a question is about: a mount, a stack, a layer with its stack; the current mount where nothing is given.
+    pub(super) fn subject(&self, index: usize) -> Result<Subject, Raise> {
+        let workspace = self.shell.workspace();
+        let Some(value) = self.args.get(index).filter(|value| !value.is_unit()) else {
+            return Ok(Subject::Mount(self.mount()?));
+        };
+        if let Some(mount) = value.clone().try_cast::<Mount>() {
+            return Ok(Subject::Mount(mount));
+        }
+        let mut items = Vec::new();
+        self.collect_items(value, &mut items)?;
+        Ok(Subject::Stack(workspace.stack(&items)?))
+    }
+}
+
+/// A string's or blob's bytes.
+pub(super) fn as_bytes(value: &Dynamic) -> Option<Vec<u8>> {
+    if let Some(blob) = value.clone().try_cast::<Blob>() {
+        return Some(blob);
+    }
+    value.clone().into_immutable_string().ok().map(|text| text.as_bytes().to_vec())
+}
+
+/// Bytes as a string where they are UTF-8, else as a blob.
+pub(super) fn from_bytes(bytes: Vec<u8>) -> Dynamic {
+    match String::from_utf8(bytes) {
+        Ok(text) => text.into(),
+        Err(error) => Dynamic::from_blob(error.into_bytes()),
+    }
+}
+
+/// Short for a form on nothing.
+pub(super) const fn global(params: &'static [&'static str]) -> Form {
+    Form { on: Receiver::None, params, many: false }
+}
+
+/// Short for a form on a layer.
+pub(super) const fn on_layer(params: &'static [&'static str]) -> Form {
+    Form { on: Receiver::Layer, params, many: false }
+}
+
+/// Short for a form on a mount.
+pub(super) const fn on_mount(params: &'static [&'static str]) -> Form {
+    Form { on: Receiver::Mount, params, many: false }
+}

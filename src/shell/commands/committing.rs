@@ -1,0 +1,62 @@
+//! Upper → layer.
+
+use rhai::Dynamic;
+
+use super::layers::done;
+use crate::shell::command::{Command, Form, Group, Receiver, global, on_mount};
+
+pub(super) const COMMANDS: &[Command] = &[
+    Command {
+        name: "commit",
+        group: Group::Committing,
+        forms: &[
+            global(&[]),
+            global(&["name"]),
+            global(&["name", "message"]),
+            on_mount(&[]),
+            on_mount(&["name"]),
+            on_mount(&["name", "message"]),
+        ],
+        gives: "the new layer",
+        summary: "Makes the upper the newest sealed layer, and stacks a fresh upper on it at the same mount point.",
+        details: "Nothing is copied: the upper is hashed once and renamed. Refused while a process has a file open for \
+                  writing there; the error names it. A shell that stands in the mount keeps a read-only view of the old \
+                  one: `cd .` shows the new. Without changes it gives the top layer, with a note.",
+        example: "layer(\"base\").write(\"/a\", \"1\");\nmount_direct(\"base\");\nwrite(\"/b\", \"2\");\n\
+                  let app = commit(\"app\", \"add b\");\nassert_eq(app.stack.len(), 2);\nassert_eq(diff(), []);",
+        see: &["diff", "reset", "squash", "history"],
+        run: |call| {
+            let (name, message) = (call.optional_text(0)?, call.optional_text(1)?);
+            let workspace = call.shell.workspace();
+            Ok(Dynamic::from(workspace.commit(&call.mount()?, name.as_deref(), message.as_deref())?))
+        },
+    },
+    Command {
+        name: "reset",
+        group: Group::Committing,
+        forms: &[global(&[]), on_mount(&[])],
+        gives: "",
+        summary: "Empties the upper: all uncommitted changes are gone.",
+        details: "Refused while a process has a file open for writing in the mount.",
+        example: "layer(\"base\").write(\"/a\", \"1\");\nmount_direct(\"base\");\nrm(\"/a\");\nreset();\nassert(exists(\"/a\"));",
+        see: &["commit", "discard"],
+        run: |call| done(call.shell.workspace().reset(&call.mount()?)),
+    },
+    Command {
+        name: "squash",
+        group: Group::Committing,
+        forms: &[Form { on: Receiver::None, params: &["stack", "name"], many: false }],
+        gives: "the new layer",
+        summary: "Makes one layer of a stack, showing the same files.",
+        details: "Whiteouts and what they hid are gone from it.",
+        example: "layer(\"base\").write(\"/a\", \"1\");\nlayer(\"top\").write(\"/b\", \"2\");\n\
+                  let one = squash([\"base\", \"top\"], \"one\");\nassert_eq(one.files, 2);",
+        see: &["commit", "diff"],
+        run: |call| {
+            let mut items = call.stack_items(true)?;
+            let name = call.text(1)?;
+            let stack = call.shell.workspace().stack(&std::mem::take(&mut items))?;
+            Ok(Dynamic::from(call.shell.workspace().squash(&stack, &name)?))
+        },
+    },
+];

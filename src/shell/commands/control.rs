@@ -1,0 +1,177 @@
+//! The script itself: its arguments, its end, help, the machine.
+
+use std::time::{Duration, Instant};
+
+use rhai::{Array, Blob, Dynamic, Engine, EvalAltResult, FnPtr, INT, ImmutableString, Map, NativeCallContext};
+
+use crate::shell::command::{Command, Group, global};
+use crate::shell::state::Shell;
+use crate::shell::values::{Explanation, Union};
+use crate::shell::{errors, help, values};
+use crate::sys::signals;
+use crate::workspace::{Layer, Mount};
+
+pub(super) const COMMANDS: &[Command] = &[
+    Command {
+        name: "args",
+        group: Group::Control,
+        forms: &[global(&[])],
+        gives: "an array of strings",
+        summary: "Gives what stands behind the script's name on the command line.",
+        details: "",
+        example: "assert_eq(args(), []);",
+        see: &["env"],
+        run: |call| Ok(call.shell.args().iter().map(|arg| arg.clone().into()).collect::<Array>().into()),
+    },
+    Command {
+        name: "env",
+        group: Group::Control,
+        forms: &[global(&["name"])],
+        gives: "a string, or `()`",
+        summary: "Gives an environment variable; `()` where it is not set.",
+        details: "",
+        example: "let home = env(\"HOME\") ?? \"/\";",
+        see: &["args"],
+        run: |call| {
+            let name = call.text(0)?;
+            // std panics on these
+            if name.is_empty() || name.contains(['=', '\0']) {
+                return Ok(Dynamic::UNIT);
+            }
+            Ok(std::env::var_os(&*name).map_or(Dynamic::UNIT, |value| {
+                crate::shell::command::from_bytes(value.into_encoded_bytes())
+            }))
+        },
+    },
+    Command {
+        name: "kind",
+        group: Group::Control,
+        forms: &[global(&["error"])],
+        gives: "a string",
+        summary: "Gives the kind of a caught error, such as `not_found` or `sealed`; works for any error.",
+        details: "Every error of `ufs` is a map with `kind, message, path, layer, errno, hint`.",
+        example: "try { read(\"/x\"); } catch (e) { assert_eq(kind(e), \"no_mount\"); }",
+        see: &["assert", "fail"],
+        run: |call| Ok(errors::kind_of(&call.value(0)).into()),
+    },
+    Command {
+        name: "help",
+        group: Group::Control,
+        forms: &[global(&[]), global(&["topic"])],
+        gives: "a text",
+        summary: "Lists all commands, or tells all about one command or one word of the field.",
+        details: "",
+        example: "print(help(\"commit\"));\nprint(help(\"whiteout\"));",
+        see: &["doctor"],
+        run: |call| {
+            let text = match call.optional_text(0)? {
+                None => help::overview(call.shell.style()),
+                Some(topic) => help::topic(&topic, call.shell.style())?,
+            };
+            Ok(Dynamic::from(values::Text(text.into())))
+        },
+    },
+    Command {
+        name: "doctor",
+        group: Group::Control,
+        forms: &[global(&[])],
+        gives: "a report: `checks`, `best`",
+        summary: "Tells what this machine allows; each \"no\" with its reason and its cure.",
+        details: "`best` is the driver that `mount()` would take.",
+        example: "assert(doctor().best != ());",
+        see: &["mount", "help"],
+        run: |call| Ok(Dynamic::from(values::Doctor(std::rc::Rc::new(call.shell.workspace().doctor())))),
+    },
+    Command {
+        name: "version",
+        group: Group::Control,
+        forms: &[global(&[])],
+        gives: "a string",
+        summary: "Gives the version of `ufs`.",
+        details: "",
+        example: "assert(version().len() > 0);",
+        see: &["doctor"],
+        run: |_| Ok(env!("CARGO_PKG_VERSION").into()),
+    },
+    Command {
+        name: "exit",
+        group: Group::Control,
+        forms: &[],
+        gives: "",
+        summary: "Ends the script from anywhere, functions and `try` included: `exit()`, `exit(3)`.",
+        details: "An integer is the exit code; a string is printed on stderr, and the code is 1; `()` is 0.",
+        example: "if args().len() > 5 { exit(2); }",
+        see: &["fail"],
+        run: |_| Ok(Dynamic::UNIT),
+    },
+    Command {
+        name: "print",
+        group: Group::Control,
+        forms: &[],
+        gives: "",
+        summary: "Prints a value: our values as their views, with `--json` any value as one line of JSON.",
+        details: "",
+        example: "print(\"hello\");",
+        see: &["show"],
+        run: |_| Ok(Dynamic::UNIT),
+    },
+    Command {
+        name: "sleep",
+        group: Group::Control,
+        forms: &[],
+        gives: "",
+        summary: "Waits a number of seconds; ends at Ctrl-C.",
+        details: "",
+        example: "sleep(0.01);",
+        see: &[],
+        run: |_| Ok(Dynamic::UNIT),
+    },
+];
+
+/// Registers what must have the exact signature of a standard function to replace it: `print`, `sleep`, `exit`.
+pub(in crate::shell) fn register_special(engine: &mut Engine, shell: &Shell) {
+    let on_print = shell.clone();
+    // Rhai takes the text from `print` and hands it on
+    engine.on_print(move |text| on_print.write_out(format!("{text}\n").as_bytes()));
+    macro_rules! printable {
+        ($($kind:ty)*) => {$(
+            let out = shell.clone();
+            engine.register_fn("print", move |value: $kind| -> ImmutableString {
+                let text = out.text_of(&Dynamic::from(value));
+                text.strip_suffix('\n').unwrap_or(&text).into()
+            });
+        )*};
+    }
+    printable!(() bool char INT rhai::FLOAT ImmutableString Array Map Blob FnPtr Layer Mount Union Explanation);
+    printable!(std::ops::Range<INT> std::ops::RangeInclusive<INT>);
+    printable!(values::Change values::Generation values::Stat values::Doctor values::Text values::Entries);
+    engine.register_fn("sleep", |context: NativeCallContext<'_>, seconds: INT| {
+        #[expect(clippy::cast_precision_loss, reason = "nobody waits that long")]
+        sleep(&context, seconds as f64)
+    });
+    engine.register_fn("sleep", |context: NativeCallContext<'_>, seconds: rhai::FLOAT| sleep(&context, seconds));
+    macro_rules! exits {
+        ($($kind:ty)*) => {$(
+            engine.register_fn("exit", |context: NativeCallContext<'_>, value: $kind| -> Result<(), Box<EvalAltResult>> {
+                Err(errors::exit(Dynamic::from(value), context.call_position()))
+            });
+        )*};
+    }
+    exits!(() bool char INT rhai::FLOAT ImmutableString Array Map Blob Dynamic);
+    engine.register_fn("exit", |context: NativeCallContext<'_>| -> Result<(), Box<EvalAltResult>> {
+        Err(errors::exit(Dynamic::UNIT, context.call_position()))
+    });
+}
+
+/// Waits in small steps, so that Ctrl-C ends it.
+fn sleep(context: &NativeCallContext<'_>, seconds: f64) -> Result<(), Box<EvalAltResult>> {
+    let Ok(whole) = Duration::try_from_secs_f64(seconds.max(0.0)) else { return Ok(()) };
+    let start = Instant::now();
+    while let Some(left) = whole.checked_sub(start.elapsed()).filter(|left| !left.is_zero()) {
+        if signals::interrupted() {
+            return Err(errors::interrupted(context.call_position()));
+        }
+        std::thread::sleep(left.min(Duration::from_millis(20)));
+    }
+    Ok(())
+}

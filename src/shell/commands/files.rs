@@ -1,0 +1,191 @@
+//! Files: of the current mount, of any mount, of a draft.
+
+use rhai::{Array, Dynamic};
+
+use super::layers::done;
+use crate::driver::DirItem;
+use crate::model::LayerPath;
+use crate::shell::command::{
+    Call, Command, Group, Outcome, from_bytes, global, on_layer, on_mount, usage,
+};
+use crate::shell::values::Stat;
+use crate::workspace::{Mount, Stream};
+
+/// One command that works on a mount, and on a layer too.
+macro_rules! both {
+    ($call:ident, |$target:ident| $work:expr) => {
+        match $call.layer() {
+            Some($target) => $work,
+            None => {
+                let $target: Mount = $call.mount()?;
+                $work
+            }
+        }
+    };
+}
+
+macro_rules! command {
+    ($name:literal $params:tt [$($on:ident)*] $gives:literal, $summary:literal, $details:literal, $example:literal,
+     $see:expr, $run:expr) => {
+        Command {
+            name: $name,
+            group: Group::Files,
+            forms: &[$($on(&$params)),*],
+            gives: $gives,
+            summary: $summary,
+            details: $details,
+            example: concat!("layer(\"base\").write(\"/etc/motd\", \"hello\\n\");\nmount_direct(\"base\");\n", $example),
+            see: $see,
+            run: $run,
+        }
+    };
+}
+
+pub(super) const COMMANDS: &[Command] = &[
+    command!("write" ["path", "data"] [global on_mount on_layer] "", "Writes a whole file, with missing parent directories.",
+        "A file that is there keeps its mode and owner; a new one gets `0644`, root's. In a mount, a file of a lower \
+         layer is copied up first.",
+        "write(\"/etc/motd\", \"new\\n\");\nassert_eq(read(\"/etc/motd\"), \"new\\n\");", &["append_to", "read"],
+        |call| { let (path, data) = (call.bytes(0)?, call.bytes(1)?); done(both!(call, |on| on.write(&path, &data))) }),
+    command!("append_to" ["path", "data"] [global on_mount on_layer] "", "Writes at the end of a file.", "",
+        "append_to(\"/etc/motd\", \"more\\n\");\nassert_eq(read(\"/etc/motd\"), \"hello\\nmore\\n\");", &["write"],
+        |call| { let (path, data) = (call.bytes(0)?, call.bytes(1)?); done(both!(call, |on| on.append_to(&path, &data))) }),
+    command!("read" ["path"] [global on_mount on_layer] "a string", "Gives a file's content as text.",
+        "An error for content that is not UTF-8: `read_bytes` takes any.",
+        "assert_eq(read(\"etc/motd\"), \"hello\\n\");", &["read_bytes", "write"], read),
+    command!("read_bytes" ["path"] [global on_mount on_layer] "a blob", "Gives a file's content as bytes.", "",
+        "assert_eq(read_bytes(\"/etc/motd\").len(), 6);", &["read"],
+        |call| { let path = call.bytes(0)?; Ok(Dynamic::from_blob(both!(call, |on| on.read(&path))?)) }),
+    Command {
+        name: "ls",
+        group: Group::Files,
+        forms: &[global(&[]), global(&["path"]), on_mount(&[]), on_mount(&["path"]), on_layer(&[]), on_layer(&["path"])],
+        gives: "an array of names",
+        summary: "Lists a directory, sorted.",
+        details: "The root where no path is given. On a layer: what it holds itself, whiteouts not listed.",
+        example: "layer(\"base\").write(\"/etc/motd\", \"hello\\n\");\nmount_direct(\"base\");\nassert_eq(ls(\"/etc\"), [\"motd\"]);",
+        see: &["find", "stat", "tree"],
+        run: |call| { let path = call.path_or_root(0)?; Ok(names(both!(call, |on| on.ls(&path))?)) },
+    },
+    command!("stat" ["path"] [global on_mount on_layer] "a stat: `kind, size, mode, uid, gid, mtime, nlink, ino, target`",
+        "Gives a file's attributes; a symlink's own.", "`mtime` is in seconds since 1970; `mode` is a string such as `\"0644\"`.",
+        "assert_eq(stat(\"/etc/motd\").size, 6);\nassert_eq(stat(\"/etc/motd\").mode, \"0644\");", &["ls", "chmod", "xattr"],
+        |call| { let path = call.bytes(0)?; Ok(Dynamic::from(Stat::new(both!(call, |on| on.stat(&path))?))) }),
+    command!("exists" ["path"] [global on_mount on_layer] "a bool", "Tells whether a path is there.", "",
+        "assert(exists(\"/etc/motd\"));\nassert(!exists(\"/nothing\"));", &["stat"],
+        |call| { let path = call.bytes(0)?; Ok(both!(call, |on| on.exists(&path))?.into()) }),
+    command!("find" ["glob"] [global on_mount] "an array of paths", "Gives every path that a glob matches, sorted.",
+        "Without a `/` the glob is matched against names at any depth; with one against whole paths, where `*` stays \
+         within one directory and `**` does not.",
+        "assert_eq(find(\"mot*\"), [\"/etc/motd\"]);", &["ls"],
+        |call| Ok(call.mount()?.find(&call.bytes(0)?)?.iter().map(path_value).collect::<Array>().into())),
+    command!("mkdir" ["path"] [global on_mount on_layer] "", "Makes a directory (`0755`), with missing parents.", "",
+        "mkdir(\"/srv/www\");\nassert_eq(stat(\"/srv/www\").kind, \"dir\");", &["write", "rm"],
+        |call| { let path = call.bytes(0)?; done(both!(call, |on| on.mkdir(&path))) }),
+    command!("rm" ["path"] [global on_mount on_layer] "", "Removes a file or an empty directory.",
+        "In a mount, what lies in a lower layer is hidden by a whiteout. On a draft: takes out its own entry.",
+        "rm(\"/etc/motd\");\nassert(!exists(\"/etc/motd\"));", &["rm_all", "whiteout"],
+        |call| { let path = call.bytes(0)?; done(both!(call, |on| on.rm(&path))) }),
+    command!("rm_all" ["path"] [global on_mount] "", "Removes a path and all beneath it.", "",
+        "rm_all(\"/etc\");\nassert_eq(ls(), []);", &["rm"],
+        |call| done(call.mount()?.rm_all(&call.bytes(0)?))),
+    command!("mv" ["from", "to"] [global on_mount on_layer] "", "Moves a file or directory; `to` is its new path.",
+        "A directory that lies in a lower layer is copied and removed, as mv(1) does on EXDEV.",
+        "mv(\"/etc\", \"/conf\");\nassert(exists(\"/conf/motd\"));", &["cp"],
+        |call| { let (from, to) = (call.bytes(0)?, call.bytes(1)?); done(both!(call, |on| on.mv(&from, &to))) }),
+    command!("cp" ["from", "to"] [global on_mount] "", "Copies a file or directory, metadata included.", "",
+        "cp(\"/etc\", \"/copy\");\nassert_eq(read(\"/copy/motd\"), \"hello\\n\");", &["mv", "copy_out"],
+        |call| done(call.mount()?.cp(&call.bytes(0)?, &call.bytes(1)?))),
+    command!("link" ["old", "new"] [global on_mount on_layer] "", "Makes a hard link.", "",
+        "link(\"/etc/motd\", \"/motd\");\nassert_eq(stat(\"/motd\").nlink, 2);", &["symlink"],
+        |call| { let (old, new) = (call.bytes(0)?, call.bytes(1)?); done(both!(call, |on| on.link(&old, &new))) }),
+    command!("symlink" ["target", "path"] [global on_mount on_layer] "", "Makes a symbolic link at `path`.", "",
+        "symlink(\"etc/motd\", \"/motd\");\nassert_eq(read(\"/motd\"), \"hello\\n\");", &["readlink", "link"],
+        |call| { let (target, path) = (call.bytes(0)?, call.bytes(1)?); done(both!(call, |on| on.symlink(&target, &path))) }),
+    command!("readlink" ["path"] [global on_mount] "a path", "Gives a symbolic link's target.", "",
+        "symlink(\"etc/motd\", \"/motd\");\nassert_eq(readlink(\"/motd\"), \"etc/motd\");", &["symlink"],
+        |call| Ok(from_bytes(call.mount()?.readlink(&call.bytes(0)?)?))),
+    command!("chmod" ["path", "mode"] [global on_mount on_layer] "", "Changes permission bits.",
+        "A mode is a string: `\"0755\"`, `\"u+x,go-w\"`.",
+        "chmod(\"/etc/motd\", \"go-r\");\nassert_eq(stat(\"/etc/motd\").mode, \"0600\");", &["chown", "stat"],
+        |call| { let (path, mode) = (call.bytes(0)?, call.mode(1)?); done(both!(call, |on| on.chmod(&path, &mode))) }),
+    command!("chown" ["path", "uid", "gid"] [global on_mount on_layer] "", "Changes the owner, by numbers.",
+        "Where the machine cannot give the owner (a user without privilege), it is kept in the layer all the same.",
+        "chown(\"/etc/motd\", 33, 33);\nassert_eq(stat(\"/etc/motd\").uid, 33);", &["chmod"],
+        |call| { let (path, uid, gid) = (call.bytes(0)?, call.owner(1)?, call.owner(2)?); done(both!(call, |on| on.chown(&path, uid, gid))) }),
+    command!("touch" ["path"] [global on_mount] "", "Makes an empty file, or sets the times of what is there to now.", "",
+        "touch(\"/new\");\nassert_eq(stat(\"/new\").size, 0);", &["write"],
+        |call| done(call.mount()?.touch(&call.bytes(0)?))),
+    command!("resize" ["path", "size"] [global on_mount] "", "Cuts or lengthens a file to a number of bytes.", "",
+        "resize(\"/etc/motd\", 2);\nassert_eq(read(\"/etc/motd\"), \"he\");", &["write"],
+        |call| done(call.mount()?.resize(&call.bytes(0)?, call.count(1)?))),
+    command!("xattr" ["path", "name"] [global on_mount] "a string or a blob", "Gives an extended attribute.", "",
+        "set_xattr(\"/etc/motd\", \"user.colour\", \"red\");\nassert_eq(xattr(\"/etc/motd\", \"user.colour\"), \"red\");",
+        &["set_xattr", "rm_xattr"],
+        |call| Ok(from_bytes(call.mount()?.xattr(&call.bytes(0)?, &call.bytes(1)?)?))),
+    command!("set_xattr" ["path", "name", "value"] [global on_mount on_layer] "", "Sets an extended attribute.",
+        "A layer carries `user.*`, `security.capability` and POSIX ACLs.",
+        "set_xattr(\"/etc/motd\", \"user.colour\", \"red\");", &["xattr"],
+        |call| { let (path, name, value) = (call.bytes(0)?, call.bytes(1)?, call.bytes(2)?); done(both!(call, |on| on.set_xattr(&path, &name, &value))) }),
+    command!("rm_xattr" ["path", "name"] [global on_mount] "", "Removes an extended attribute.", "",
+        "set_xattr(\"/etc/motd\", \"user.colour\", \"red\");\nrm_xattr(\"/etc/motd\", \"user.colour\");", &["xattr"],
+        |call| done(call.mount()?.rm_xattr(&call.bytes(0)?, &call.bytes(1)?))),
+    command!("copy_out" ["path", "host_path"] [global on_mount] "", "Copies a file or directory out to the host.",
+        "The host path must not exist.",
+        "let to = `${env(\"TMPDIR\") ?? \"/tmp\"}/ufs-help-copy`;\ntry { copy_out(\"/etc/motd\", to); } catch (e) { assert_eq(e.kind, \"exists\"); }",
+        &["add", "cp"],
+        |call| done(call.mount()?.copy_out(&call.bytes(0)?, &call.host_path(1)?))),
+    Command {
+        name: "sh",
+        group: Group::Files,
+        forms: &[global(&["cmd"]), global(&["cmd", "options"]), on_mount(&["cmd"]), on_mount(&["cmd", "options"])],
+        gives: "a map: `code`, `out`, `err`",
+        summary: "Runs a host shell in the merged directory, and shows its output as it comes.",
+        details: "Fails on an exit code that is not 0, unless `#{ check: false }`. Raw strings are for shell text: \
+                  `sh(#\"awk '{print $1}' f\"#)`. Not with `direct`, which makes no mount.",
+        example: "layer(\"base\").write(\"/a\", \"1\\n\");\nif doctor().best == \"overlay\" {\n    mount(\"base\");\n    \
+                  assert_eq(sh(\"cat a\").out, \"1\\n\");\n}",
+        see: &["write", "mount"],
+        run: sh,
+    },
+];
+
+/// A path as scripts get it: from the root, as a string or a blob.
+pub(in crate::shell) fn path_value(path: &LayerPath) -> Dynamic {
+    from_bytes([b"/", path.as_bytes()].concat())
+}
+
+fn names(items: Vec<DirItem>) -> Dynamic {
+    items.into_iter().map(|item| from_bytes(item.name.into_vec())).collect::<Array>().into()
+}
+
+fn read(call: &Call<'_>) -> Outcome {
+    let path = call.bytes(0)?;
+    match String::from_utf8(both!(call, |on| on.read(&path))?) {
+        Ok(text) => Ok(text.into()),
+        Err(_) => usage(
+            format!("`{}` is not UTF-8 text", path.escape_ascii()),
+            "`read_bytes(path)` gives any content as a blob",
+        ),
+    }
+}
+
+fn sh(call: &Call<'_>) -> Outcome {
+    let options = call.options(&["check"])?;
+    let check = match options.as_ref().and_then(|map| map.get("check")) {
+        None => true,
+        Some(value) => {
+            value.as_bool().or_else(|_| usage::<bool>("the option `check` is true or false", "`#{ check: false }`"))?
+        }
+    };
+    let shell = call.shell;
+    let result = call.mount()?.sh(&call.text(0)?, check, &mut |stream, bytes| match stream {
+        Stream::Out if !shell.is_json() => shell.write_out(bytes),
+        _ => shell.write_err(bytes),
+    })?;
+    let mut map = rhai::Map::new();
+    map.insert("code".into(), i64::from(result.code).into());
+    map.insert("out".into(), from_bytes(result.out));
+    map.insert("err".into(), from_bytes(result.err));
+    Ok(map.into())
+}

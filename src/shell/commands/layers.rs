@@ -1,0 +1,300 @@
+//! Opening, listing, filling and reading layers.
+
+use rhai::{Array, Dynamic};
+
+use crate::shell::command::{
+    Call, Command, Group, Outcome, Property, Raise, Receiver, from_bytes, global, on_layer, usage,
+};
+use crate::shell::values::{Entries, id_text, seconds};
+use crate::workspace::{AddOptions, Layer};
+
+pub(super) const COMMANDS: &[Command] = &[
+    Command {
+        name: "layer",
+        group: Group::Layers,
+        forms: &[global(&["name"])],
+        gives: "a layer",
+        summary: "Opens the layer of that name or ID, or starts an empty draft.",
+        details: "A draft takes files with `l.write`, `l.add` and the like, and is sealed by `l.seal()` or by mounting \
+                  it. A sealed layer never changes; a committed one remembers the layers beneath it (`l.stack`).\n\
+                  A name is letters, digits, `.`, `_`, `-` and `/`; 12 to 64 hex digits are an ID.",
+        example: "let base = layer(\"base\");\nbase.write(\"/etc/motd\", \"hello\\n\");\nassert_eq(base.read(\"etc/motd\"), \"hello\\n\");",
+        see: &["layers", "seal", "layer_at", "remove"],
+        run: |call| Ok(Dynamic::from(call.shell.workspace().layer(&call.text(0)?)?)),
+    },
+    Command {
+        name: "layer_at",
+        group: Group::Layers,
+        forms: &[global(&["host_dir"])],
+        gives: "a layer",
+        summary: "Takes a host directory as a read-only layer, in place, nothing copied.",
+        details: "The directory must not change while it is mounted: the kernel does not define what happens then.",
+        example: "let etc = layer_at(\"/etc\");\nassert(etc.exists(\"passwd\"));",
+        see: &["layer", "add"],
+        run: |call| Ok(Dynamic::from(call.shell.workspace().layer_at(&call.host_path(0)?)?)),
+    },
+    Command {
+        name: "layers",
+        group: Group::Layers,
+        forms: &[global(&[])],
+        gives: "an array of layers",
+        summary: "Lists all named layers, newest first.",
+        details: "",
+        example: "layer(\"base\").seal();\nassert_eq(layers()[0].name, \"base\");",
+        see: &["layer", "mounts", "remove"],
+        run: |call| {
+            let layers = call.shell.workspace().layers()?;
+            Ok(layers.into_iter().map(Dynamic::from).collect::<Array>().into())
+        },
+    },
+    Command {
+        name: "remove",
+        group: Group::Layers,
+        forms: &[global(&["name"])],
+        gives: "",
+        summary: "Drops a layer's name; a draft goes with all it holds.",
+        details: "What no name and no mount uses any more is freed by `collect()`.",
+        example: "layer(\"old\").seal();\nremove(\"old\");\nassert(layers().is_empty());",
+        see: &["layers", "collect"],
+        run: |call| done(call.shell.workspace().remove(&call.text(0)?)),
+    },
+    Command {
+        name: "collect",
+        group: Group::Layers,
+        forms: &[global(&[])],
+        gives: "a map: `layers`, `bytes`",
+        summary: "Frees the layers that no name and no mount uses any more.",
+        details: "",
+        example: "layer(\"old\").seal();\nremove(\"old\");\nassert_eq(collect().layers, 1);",
+        see: &["remove", "check"],
+        run: |call| {
+            let freed = call.shell.workspace().collect()?;
+            let mut map = rhai::Map::new();
+            map.insert("layers".into(), int(freed.layers as u64));
+            map.insert("bytes".into(), int(freed.bytes));
+            Ok(map.into())
+        },
+    },
+    Command {
+        name: "check",
+        group: Group::Layers,
+        forms: &[global(&[])],
+        gives: "an array of strings",
+        summary: "Looks through the whole store for damage: every layer is read and hashed again.",
+        details: "An empty array is the good answer.",
+        example: "layer(\"base\").seal();\nassert(check().is_empty());",
+        see: &["collect"],
+        run: |call| {
+            let problems = call.shell.workspace().check(true)?;
+            Ok(problems.into_iter().map(|problem| problem.to_string().into()).collect::<Array>().into())
+        },
+    },
+    Command {
+        name: "add",
+        group: Group::Layers,
+        forms: &[
+            on_layer(&["host_path"]),
+            on_layer(&["host_path", "at"]),
+            on_layer(&["host_path", "at", "options"]),
+        ],
+        gives: "",
+        summary: "Copies a host file or directory into a draft, metadata included; a tar is unpacked.",
+        details: "`at` is where it goes, the root if left out: a directory's content goes there, a file gets its own \
+                  name there unless `at` names a file.\nOptions: `#{ unpack: false }` copies a tar as a file.",
+        example: "let l = layer(\"conf\");\nl.add(\"/etc/passwd\", \"/etc/passwd\");\nassert(l.exists(\"/etc/passwd\"));",
+        see: &["layer", "write", "export_tar"],
+        run: add,
+    },
+    Command {
+        name: "whiteout",
+        group: Group::Layers,
+        forms: &[on_layer(&["path"])],
+        gives: "",
+        summary: "Records in a draft that a name is deleted, whatever lower layers hold.",
+        details: "",
+        example: "layer(\"base\").write(\"/a\", \"1\");\nlet top = layer(\"top\");\ntop.whiteout(\"/a\");\n\
+                  mount_direct([\"base\", \"top\"]);\nassert(!exists(\"/a\"));",
+        see: &["opaque", "rm"],
+        run: |call| done(call.this_layer()?.whiteout(&call.bytes(0)?)),
+    },
+    Command {
+        name: "opaque",
+        group: Group::Layers,
+        forms: &[on_layer(&["dir"])],
+        gives: "",
+        summary: "Records in a draft that nothing beneath a directory shows through.",
+        details: "",
+        example: "layer(\"base\").write(\"/d/a\", \"1\");\nlet top = layer(\"top\");\ntop.opaque(\"/d\");\n\
+                  mount_direct([\"base\", \"top\"]);\nassert_eq(ls(\"/d\"), []);",
+        see: &["whiteout"],
+        run: |call| done(call.this_layer()?.opaque(&call.bytes(0)?)),
+    },
+    Command {
+        name: "seal",
+        group: Group::Layers,
+        forms: &[on_layer(&[])],
+        gives: "the layer",
+        summary: "Ends a draft and gives it its IDs; mounting it as a lower does too.",
+        details: "The ID is the SHA-256 of the layer's canonical tar, so equal content has equal IDs and is stored once.",
+        example: "let l = layer(\"base\");\nl.write(\"/a\", \"1\");\nl.seal();\nassert(l.sealed);",
+        see: &["layer", "export_tar", "commit"],
+        run: |call| {
+            let layer = call.this_layer()?;
+            layer.seal()?;
+            Ok(Dynamic::from(layer))
+        },
+    },
+    Command {
+        name: "export_tar",
+        group: Group::Layers,
+        forms: &[on_layer(&["host_path"])],
+        gives: "",
+        summary: "Writes a layer's canonical tar, whose SHA-256 is the diff ID of a layer made here.",
+        details: "A draft is sealed first. The file is whole or not there at all.",
+        example: "let l = layer(\"base\");\nl.write(\"/a\", \"1\");\nlet tar = env(\"TMPDIR\") ?? \"/tmp\";\n\
+                  tar += \"/ufs-help-example.tar\";\nl.export_tar(tar);",
+        see: &["add", "seal"],
+        run: |call| done(call.this_layer()?.export_tar(&call.host_path(0)?)),
+    },
+    Command {
+        name: "entries",
+        group: Group::Layers,
+        forms: &[on_layer(&[])],
+        gives: "the changes, one after the other: maps with `path, kind, size, mode, uid, gid, mtime, target, xattrs`",
+        summary: "Goes through all changes of a layer, deletions included.",
+        details: "`kind` is `file`, `dir`, `symlink`, `fifo`, `char`, `block`, `whiteout` or `opaque` (a directory that \
+                  cuts off what lies beneath). Meant for `for`: nothing is held in memory.",
+        example: "let l = layer(\"base\");\nl.write(\"/a\", \"123\");\nfor e in l.entries() { assert(e.kind != \"whiteout\"); }",
+        see: &["ls", "stat", "len", "to_array"],
+        run: |call| Ok(Dynamic::from(Entries::new(call.this_layer()?.changes()?))),
+    },
+    Command {
+        name: "len",
+        group: Group::Layers,
+        forms: &[crate::shell::command::Form { on: Receiver::Entries, params: &[], many: false }],
+        gives: "a number",
+        summary: "Counts the changes that `entries()` goes through.",
+        details: "",
+        example: "let l = layer(\"base\");\nl.write(\"/a\", \"1\");\nassert_eq(l.entries().len(), 1);",
+        see: &["entries"],
+        run: |call| Ok(int(entries(call)?.count() as u64)),
+    },
+    Command {
+        name: "to_array",
+        group: Group::Layers,
+        forms: &[crate::shell::command::Form { on: Receiver::Entries, params: &[], many: false }],
+        gives: "an array of maps",
+        summary: "Collects what `entries()` goes through.",
+        details: "",
+        example: "let l = layer(\"base\");\nl.write(\"/a\", \"1\");\nassert_eq(l.entries().to_array()[0].path, \"/a\");",
+        see: &["entries"],
+        run: |call| Ok(entries(call)?.map(Dynamic::from_map).collect::<Array>().into()),
+    },
+];
+
+pub(super) const PROPERTIES: &[Property] = &[
+    Property {
+        on: Receiver::Layer,
+        name: "name",
+        summary: "Its name; `()` where it has none.",
+        get: |call| Ok(call.this_layer()?.name().map_or(Dynamic::UNIT, Dynamic::from)),
+    },
+    Property {
+        on: Receiver::Layer,
+        name: "id",
+        summary: "Its ID: the SHA-256 of its canonical tar, 64 hex digits; `()` for a draft.",
+        get: |call| Ok(call.this_layer()?.id().map_or(Dynamic::UNIT, |id| id.hex().into())),
+    },
+    Property {
+        on: Receiver::Layer,
+        name: "diff_id",
+        summary: "`sha256:` and the hash of the uncompressed layer tar (OCI diff ID); `()` for a draft.",
+        get: |call| Ok(id_text(call.this_layer()?.diff_id()?)),
+    },
+    Property {
+        on: Receiver::Layer,
+        name: "chain_id",
+        summary: "`sha256:` and the chained ID of its stack (OCI chain ID); `()` where not all of it is sealed.",
+        get: |call| Ok(id_text(call.this_layer()?.chain_id()?)),
+    },
+    Property {
+        on: Receiver::Layer,
+        name: "stack",
+        summary: "The layers that it was committed on and itself, bottom → top.",
+        get: |call| {
+            let stack = call.this_layer()?.stack()?;
+            Ok(stack.layers().iter().cloned().map(Dynamic::from).collect::<Array>().into())
+        },
+    },
+    Property {
+        on: Receiver::Layer,
+        name: "size",
+        summary: "Bytes of its regular files, each inode once.",
+        get: |call| Ok(int(call.this_layer()?.size()?)),
+    },
+    Property {
+        on: Receiver::Layer,
+        name: "files",
+        summary: "How many files it holds that are no directories.",
+        get: |call| Ok(int(call.this_layer()?.files()?)),
+    },
+    Property {
+        on: Receiver::Layer,
+        name: "sealed",
+        summary: "Whether it can never change.",
+        get: |call| Ok(call.this_layer()?.sealed().into()),
+    },
+    Property {
+        on: Receiver::Layer,
+        name: "created",
+        summary: "When it was sealed, in seconds since 1970 (UTC); `()` where unknown.",
+        get: |call| Ok(call.this_layer()?.created().map_or(Dynamic::UNIT, seconds)),
+    },
+    Property {
+        on: Receiver::Layer,
+        name: "message",
+        summary: "The message of its commit; `()` where there is none.",
+        get: |call| Ok(call.this_layer()?.message().map_or(Dynamic::UNIT, Dynamic::from)),
+    },
+    Property {
+        on: Receiver::Layer,
+        name: "path",
+        summary: "The host directory that holds its tree.",
+        get: |call| {
+            let path = call.this_layer()?.path()?;
+            Ok(from_bytes(path.into_os_string().into_encoded_bytes()))
+        },
+    },
+];
+
+pub(super) fn done<T, E: Into<Raise>>(result: Result<T, E>) -> Outcome {
+    result.map(|_| Dynamic::UNIT).map_err(Into::into)
+}
+
+pub(super) fn int(number: u64) -> Dynamic {
+    i64::try_from(number).unwrap_or(i64::MAX).into()
+}
+
+fn entries(call: &Call<'_>) -> Result<Entries, Raise> {
+    match call.receiver.as_ref().and_then(|value| value.clone().try_cast::<Entries>()) {
+        Some(entries) => Ok(entries),
+        None => usage(format!("`{}` is a method of entries", call.name), "call it as `l.entries().…`"),
+    }
+}
+
+fn add(call: &Call<'_>) -> Outcome {
+    let layer: Layer = call.this_layer()?;
+    let options = call.options(&["unpack"])?;
+    let mut how = AddOptions::default();
+    if let Some(value) = options.as_ref().and_then(|map| map.get("unpack")) {
+        how.unpack = value
+            .as_bool()
+            .or_else(|_| usage("the option `unpack` is true or false", "`#{ unpack: false }`"))?;
+    }
+    let at = match call.len() {
+        1 => Vec::new(),
+        2 if options.is_some() => Vec::new(),
+        _ => call.bytes(1)?,
+    };
+    done(layer.add(&call.host_path(0)?, &at, how))
+}

@@ -1,0 +1,27 @@
+//! The table: every command and property, family by family.
+
+mod checks;
+mod committing;
+mod control;
+mod files;
+mod layers;
+mod mounts;
+mod seeing;
+
+use super::command::{Command, Property};
+
+pub(super) use control::register_special;
+pub(super) use files::path_value;
+
+/// Every command, in the order of `help()`.
+pub fn all() -> impl Iterator<Item = &'static Command> {
+    [layers::COMMANDS, mounts::COMMANDS, files::COMMANDS, seeing::COMMANDS, committing::COMMANDS]
+        .into_iter()
+        .chain([checks::COMMANDS, control::COMMANDS])
+        .flatten()
+}
+
+/// Every property of layers and mounts.
+pub fn properties() -> impl Iterator<Item = &'static Property> {
+    layers::PROPERTIES.iter().chain(mounts::PROPERTIES)
+}

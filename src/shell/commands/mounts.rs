@@ -1,0 +1,197 @@
+//! Mounting, resuming, unmounting.
+
+use std::path::PathBuf;
+
+use rhai::{Array, Dynamic, Map};
+
+use super::layers::done;
+use crate::driver::DriverKind;
+use crate::shell::command::{
+    Call, Command, Form, Group, Outcome, Property, Raise, Receiver, as_bytes, from_bytes, global, on_mount,
+};
+use crate::workspace::{Mount, MountOptions};
+
+/// A stack in separate arguments or an array, and options.
+const STACK: Form = Form { on: Receiver::None, params: &["stack"], many: true };
+
+/// What is said of every way to mount.
+const MOUNTING: &str = "The stack is a layer, a name, an ID, several of them bottom → top, or an array; one alone stands \
+    for its whole recorded stack. Drafts are sealed. It gets a fresh upper and becomes the current mount.\n\
+    Options: `#{ at: \"/mnt/x\", name: \"web\", read_only: false, volatile: false }`.";
+
+pub(super) const COMMANDS: &[Command] = &[
+    Command {
+        name: "mount",
+        group: Group::Mounts,
+        forms: &[STACK, on_mount(&[])],
+        gives: "a mount",
+        summary: "Mounts a stack by the best driver that works here, and says which and why; on a mount: mounts it again.",
+        details: MOUNTING,
+        example: "layer(\"base\").write(\"/a\", \"1\");\nlet m = mount(\"base\");\nassert_eq(read(\"/a\"), \"1\");",
+        see: &["mount_overlay", "mount_direct", "unmount", "mounts", "doctor"],
+        run: |call| match call.receiver.as_ref().and_then(|value| value.clone().try_cast::<Mount>()) {
+            Some(mount) => Ok(Dynamic::from(call.shell.workspace().use_mount(&mount)?)),
+            None => mount(call, None),
+        },
+    },
+    Command {
+        name: "mount_overlay",
+        group: Group::Mounts,
+        forms: &[STACK],
+        gives: "a mount",
+        summary: "Mounts a stack by the kernel's OverlayFS, with a fresh upper.",
+        details: MOUNTING,
+        example: "layer(\"base\").write(\"/a\", \"1\");\nif doctor().best == \"overlay\" {\n    \
+                  mount_overlay(\"base\");\n    sh(\"cat a\");\n}",
+        see: &["mount", "mount_direct", "command"],
+        run: |call| mount(call, Some(DriverKind::Overlay)),
+    },
+    Command {
+        name: "mount_direct",
+        group: Group::Mounts,
+        forms: &[STACK],
+        gives: "a mount",
+        summary: "Gives the same union without any mount, inside this process: works on every machine.",
+        details: MOUNTING,
+        example: "layer(\"base\").write(\"/a\", \"1\");\nmount_direct(\"base\");\nrm(\"/a\");\nassert(!exists(\"/a\"));",
+        see: &["mount", "mount_overlay"],
+        run: |call| mount(call, Some(DriverKind::Direct)),
+    },
+    Command {
+        name: "unmount",
+        group: Group::Mounts,
+        forms: &[global(&[]), on_mount(&[])],
+        gives: "",
+        summary: "Unmounts; the upper stays in the store.",
+        details: "Refused while a process writes in the mount; who only reads keeps a detached, read-only view.",
+        example: "layer(\"base\").write(\"/a\", \"1\");\nlet m = mount(\"base\");\nunmount();\nassert(!m.mounted);",
+        see: &["mount", "discard", "use_mount"],
+        run: |call| done(call.mount()?.unmount()),
+    },
+    Command {
+        name: "discard",
+        group: Group::Mounts,
+        forms: &[on_mount(&[])],
+        gives: "",
+        summary: "Drops a mount and its upper with all changes in it.",
+        details: "",
+        example: "layer(\"base\").write(\"/a\", \"1\");\nlet m = mount(\"base\");\nwrite(\"/b\", \"2\");\nm.discard();",
+        see: &["unmount", "reset"],
+        run: |call| done(call.mount()?.discard()),
+    },
+    Command {
+        name: "mounts",
+        group: Group::Mounts,
+        forms: &[global(&[])],
+        gives: "an array of mounts",
+        summary: "Lists all mounts, those left by earlier runs too.",
+        details: "",
+        example: "layer(\"base\").write(\"/a\", \"1\");\nmount(\"base\", #{ name: \"web\" });\nassert_eq(mounts()[0].name, \"web\");",
+        see: &["use_mount", "layers"],
+        run: |call| {
+            let mounts = call.shell.workspace().mounts()?;
+            Ok(mounts.into_iter().map(Dynamic::from).collect::<Array>().into())
+        },
+    },
+    Command {
+        name: "use_mount",
+        group: Group::Mounts,
+        forms: &[global(&["mount"])],
+        gives: "the mount",
+        summary: "Makes a mount current, by itself or by name, and mounts it again if it is not mounted.",
+        details: "",
+        example: "layer(\"base\").write(\"/a\", \"1\");\nlet one = mount(\"base\");\nlet two = mount(\"base\");\n\
+                  use_mount(one);\nwrite(\"/b\", \"2\");\nassert(!two.exists(\"/b\"));",
+        see: &["mounts", "mount"],
+        run: |call| {
+            let workspace = call.shell.workspace();
+            let mount = match call.value(0).try_cast::<Mount>() {
+                Some(mount) => mount,
+                None => workspace.mount_named(&call.text(0)?)?,
+            };
+            Ok(Dynamic::from(workspace.use_mount(&mount)?))
+        },
+    },
+    Command {
+        name: "command",
+        group: Group::Mounts,
+        forms: &[on_mount(&[])],
+        gives: "a string",
+        summary: "Gives the `mount -t overlay …` line that would do the same by hand, in the kernel's order.",
+        details: "The kernel lists layers top first. In one option string they may not exceed 4 KiB; `ufs` itself hands \
+                  each directory over by descriptor and has no such limit.",
+        example: "layer(\"base\").write(\"/a\", \"1\");\nassert(mount(\"base\").command().starts_with(\"mount -t overlay\"));",
+        see: &["mount_overlay"],
+        run: |call| Ok(from_bytes(call.mount()?.command()?)),
+    },
+];
+
+pub(super) const PROPERTIES: &[Property] = &[
+    property("name", "Its name.", |call| Ok(call.mount()?.name().into())),
+    property("path", "The merged directory; `()` with `direct` and when it is not mounted.", |call| {
+        Ok(path(call.mount()?.path()))
+    }),
+    property("host_path", "Where another terminal of this user or of root finds the merged directory.", |call| {
+        Ok(path(call.mount()?.host_path()))
+    }),
+    property("work", "The kernel's scratch directory.", |call| Ok(path(call.mount()?.work()))),
+    property("driver", "`overlay`, `fuse` or `direct`.", |call| Ok(call.mount()?.driver().word().into())),
+    property("mounted", "Whether it is mounted now.", |call| Ok(call.mount()?.mounted().into())),
+    property("read_only", "Whether it takes no changes.", |call| Ok(call.mount()?.read_only().into())),
+    property("stack", "Its read-only layers, bottom → top.", |call| {
+        let stack = call.mount()?.stack()?;
+        Ok(stack.layers().iter().cloned().map(Dynamic::from).collect::<Array>().into())
+    }),
+    property("upper", "Its upper as a live layer: `.path`, `.read`, `.ls`, `.stat`, `.entries()`.", |call| {
+        Ok(Dynamic::from(call.mount()?.upper()?))
+    }),
+];
+
+const fn property(
+    name: &'static str,
+    summary: &'static str,
+    get: fn(&Call<'_>) -> Outcome,
+) -> Property {
+    Property { on: Receiver::Mount, name, summary, get }
+}
+
+fn path(path: Option<PathBuf>) -> Dynamic {
+    path.map_or(Dynamic::UNIT, |path| from_bytes(path.into_os_string().into_encoded_bytes()))
+}
+
+fn mount(call: &Call<'_>, driver: Option<DriverKind>) -> Outcome {
+    let map = call.options(&["at", "name", "read_only", "volatile"])?;
+    let items = call.stack_items(map.is_some())?;
+    let options = map.as_ref().map(options).transpose()?.unwrap_or_default();
+    let workspace = call.shell.workspace();
+    let stack = workspace.stack(&items)?;
+    Ok(Dynamic::from(workspace.mount(driver, &stack, &options)?))
+}
+
+fn options(map: &Map) -> Result<MountOptions, Raise> {
+    use std::os::unix::ffi::OsStringExt as _;
+    let mut options = MountOptions::default();
+    for (key, value) in map {
+        let wrong = |wanted: &str| -> Raise {
+            Raise::Usage {
+                message:format!("the option `{key}` is {wanted}"),
+                hint: Some("`help(\"mount\")` shows the options".to_owned()),
+            }
+        };
+        let flag = || value.as_bool().map_err(|_| wrong("true or false"));
+        match key.as_str() {
+            _ if value.is_unit() => {}
+            "at" => match as_bytes(value) {
+                Some(bytes) => options.at = Some(PathBuf::from(std::ffi::OsString::from_vec(bytes))),
+                None => return Err(wrong("a host directory")),
+            },
+            "name" => match value.clone().into_string() {
+                Ok(name) => options.name = Some(name),
+                Err(_) => return Err(wrong("a string")),
+            },
+            "read_only" => options.read_only = flag()?,
+            _ => options.volatile = flag()?,
+        }
+    }
+    Ok(options)
+}

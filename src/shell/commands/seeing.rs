@@ -1,0 +1,127 @@
+//! Views of mounts, stacks and paths.
+
+use std::rc::Rc;
+
+use rhai::Dynamic;
+
+use crate::shell::command::{Call, Command, Group, Outcome, global, on_layer, on_mount};
+use crate::shell::values::{Explanation, Picture, Union, changes, generations};
+use crate::workspace::{Layer, Subject};
+
+/// How many rows `show()` draws at the most; the rest is counted.
+const ROWS: usize = 60;
+/// How many paths `tree()` gives at the most; the rest is counted.
+const PATHS: usize = 1000;
+
+pub(super) const COMMANDS: &[Command] = &[
+    Command {
+        name: "show",
+        group: Group::Seeing,
+        forms: &[global(&[]), global(&["x"]), on_mount(&[]), on_layer(&[])],
+        gives: "",
+        summary: "Prints the current mount as a picture: what each layer does to every path of the union.",
+        details: "On top, one line a layer: role, short ID, message, what it adds, changes and deletes, bytes. Then every \
+                  path and, for each layer, whether it supplies it, is hidden, deletes it or cuts off what lies beneath. \
+                  Many paths are folded, with a count of the rest.\n\
+                  `x` is a mount, a layer, a stack (an array), or any value.",
+        example: "layer(\"base\").write(\"/a\", \"1\");\nmount_direct(\"base\");\nwrite(\"/b\", \"2\");\nshow();",
+        see: &["tree", "diff", "explain", "history"],
+        run: show,
+    },
+    Command {
+        name: "tree",
+        group: Group::Seeing,
+        forms: &[global(&[]), global(&["x"]), global(&["x", "path"]), on_mount(&[]), on_mount(&["path"])],
+        gives: "a tree: `paths`, `left_out`",
+        summary: "Gives the union as a tree, each name in the colour of the layer that supplies it.",
+        details: "`x` is a mount, a layer, a name or an ID, or a stack; `path` the directory to begin at.",
+        example: "layer(\"base\").write(\"/etc/motd\", \"hi\");\nassert_eq(tree(\"base\").paths, [\"/\", \"/etc\", \"/etc/motd\"]);",
+        see: &["show", "ls", "find"],
+        run: |call| {
+            let method = call.receiver.is_some();
+            let subject = if method { Subject::Mount(call.mount()?) } else { call.subject(0)? };
+            let path = call.path_or_root(usize::from(!method))?;
+            Ok(Dynamic::from(Union(Rc::new(call.shell.workspace().tree(&subject, &path, PATHS)?))))
+        },
+    },
+    Command {
+        name: "diff",
+        group: Group::Seeing,
+        forms: &[global(&[]), global(&["a", "b"]), on_mount(&[])],
+        gives: "an array of changes: `path, kind, what, bytes, before, after`",
+        summary: "Tells what the upper changed: `A`dded, `C`hanged, `D`eleted, and how many bytes were copied up.",
+        details: "`kind` is `added`, `changed` or `deleted`; `what` lists `content`, `mode`, `owner`, `xattr`, `time`, \
+                  `type`; `bytes` were copied up.\n`diff(a, b)` compares any two layers, stacks or mounts.",
+        example: "layer(\"base\").write(\"/a\", \"1\");\nmount_direct(\"base\");\nwrite(\"/a\", \"22\");\n\
+                  assert_eq(diff()[0].kind, \"changed\");",
+        see: &["show", "explain", "commit"],
+        run: |call| {
+            let workspace = call.shell.workspace();
+            let report = if call.len() == 2 {
+                workspace.diff(&call.subject(0)?, &call.subject(1)?)?
+            } else {
+                workspace.diff_mount(&call.mount()?)?
+            };
+            Ok(changes(report))
+        },
+    },
+    Command {
+        name: "explain",
+        group: Group::Seeing,
+        forms: &[global(&["path"]), global(&["path", "x"]), on_mount(&["path"])],
+        gives: "an explanation: `path`, `steps`, `shown`",
+        summary: "Tells one path's life, bottom → top, in words: created where, copied up why, hidden by what.",
+        details: "`steps` is an array of maps with `layer`, `what` and `entry`; `shown` a map with `layer` and `entry`, \
+                  or `()` where the union shows nothing.",
+        example: "layer(\"base\").write(\"/a\", \"1\");\nmount_direct(\"base\");\nrm(\"/a\");\n\
+                  assert_eq(explain(\"/a\").steps.len(), 2);",
+        see: &["show", "diff"],
+        run: |call| {
+            let path = call.bytes(0)?;
+            let report = call.shell.workspace().explain(&call.subject(1)?, &path)?;
+            Ok(Dynamic::from(Explanation(Rc::new(report))))
+        },
+    },
+    Command {
+        name: "history",
+        group: Group::Seeing,
+        forms: &[global(&[]), global(&["x"]), on_mount(&[]), on_layer(&[])],
+        gives: "an array: `name, id, message, size, created, chain_id`",
+        summary: "Lists a stack, oldest first: ID, message, size, age.",
+        details: "",
+        example: "layer(\"base\").write(\"/a\", \"1\");\nmount_direct(\"base\");\nassert_eq(history()[0].name, \"base\");",
+        see: &["show", "layers"],
+        run: |call| {
+            let subject = match call.layer() {
+                Some(layer) => Subject::Stack(layer.stack()?),
+                None => call.subject(0)?,
+            };
+            Ok(generations(call.shell.workspace().history(&subject)?))
+        },
+    },
+];
+
+fn show(call: &Call<'_>) -> Outcome {
+    let workspace = call.shell.workspace();
+    let subject = match (call.layer(), call.args.first()) {
+        (Some(layer), _) => Subject::Stack(layer.stack()?),
+        (None, None) => Subject::Mount(call.mount()?),
+        (None, Some(value)) => {
+            let is_stack = value.is::<Layer>()
+                || value.is::<crate::workspace::Mount>()
+                || value.read_lock::<rhai::Array>().is_some_and(|items| is_stack(&items));
+            if !is_stack {
+                call.shell.print(value);
+                return Ok(Dynamic::UNIT);
+            }
+            call.subject(0)?
+        }
+    };
+    let picture = Picture(Rc::new(workspace.show(&subject, ROWS)?));
+    call.shell.print(&Dynamic::from(picture));
+    Ok(Dynamic::UNIT)
+}
+
+fn is_stack(items: &rhai::Array) -> bool {
+    !items.is_empty() && items.iter().all(|item| item.is::<Layer>()) && items.len() > 1
+}

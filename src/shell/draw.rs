@@ -1,0 +1,179 @@
+//! Any value as text for people: our values by their views.
+
+use std::fmt::Write as _;
+
+use rhai::{Array, Blob, Dynamic, Map};
+
+use super::values::{Change, Doctor, Entries, Explanation, Generation, Picture, Stat, Text, Union};
+use crate::view::{self, Style};
+use crate::workspace::{Layer, Mount};
+
+/// How many entries of a layer are drawn at the most; the rest is counted.
+const ENTRIES: usize = 200;
+
+/// A value as it is printed, with its closing newline.
+pub(super) fn value(value: &Dynamic, style: &Style) -> String {
+    if let Some(text) = ours(value, style) {
+        return text;
+    }
+    if let Some(array) = value.read_lock::<Array>()
+        && let Some(text) = array_of_ours(&array, style)
+    {
+        return text;
+    }
+    if let Some(blob) = value.read_lock::<Blob>() {
+        return view::bytes(&blob, style);
+    }
+    if value.is_string() || value.is_char() {
+        return format!("{value}\n");
+    }
+    format!("{}\n", debug(value))
+}
+
+fn ours(value: &Dynamic, style: &Style) -> Option<String> {
+    if let Some(text) = value.read_lock::<Text>() {
+        return Some(text.0.to_string());
+    }
+    if let Some(picture) = value.read_lock::<Picture>() {
+        return Some(view::stack(&picture.0, style));
+    }
+    if let Some(union) = value.read_lock::<Union>() {
+        return Some(view::tree(&union.0, style));
+    }
+    if let Some(explanation) = value.read_lock::<Explanation>() {
+        return Some(view::explain(&explanation.0, style));
+    }
+    if let Some(doctor) = value.read_lock::<Doctor>() {
+        return Some(view::doctor(&doctor.0, style));
+    }
+    if let Some(stat) = value.read_lock::<Stat>() {
+        return Some(view::stat(&stat.0, style));
+    }
+    if let Some(change) = value.read_lock::<Change>() {
+        return Some(changes(&[change.clone()], style));
+    }
+    if let Some(layer) = value.read_lock::<Layer>() {
+        return Some(match layer.report() {
+            Ok(report) => view::layers(&[report], style),
+            Err(error) => format!("{} ({error})\n", debug(value)),
+        });
+    }
+    if let Some(mount) = value.read_lock::<Mount>() {
+        return Some(match mount.report() {
+            Ok(report) => view::mounts(&[report], style),
+            Err(error) => format!("{} ({error})\n", debug(value)),
+        });
+    }
+    if let Some(entries) = value.read_lock::<Entries>() {
+        let mut lines = String::new();
+        let mut all = entries.clone();
+        for map in all.by_ref().take(ENTRIES) {
+            let text = |key: &str| map.get(key).map_or_else(String::new, |value| debug_plain(value));
+            let path = view::escape::prose(&text("path"), style);
+            let _ = writeln!(lines, "{:<8} {:<4} {:>12}  {path}", text("kind"), text("mode"), text("size"));
+        }
+        let rest = all.count();
+        if rest > 0 {
+            let _ = writeln!(lines, "{rest} more: `for e in l.entries() {{ … }}` goes through all");
+        }
+        return Some(lines);
+    }
+    if let Some(generation) = value.read_lock::<Generation>() {
+        return Some(generations(&[generation.clone()], style));
+    }
+    None
+}
+
+/// An array whose items are all of one kind of ours is a table.
+fn array_of_ours(array: &Array, style: &Style) -> Option<String> {
+    fn all<T: Clone + 'static>(array: &Array) -> Option<Vec<T>> {
+        array.iter().map(|item| item.clone().try_cast::<T>()).collect()
+    }
+    if array.is_empty() {
+        return None;
+    }
+    if let Some(found) = all::<Change>(array) {
+        return Some(changes(&found, style));
+    }
+    if let Some(found) = all::<Generation>(array) {
+        return Some(generations(&found, style));
+    }
+    if let Some(found) = all::<Layer>(array) {
+        let reports = found.iter().map(Layer::report).collect::<Result<Vec<_>, _>>().ok()?;
+        return Some(view::layers(&reports, style));
+    }
+    if let Some(found) = all::<Mount>(array) {
+        let reports = found.iter().map(Mount::report).collect::<Result<Vec<_>, _>>().ok()?;
+        return Some(view::mounts(&reports, style));
+    }
+    None
+}
+
+fn changes(found: &[Change], style: &Style) -> String {
+    let Some(first) = found.first() else { return String::new() };
+    let picked = found.iter().filter_map(|change| change.difference().cloned()).collect();
+    let report = crate::workspace::DiffReport {
+        before: first.report.before.clone(),
+        after: first.report.after.clone(),
+        changes: picked,
+    };
+    view::diff(&report, style)
+}
+
+fn generations(found: &[Generation], style: &Style) -> String {
+    let Some(first) = found.first() else { return String::new() };
+    let picked = found.iter().filter_map(|generation| generation.item().cloned()).collect();
+    let report = crate::workspace::HistoryReport {
+        title: first.report.title.clone(),
+        now: first.report.now,
+        items: picked,
+    };
+    view::history(&report, style)
+}
+
+fn debug_plain(value: &Dynamic) -> String {
+    match value.as_immutable_string_ref() {
+        Ok(text) => text.to_string(),
+        Err(_) if value.is_unit() => String::new(),
+        Err(_) => debug(value),
+    }
+}
+
+/// A value as it would be written in a script, as far as that is possible.
+pub(super) fn debug(value: &Dynamic) -> String {
+    if let Some(layer) = value.read_lock::<Layer>() {
+        return format!("layer({:?})", layer.title());
+    }
+    if let Some(mount) = value.read_lock::<Mount>() {
+        return format!("mount {:?}", mount.name());
+    }
+    if let Some(change) = value.read_lock::<Change>() {
+        return debug(&Dynamic::from_map(change.map()));
+    }
+    if let Some(generation) = value.read_lock::<Generation>() {
+        return debug(&Dynamic::from_map(generation.map()));
+    }
+    if let Some(stat) = value.read_lock::<Stat>() {
+        return debug(&Dynamic::from_map(stat.map()));
+    }
+    if let Some(text) = value.read_lock::<Text>() {
+        return format!("{:?}", text.0);
+    }
+    if let Some(array) = value.read_lock::<Array>() {
+        let items: Vec<String> = array.iter().map(debug).collect();
+        return format!("[{}]", items.join(", "));
+    }
+    if let Some(map) = value.read_lock::<Map>() {
+        let items: Vec<String> = map.iter().map(|(key, value)| format!("{key}: {}", debug(value))).collect();
+        return if items.is_empty() { "#{}".to_owned() } else { format!("#{{ {} }}", items.join(", ")) };
+    }
+    if value.is_unit() {
+        return "()".to_owned();
+    }
+    match value.type_name() {
+        name if name.starts_with("ufs::") => {
+            format!("<{}>", name.rsplit("::").next().unwrap_or(name).to_lowercase())
+        }
+        _ => format!("{value:?}"),
+    }
+}

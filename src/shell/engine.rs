@@ -1,0 +1,105 @@
+//! The Rhai engine, fed from the table of commands.
+
+use std::any::TypeId;
+
+use rhai::module_resolvers::FileModuleResolver;
+use rhai::{Dynamic, Engine, EvalAltResult, FuncArgs as _, NativeCallContext, OptimizationLevel};
+
+use super::command::{Call, Command, Form, Property, Receiver};
+use super::state::Shell;
+use super::{commands, errors, values};
+use crate::sys::signals;
+
+/// Nested function calls; each takes a few hundred bytes of stack in Rhai, kilobytes of it in a debug build.
+const CALL_DEPTH: usize = 64;
+/// Nested expressions in a script and in a function.
+const EXPRESSION_DEPTH: (usize, usize) = (128, 64);
+/// The most layers in separate arguments; more go into an array.
+const MOST_ARGUMENTS: usize = 15;
+
+/// Builds the engine.
+pub(super) fn build(shell: &Shell) -> Engine {
+    let mut engine = Engine::new();
+    engine.set_max_call_levels(CALL_DEPTH);
+    engine.set_max_expr_depths(EXPRESSION_DEPTH.0, EXPRESSION_DEPTH.1);
+    engine.set_optimization_level(OptimizationLevel::Simple);
+    engine.on_progress(|_| signals::interrupted().then(errors::interrupt_token));
+    let debug = shell.clone();
+    engine.on_debug(move |text, source, position| {
+        let place = source.map_or_else(String::new, |source| format!("{source}:"));
+        debug.tell(&format!("{place}{position:?}: {text}"));
+    });
+    values::register(&mut engine, shell);
+    commands::register_special(&mut engine, shell);
+    for command in commands::all() {
+        register(&mut engine, shell, command);
+    }
+    for property in commands::properties() {
+        register_property(&mut engine, shell, property);
+    }
+    engine
+}
+
+/// Lets `import` find modules beside a script.
+pub(super) fn import_from(engine: &mut Engine, dir: &std::path::Path) {
+    engine.set_module_resolver(FileModuleResolver::new_with_path(dir));
+}
+
+fn register(engine: &mut Engine, shell: &Shell, command: &'static Command) {
+    for form in command.forms {
+        let most = if form.many { MOST_ARGUMENTS.max(form.params.len()) } else { form.params.len() };
+        // with options behind the stack one argument more
+        let most = if form.many { most + 1 } else { most };
+        for count in form.params.len()..=most {
+            register_form(engine, shell, command, form, count);
+        }
+    }
+}
+
+fn register_form(
+    engine: &mut Engine,
+    shell: &Shell,
+    command: &'static Command,
+    form: &Form,
+    count: usize,
+) {
+    let mut types: Vec<TypeId> = form.on.type_id().into_iter().collect();
+    types.extend(std::iter::repeat_n(TypeId::of::<Dynamic>(), count));
+    let shell = shell.clone();
+    let has_receiver = form.on != Receiver::None;
+    engine.register_raw_fn(command.name, types, move |context, args| {
+        call(&shell, &context, command.name, command.run, has_receiver, args)
+    });
+}
+
+fn register_property(engine: &mut Engine, shell: &Shell, property: &'static Property) {
+    let Some(receiver) = property.on.type_id() else { return };
+    let shell = shell.clone();
+    engine.register_raw_fn(format!("get${}", property.name), [receiver], move |context, args| {
+        call(&shell, &context, property.name, property.get, true, args)
+    });
+}
+
+fn call(
+    shell: &Shell,
+    context: &NativeCallContext<'_>,
+    name: &'static str,
+    run: fn(&Call<'_>) -> super::command::Outcome,
+    has_receiver: bool,
+    args: &mut [&mut Dynamic],
+) -> Result<Dynamic, Box<EvalAltResult>> {
+    let mut values = args.iter().map(|arg| arg.flatten_clone());
+    let receiver = if has_receiver { values.next() } else { None };
+    let call = Call { name, shell, context, receiver, args: values.collect() };
+    let outcome = run(&call).map_err(|raise| raise.into_rhai(context.call_position()));
+    shell.tell_notes();
+    outcome
+}
+
+/// Whether two values are equal, by the script's own `==`.
+pub(super) fn equal(context: &NativeCallContext<'_>, a: &Dynamic, b: &Dynamic) -> Result<bool, Box<EvalAltResult>> {
+    let mut values = rhai::StaticVec::new_const();
+    (a.clone(), b.clone()).parse(&mut values);
+    let mut refs: Vec<&mut Dynamic> = values.iter_mut().collect();
+    Ok(context.call_native_fn_raw("==", false, &mut refs)?.as_bool().unwrap_or(false))
+}

@@ -1,0 +1,143 @@
+//! Errors as scripts see them: maps with `kind, message, path, layer, errno, hint`.
+
+use rhai::{Dynamic, EvalAltResult, Map, Position};
+
+use super::command::from_bytes;
+use crate::workspace::{Error, Layer, Mount};
+
+/// How a script was asked to end: by `exit`, or by a signal.
+#[derive(Clone, Debug)]
+pub(super) enum Ending {
+    /// `exit(code)`, with what is to be told on stderr.
+    Exit { code: u8, said: Option<String> },
+    /// Ctrl-C or a signal.
+    Interrupted,
+}
+
+fn map(kind: &str, message: String, hint: Option<String>) -> Map {
+    let mut map = Map::new();
+    map.insert("kind".into(), kind.into());
+    map.insert("message".into(), message.into());
+    map.insert("path".into(), Dynamic::UNIT);
+    map.insert("layer".into(), Dynamic::UNIT);
+    map.insert("errno".into(), Dynamic::UNIT);
+    map.insert("hint".into(), hint.map_or(Dynamic::UNIT, Into::into));
+    map
+}
+
+fn raise(map: Map, position: Position) -> Box<EvalAltResult> {
+    Box::new(EvalAltResult::ErrorRuntime(map.into(), position))
+}
+
+/// The façade's error.
+pub(super) fn from_workspace(error: &Error, position: Position) -> Box<EvalAltResult> {
+    let mut message = error.to_string();
+    let mut cause = std::error::Error::source(error);
+    while let Some(inner) = cause {
+        let text = inner.to_string();
+        if !message.contains(&text) {
+            message = format!("{message}: {text}");
+        }
+        cause = inner.source();
+    }
+    let mut map = map(error.kind(), message, error.hint());
+    map.insert("path".into(), error.path().map_or(Dynamic::UNIT, from_bytes));
+    map.insert("layer".into(), error.layer().map_or(Dynamic::UNIT, Into::into));
+    map.insert("errno".into(), error.errno().map_or(Dynamic::UNIT, Into::into));
+    map.insert("exit_code".into(), i64::from(error.exit_code()).into());
+    raise(map, position)
+}
+
+/// A wrong call.
+pub(super) fn usage(message: String, hint: Option<String>, position: Position) -> Box<EvalAltResult> {
+    raise(map("invalid_argument", message, hint), position)
+}
+
+/// A failed assertion.
+pub(super) fn assertion(message: String, position: Position) -> Box<EvalAltResult> {
+    raise(map("assertion", message, None), position)
+}
+
+/// What `on_progress` ends a script with.
+pub(super) fn interrupt_token() -> Dynamic {
+    Dynamic::from(Ending::Interrupted)
+}
+
+/// Ctrl-C in a native function: no `try` catches it.
+pub(super) fn interrupted(position: Position) -> Box<EvalAltResult> {
+    Box::new(EvalAltResult::ErrorTerminated(interrupt_token(), position))
+}
+
+/// The end that a script asked for: no `try` catches it.
+pub(super) fn exit(value: Dynamic, position: Position) -> Box<EvalAltResult> {
+    let ending = if value.is_unit() {
+        Ending::Exit { code: 0, said: None }
+    } else if let Ok(code) = value.as_int() {
+        // as every program's: the low eight bits
+        Ending::Exit { code: code.rem_euclid(256) as u8, said: None }
+    } else {
+        Ending::Exit { code: 1, said: Some(super::draw::debug(&value).trim_matches('"').to_owned()) }
+    };
+    Box::new(EvalAltResult::ErrorTerminated(Dynamic::from(ending), position))
+}
+
+/// The end that an error stands for, if it is one; looks through function calls.
+pub(super) fn ending(error: &EvalAltResult) -> Option<Ending> {
+    match error {
+        EvalAltResult::ErrorTerminated(token, _) => {
+            Some(token.clone().try_cast::<Ending>().unwrap_or(Ending::Interrupted))
+        }
+        EvalAltResult::ErrorInFunctionCall(_, _, inner, _) | EvalAltResult::ErrorInModule(_, inner, _) => {
+            ending(inner)
+        }
+        _ => None,
+    }
+}
+
+/// The kind of anything that `catch` can give.
+pub(super) fn kind_of(error: &Dynamic) -> String {
+    let Some(map) = error.read_lock::<Map>() else { return "thrown".to_owned() };
+    let text = |key: &str| map.get(key).and_then(|value| value.clone().into_string().ok());
+    if let Some(kind) = text("kind") {
+        return kind;
+    }
+    // Rhai's own errors are maps with the variant's name in `error`
+    match text("error").as_deref() {
+        Some("ErrorFunctionNotFound") => "unknown_function".to_owned(),
+        Some("ErrorVariableNotFound") => "unknown_variable".to_owned(),
+        Some("ErrorArithmetic") => "arithmetic".to_owned(),
+        Some("ErrorMismatchDataType" | "ErrorMismatchOutputType") => "invalid_argument".to_owned(),
+        Some("ErrorArrayBounds" | "ErrorStringBounds" | "ErrorIndexNotFound") => "out_of_bounds".to_owned(),
+        Some(name) => name.strip_prefix("Error").unwrap_or(name).to_lowercase(),
+        None => "thrown".to_owned(),
+    }
+}
+
+/// A value's type in a word.
+pub(super) fn type_word(value: &Dynamic) -> &'static str {
+    if value.is::<Layer>() {
+        return "a layer";
+    }
+    if value.is::<Mount>() {
+        return "a mount";
+    }
+    match value.type_name() {
+        "()" => "()",
+        "bool" => "a bool",
+        "i64" => "an integer",
+        "f64" => "a float",
+        "char" => "a character",
+        "string" => "a string",
+        "array" => "an array",
+        "blob" => "a blob",
+        "map" => "a map",
+        _ => "another value",
+    }
+}
+
+/// The word that is nearest to what was typed, if it is near enough to be meant.
+pub(super) fn nearest<'a>(text: &str, words: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    let distance = |word: &str| strsim::damerau_levenshtein(&text.to_lowercase(), &word.to_lowercase());
+    let best = words.min_by_key(|word| distance(word))?;
+    (distance(best) <= 1 + text.len() / 4).then_some(best)
+}

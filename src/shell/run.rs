@@ -1,0 +1,225 @@
+//! Runs a script, a piece of code, a pipe, or the prompt, and gives the exit code.
+
+use std::io::{self, IsTerminal as _, Read as _};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+
+use rhai::{AST, Dynamic, Engine, EvalAltResult, ImmutableString, Scope};
+
+use super::errors::{self, Ending};
+use super::render::{self, Definitions, Text};
+use super::state::{Shell, Voice};
+use super::{commands, engine, prompt};
+use crate::sys::signals::{self, Pending};
+use crate::view::Style;
+use crate::workspace::{Options, Progress, Workspace};
+
+/// The script failed.
+pub(super) const FAILED: u8 = 1;
+/// Wrong usage, or a parse error.
+pub(super) const USAGE: u8 = 2;
+
+/// Where the code comes from.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Source {
+    /// A script file.
+    File(PathBuf),
+    /// Code on the command line.
+    Code(String),
+    /// Standard input: a prompt if it is a terminal, else the whole of it as one script.
+    Stdin,
+    /// The report of `ufs doctor`.
+    Doctor,
+}
+
+/// How the shell runs.
+pub struct Settings {
+    /// Where the code comes from.
+    pub source: Source,
+    /// The script's arguments.
+    pub args: Vec<String>,
+    /// How stdout is styled.
+    pub out: Style,
+    /// How stderr is styled.
+    pub err: Style,
+    /// Whether values are printed as JSON.
+    pub json: bool,
+    /// Whether talk on stderr is left out.
+    pub quiet: bool,
+    /// The file of the prompt's history.
+    pub history: Option<PathBuf>,
+    /// How the workspace is opened.
+    pub workspace: Options,
+}
+
+/// Runs the shell to its end; gives the exit code. Nothing of ours stays mounted.
+pub fn run(settings: Settings) -> u8 {
+    let Settings { source, args, out, err, json, quiet, history, workspace } = settings;
+    let progress: Rc<dyn Progress> = Rc::new(crate::workspace::Quiet);
+    let workspace = match Workspace::open(workspace, progress) {
+        Ok(workspace) => workspace,
+        Err(error) => {
+            let text = crate::view::error(&error.to_string(), error.hint().as_deref(), &err);
+            eprint_raw(&text);
+            return error.exit_code();
+        }
+    };
+    let shell = Shell::new(workspace.clone(), Voice { out, err, json, quiet, args });
+    shell.tell_notes();
+    let ended = catch_unwind(AssertUnwindSafe(|| match source {
+        Source::File(path) => run_file(&shell, &path),
+        Source::Code(code) => run_text(&shell, "-e", code, true, None),
+        Source::Doctor => run_text(&shell, "doctor", "doctor()".to_owned(), true, None),
+        Source::Stdin if io::stdin().is_terminal() => prompt::run(&shell, history),
+        Source::Stdin => run_stdin(&shell),
+    }));
+    // whatever came, what we mounted goes
+    for line in workspace.close() {
+        shell.tell(&line);
+    }
+    match (ended, signals::pending()) {
+        // a panic has told its message already
+        (Err(_), _) => 101,
+        (Ok(_), Some(Pending::End(signal))) => u8::try_from(128 + signal).unwrap_or(FAILED),
+        (Ok(code), _) => code,
+    }
+}
+
+fn eprint_raw(text: &str) {
+    use io::Write as _;
+    if let Err(error) = io::stderr().lock().write_all(text.as_bytes()) {
+        log::debug!("stderr: {error}");
+    }
+}
+
+fn run_file(shell: &Shell, path: &Path) -> u8 {
+    let text = match std::fs::read_to_string(path) {
+        Ok(text) => text,
+        Err(error) => {
+            let message = format!("cannot read the script `{}`: {error}", path.display());
+            shell.write_err(crate::view::error(&message, None, shell.err_style()).as_bytes());
+            return USAGE;
+        }
+    };
+    let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    run_text(shell, &path.display().to_string(), text, false, Some(dir))
+}
+
+fn run_stdin(shell: &Shell) -> u8 {
+    let mut bytes = Vec::new();
+    if let Err(error) = io::stdin().lock().read_to_end(&mut bytes) {
+        let message = format!("cannot read standard input: {error}");
+        shell.write_err(crate::view::error(&message, None, shell.err_style()).as_bytes());
+        return FAILED;
+    }
+    match String::from_utf8(bytes) {
+        Ok(text) => run_text(shell, "stdin", text, true, None),
+        Err(_) => {
+            shell.write_err(
+                crate::view::error("standard input is not UTF-8 text", None, shell.err_style()).as_bytes(),
+            );
+            USAGE
+        }
+    }
+}
+
+/// Parses a whole text, then runs it; prints the last value if asked to.
+fn run_text(shell: &Shell, name: &str, text: String, print_last: bool, modules: Option<&Path>) -> u8 {
+    let mut engine = engine::build(shell);
+    if let Some(dir) = modules {
+        engine::import_from(&mut engine, dir);
+    }
+    let text = without_shebang(text);
+    let text = Text { name: name.into(), source: text.into() };
+    let ast = match engine.compile(&*text.source) {
+        Ok(ast) => ast,
+        Err(error) => {
+            shell.write_err(render::parse(&error, &text, shell.err_style()).as_bytes());
+            return USAGE;
+        }
+    };
+    match engine.eval_ast_with_scope::<Dynamic>(&mut Scope::new(), &ast) {
+        Ok(value) => {
+            if print_last && !value.is_unit() {
+                shell.print(&value);
+            }
+            0
+        }
+        Err(error) => report(shell, &engine, &error, &text, &Definitions::new()),
+    }
+}
+
+/// The `#!` line becomes a comment, so that line numbers stay.
+fn without_shebang(text: String) -> String {
+    if text.starts_with("#!") && !text.starts_with("#![") { format!("//{}", &text[2..]) } else { text }
+}
+
+/// Tells how a script ended; gives its exit code.
+pub(super) fn report(
+    shell: &Shell,
+    engine: &Engine,
+    error: &EvalAltResult,
+    text: &Text,
+    definitions: &Definitions,
+) -> u8 {
+    if shell.pipe_closed() {
+        return 0;
+    }
+    match errors::ending(error) {
+        Some(Ending::Exit { code, said }) => {
+            if let Some(said) = said {
+                shell.write_err(format!("{}\n", crate::view::escape::prose(&said, shell.err_style())).as_bytes());
+            }
+            return code;
+        }
+        Some(Ending::Interrupted) => {
+            shell.write_err(crate::view::error("interrupted", None, shell.err_style()).as_bytes());
+            return 130;
+        }
+        None => {}
+    }
+    let functions = known_functions(engine);
+    let names: Vec<&str> = functions.iter().map(ImmutableString::as_str).collect();
+    shell.write_err(render::runtime(error, text, definitions, &names, shell.err_style()).as_bytes());
+    exit_code(error)
+}
+
+/// The names of all functions, ours and Rhai's.
+fn known_functions(engine: &Engine) -> Vec<ImmutableString> {
+    let mut names: Vec<ImmutableString> = engine.collect_fn_metadata(
+        None,
+        |info| {
+            let name = &info.metadata.name;
+            name.starts_with(|c: char| c.is_alphabetic()).then(|| name.as_str().into())
+        },
+        true,
+    );
+    names.extend(commands().map(|command| command.name.into()));
+    names.sort();
+    names.dedup();
+    names
+}
+
+/// The code that an uncaught error ends the program with.
+fn exit_code(error: &EvalAltResult) -> u8 {
+    match error {
+        EvalAltResult::ErrorRuntime(value, _) => value
+            .read_lock::<rhai::Map>()
+            .and_then(|map| map.get("exit_code").and_then(|code| code.as_int().ok()))
+            .and_then(|code| u8::try_from(code).ok())
+            .unwrap_or(FAILED),
+        EvalAltResult::ErrorInFunctionCall(_, _, inner, _) | EvalAltResult::ErrorInModule(_, inner, _) => {
+            exit_code(inner)
+        }
+        EvalAltResult::ErrorParsing(..) => USAGE,
+        _ => FAILED,
+    }
+}
+
+/// The functions that a text defined, for errors inside them.
+pub(super) fn remember_definitions(definitions: &mut Definitions, ast: &AST, text: &Text) {
+    for function in ast.iter_functions() {
+        definitions.insert(function.name.to_owned(), text.clone());
+    }
+}

@@ -1,0 +1,123 @@
+//! What all commands share: the workspace, how to print, the script's arguments, the wish to end.
+
+use std::cell::{Cell, RefCell};
+use std::io::{self, Write as _};
+use std::rc::Rc;
+
+use rhai::Dynamic;
+
+use super::{draw, json};
+use crate::view::{self, Style};
+use crate::workspace::Workspace;
+
+/// A cheap handle on what all commands share.
+#[derive(Clone)]
+pub(super) struct Shell(Rc<Inner>);
+
+struct Inner {
+    workspace: Workspace,
+    out: Style,
+    err: Style,
+    json: bool,
+    quiet: bool,
+    args: Vec<String>,
+    history: RefCell<Vec<String>>,
+    pipe_closed: Cell<bool>,
+}
+
+/// How a shell prints and what it was given.
+pub(super) struct Voice {
+    pub(super) out: Style,
+    pub(super) err: Style,
+    pub(super) json: bool,
+    pub(super) quiet: bool,
+    pub(super) args: Vec<String>,
+}
+
+impl Shell {
+    pub(super) fn new(workspace: Workspace, voice: Voice) -> Self {
+        let Voice { out, err, json, quiet, args } = voice;
+        Self(Rc::new(Inner {
+            workspace,
+            out,
+            err,
+            json,
+            quiet,
+            args,
+            history: RefCell::default(),
+            pipe_closed: Cell::new(false),
+        }))
+    }
+
+    pub(super) fn workspace(&self) -> &Workspace {
+        &self.0.workspace
+    }
+
+    pub(super) fn style(&self) -> &Style {
+        &self.0.out
+    }
+
+    pub(super) fn err_style(&self) -> &Style {
+        &self.0.err
+    }
+
+    pub(super) fn is_json(&self) -> bool {
+        self.0.json
+    }
+
+    pub(super) fn args(&self) -> &[String] {
+        &self.0.args
+    }
+
+    /// Remembers a line that worked.
+    pub(super) fn remember(&self, line: &str) {
+        self.0.history.borrow_mut().push(line.to_owned());
+    }
+
+    /// Whether the reader of our output has gone, so that there is nobody to go on for.
+    pub(super) fn pipe_closed(&self) -> bool {
+        self.0.pipe_closed.get()
+    }
+
+    /// Prints a value: its view, or one line of JSON.
+    pub(super) fn print(&self, value: &Dynamic) {
+        self.write_out(self.text_of(value).as_bytes());
+    }
+
+    /// What [`Shell::print`] prints, with its closing newline.
+    pub(super) fn text_of(&self, value: &Dynamic) -> String {
+        if self.0.json { format!("{}\n", json::of(value)) } else { draw::value(value, &self.0.out) }
+    }
+
+    /// Writes to stdout as it is.
+    pub(super) fn write_out(&self, bytes: &[u8]) {
+        let mut out = io::stdout().lock();
+        if let Err(error) = out.write_all(bytes).and_then(|()| out.flush())
+            && error.kind() == io::ErrorKind::BrokenPipe
+        {
+            self.0.pipe_closed.set(true);
+        }
+    }
+
+    /// Writes to stderr as it is; where that fails, nobody can be told.
+    pub(super) fn write_err(&self, bytes: &[u8]) {
+        let mut err = io::stderr().lock();
+        if let Err(error) = err.write_all(bytes) {
+            log::debug!("stderr: {error}");
+        }
+    }
+
+    /// Tells what the workspace has to say beside the answers.
+    pub(super) fn tell_notes(&self) {
+        for note in self.0.workspace.notes() {
+            self.tell(&note);
+        }
+    }
+
+    /// One line of talk on stderr, unless that is turned off.
+    pub(super) fn tell(&self, note: &str) {
+        if !self.0.quiet {
+            self.write_err(format!("{}\n", view::escape::prose(note, &self.0.err)).as_bytes());
+        }
+    }
+}

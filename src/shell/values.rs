@@ -1,0 +1,449 @@
+//! Our values in Rhai: reports and their parts, with properties, equality and a drawn form.
+
+use std::rc::Rc;
+
+use rhai::{Array, Dynamic, Engine, FLOAT, Map};
+
+use super::command::from_bytes;
+use super::commands::path_value;
+use super::state::Shell;
+use super::{draw, json};
+use crate::driver;
+use crate::model::{Change as LayerChange, Changeset, DiffId, Entry, LayerPath, Node, Timestamp};
+use crate::overlay::{DiffKind, Difference, StepKind};
+use crate::workspace::{
+    DiffReport, DoctorReport, ExplainReport, HistoryItem, HistoryReport, Layer, Mount, StackReport, TreeReport,
+};
+
+/// A text that is printed as it is.
+#[derive(Clone)]
+pub(super) struct Text(pub(super) Rc<str>);
+
+/// The picture of a stack.
+#[derive(Clone)]
+pub(super) struct Picture(pub(super) Rc<StackReport>);
+
+/// A union as a tree.
+#[derive(Clone)]
+pub(super) struct Union(pub(super) Rc<TreeReport>);
+
+/// One path's life.
+#[derive(Clone)]
+pub(super) struct Explanation(pub(super) Rc<ExplainReport>);
+
+/// What the machine allows.
+#[derive(Clone)]
+pub(super) struct Doctor(pub(super) Rc<DoctorReport>);
+
+/// One difference, with the report that it stands in.
+#[derive(Clone)]
+pub(super) struct Change {
+    pub(super) report: Rc<DiffReport>,
+    pub(super) index: usize,
+}
+
+/// One layer of a history, with the report that it stands in.
+#[derive(Clone)]
+pub(super) struct Generation {
+    pub(super) report: Rc<HistoryReport>,
+    pub(super) index: usize,
+}
+
+/// A file's attributes.
+#[derive(Clone)]
+pub(super) struct Stat(pub(super) Rc<driver::Stat>);
+
+/// A layer's changes, gone through lazily.
+#[derive(Clone)]
+pub(super) struct Entries {
+    changes: Rc<Changeset>,
+    last: Option<LayerPath>,
+}
+
+impl Stat {
+    pub(super) fn new(stat: driver::Stat) -> Self {
+        Self(Rc::new(stat))
+    }
+}
+
+impl Change {
+    pub(super) fn difference(&self) -> Option<&Difference> {
+        self.report.changes.get(self.index)
+    }
+}
+
+impl Generation {
+    pub(super) fn item(&self) -> Option<&HistoryItem> {
+        self.report.items.get(self.index)
+    }
+}
+
+impl Entries {
+    pub(super) fn new(changes: Rc<Changeset>) -> Self {
+        Self { changes, last: None }
+    }
+}
+
+impl Iterator for Entries {
+    type Item = Map;
+
+    fn next(&mut self) -> Option<Map> {
+        let start = self.last.clone().unwrap_or_default();
+        // the root is a directory of every layer and no change
+        let (path, change) = self.changes.beyond(&start).find(|(path, _)| !path.is_root())?;
+        let map = entry_line(path, change);
+        self.last = Some(path.clone());
+        Some(map)
+    }
+}
+
+/// All differences as an array that scripts decide on.
+pub(super) fn changes(report: DiffReport) -> Dynamic {
+    let report = Rc::new(report);
+    let all = (0..report.changes.len()).map(|index| Dynamic::from(Change { report: report.clone(), index }));
+    all.collect::<Array>().into()
+}
+
+/// All layers of a history as an array.
+pub(super) fn generations(report: HistoryReport) -> Dynamic {
+    let report = Rc::new(report);
+    let all = (0..report.items.len()).map(|index| Dynamic::from(Generation { report: report.clone(), index }));
+    all.collect::<Array>().into()
+}
+
+pub(super) fn int(number: u64) -> Dynamic {
+    i64::try_from(number).unwrap_or(i64::MAX).into()
+}
+
+/// Seconds since 1970, with their fraction.
+pub(super) fn seconds(time: Timestamp) -> Dynamic {
+    if time.nanos == 0 {
+        return time.secs.into();
+    }
+    #[expect(clippy::cast_precision_loss, reason = "a float has 53 bits: microseconds for the next centuries")]
+    let float = time.secs as FLOAT + FLOAT::from(time.nanos) / 1e9;
+    float.into()
+}
+
+pub(super) fn id_text(id: Option<impl std::fmt::Display>) -> Dynamic {
+    id.map_or(Dynamic::UNIT, |id| id.to_string().into())
+}
+
+fn map_of<const N: usize>(pairs: [(&str, Dynamic); N]) -> Map {
+    pairs.into_iter().map(|(key, value)| (key.into(), value)).collect()
+}
+
+/// A file of a layer as a map.
+pub(super) fn entry(entry: &Entry) -> Map {
+    let target = match &entry.node {
+        Node::Symlink { target } => from_bytes(target.to_vec()),
+        Node::CharDevice(device) | Node::BlockDevice(device) => {
+            format!("{}:{}", device.major, device.minor).into()
+        }
+        _ => Dynamic::UNIT,
+    };
+    let xattrs: Map = entry
+        .meta
+        .xattrs
+        .iter()
+        .map(|(name, value)| (String::from_utf8_lossy(name).as_ref().into(), from_bytes(value.to_vec())))
+        .collect();
+    map_of([
+        ("kind", if entry.is_opaque() { "opaque".into() } else { entry.node.kind().word().into() }),
+        ("size", int(entry.size())),
+        ("mode", entry.meta.mode.to_string().into()),
+        ("uid", i64::from(entry.meta.uid).into()),
+        ("gid", i64::from(entry.meta.gid).into()),
+        ("mtime", seconds(entry.meta.mtime)),
+        ("target", target),
+        ("xattrs", xattrs.into()),
+    ])
+}
+
+fn entry_line(path: &LayerPath, change: &LayerChange) -> Map {
+    let mut map = match change {
+        LayerChange::Put(put) => entry(put),
+        LayerChange::Whiteout => map_of([
+            ("kind", "whiteout".into()),
+            ("size", 0_i64.into()),
+            ("mode", Dynamic::UNIT),
+            ("uid", Dynamic::UNIT),
+            ("gid", Dynamic::UNIT),
+            ("mtime", Dynamic::UNIT),
+            ("target", Dynamic::UNIT),
+            ("xattrs", Map::new().into()),
+        ]),
+    };
+    map.insert("path".into(), path_value(path));
+    map
+}
+
+fn optional(found: Option<&Entry>) -> Dynamic {
+    found.map_or(Dynamic::UNIT, |found| entry(found).into())
+}
+
+impl Change {
+    pub(super) fn map(&self) -> Map {
+        let Some(change) = self.difference() else { return Map::new() };
+        let kind = match change.kind {
+            DiffKind::Added => "added",
+            DiffKind::Changed => "changed",
+            DiffKind::Deleted => "deleted",
+        };
+        let what: Array = change.aspects.iter().map(|aspect| aspect.word().into()).collect();
+        map_of([
+            ("path", path_value(&change.path)),
+            ("kind", kind.into()),
+            ("letter", change.kind.letter().into()),
+            ("what", what.into()),
+            ("bytes", int(change.copied_up)),
+            ("beneath", int(change.beneath)),
+            ("before", optional(change.before.as_ref())),
+            ("after", optional(change.after.as_ref())),
+        ])
+    }
+}
+
+impl Generation {
+    pub(super) fn map(&self) -> Map {
+        let Some(item) = self.item() else { return Map::new() };
+        map_of([
+            ("name", item.label.name.clone().into()),
+            ("id", item.label.id.map_or(Dynamic::UNIT, |id| id.hex().into())),
+            ("message", item.label.message.clone().map_or(Dynamic::UNIT, Into::into)),
+            ("size", int(item.counts.bytes)),
+            ("files", int(item.counts.files)),
+            ("created", item.label.created.map_or(Dynamic::UNIT, seconds)),
+            ("chain_id", id_text(item.chain_id)),
+        ])
+    }
+}
+
+impl Stat {
+    pub(super) fn map(&self) -> Map {
+        let stat = &*self.0;
+        let target = match &stat.node {
+            Node::Symlink { target } => from_bytes(target.to_vec()),
+            Node::CharDevice(device) | Node::BlockDevice(device) => {
+                format!("{}:{}", device.major, device.minor).into()
+            }
+            _ => Dynamic::UNIT,
+        };
+        map_of([
+            ("kind", stat.kind().word().into()),
+            ("size", int(stat.size)),
+            ("mode", stat.mode.to_string().into()),
+            ("uid", i64::from(stat.uid).into()),
+            ("gid", i64::from(stat.gid).into()),
+            ("mtime", seconds(stat.mtime)),
+            ("atime", seconds(stat.atime)),
+            ("ctime", seconds(stat.ctime)),
+            ("nlink", int(stat.nlink)),
+            ("ino", int(stat.ino)),
+            ("blocks", int(stat.blocks)),
+            ("target", target),
+        ])
+    }
+}
+
+impl Union {
+    pub(super) fn map(&self) -> Map {
+        let report = &*self.0;
+        let paths: Array = report.items.iter().map(|item| path_value(&item.path)).collect();
+        let layers: Array = report
+            .items
+            .iter()
+            .map(|item| report.layers.get(item.layer).map_or(Dynamic::UNIT, |label| label.name.clone().into()))
+            .collect();
+        map_of([
+            ("title", report.title.clone().into()),
+            ("paths", paths.into()),
+            ("layers", layers.into()),
+            ("left_out", int(report.left_out)),
+        ])
+    }
+}
+
+impl Explanation {
+    pub(super) fn map(&self) -> Map {
+        let report = &*self.0;
+        let name =
+            |index: usize| report.layers.get(index).map_or(Dynamic::UNIT, |label| label.name.clone().into());
+        let steps: Array = report
+            .life
+            .steps
+            .iter()
+            .map(|step| {
+                let (what, aspects, parent) = match &step.kind {
+                    StepKind::Created => ("created", &[][..], None),
+                    StepKind::Merged { aspects } => ("merged", &aspects[..], None),
+                    StepKind::Replaced { aspects } => ("replaced", &aspects[..], None),
+                    StepKind::MadeOpaque => ("opaque", &[][..], None),
+                    StepKind::Deleted => ("deleted", &[][..], None),
+                    StepKind::DeletedNothing => ("deleted_nothing", &[][..], None),
+                    StepKind::HiddenWithParent { parent } => ("hidden_with_parent", &[][..], Some(parent)),
+                };
+                let aspects: Array = aspects.iter().map(|aspect| aspect.word().into()).collect();
+                Dynamic::from_map(map_of([
+                    ("layer", name(step.layer)),
+                    ("what", what.into()),
+                    ("changed", aspects.into()),
+                    ("parent", parent.map_or(Dynamic::UNIT, path_value)),
+                    ("entry", optional(step.entry.as_ref())),
+                ]))
+            })
+            .collect();
+        let shown = report.life.shown.as_ref().map_or(Dynamic::UNIT, |(layer, found)| {
+            Dynamic::from_map(map_of([("layer", name(*layer)), ("entry", entry(found).into())]))
+        });
+        map_of([("path", path_value(&report.life.path)), ("steps", steps.into()), ("shown", shown)])
+    }
+}
+
+impl Doctor {
+    pub(super) fn map(&self) -> Map {
+        let checks: Array = self
+            .0
+            .checks
+            .iter()
+            .map(|check| {
+                Dynamic::from_map(map_of([
+                    ("what", check.what.clone().into()),
+                    ("ok", check.ok.into()),
+                    ("found", check.found.clone().into()),
+                    ("cure", check.cure.clone().map_or(Dynamic::UNIT, Into::into)),
+                ]))
+            })
+            .collect();
+        let best = self.0.best.as_ref();
+        map_of([
+            ("checks", checks.into()),
+            ("best", best.map_or(Dynamic::UNIT, |(kind, _)| kind.word().into())),
+            ("why", best.map_or(Dynamic::UNIT, |(_, why)| why.clone().into())),
+        ])
+    }
+}
+
+/// The picture's layers and rows, for JSON.
+impl Picture {
+    pub(super) fn map(&self) -> Map {
+        let report = &*self.0;
+        let name = |index: usize| report.layers.get(index).map_or("", |label| &label.name);
+        let rows: Array = report
+            .matrix
+            .rows
+            .iter()
+            .map(|row| {
+                let cells: Map =
+                    row.cells.iter().enumerate().map(|(index, cell)| (name(index).into(), json::cell(*cell).into())).collect();
+                Dynamic::from_map(map_of([
+                    ("path", path_value(&row.path)),
+                    ("kind", row.kind.word().into()),
+                    ("entry", optional(row.entry.as_ref())),
+                    ("layers", cells.into()),
+                    ("folded", row.folded.map_or(Dynamic::UNIT, int)),
+                ]))
+            })
+            .collect();
+        let layers: Array = report
+            .layers
+            .iter()
+            .zip(&report.matrix.layers)
+            .map(|(label, effect)| {
+                Dynamic::from_map(map_of([
+                    ("name", label.name.clone().into()),
+                    ("id", label.id.map_or(Dynamic::UNIT, |id| id.hex().into())),
+                    ("message", label.message.clone().map_or(Dynamic::UNIT, Into::into)),
+                    ("writable", label.writable.into()),
+                    ("added", int(effect.added)),
+                    ("changed", int(effect.changed)),
+                    ("deleted", int(effect.deleted)),
+                    ("size", int(effect.counts.bytes)),
+                ]))
+            })
+            .collect();
+        map_of([
+            ("title", report.title.clone().into()),
+            ("driver", report.driver.map_or(Dynamic::UNIT, |kind| kind.word().into())),
+            ("merged", report.merged.clone().map_or(Dynamic::UNIT, |path| from_bytes(path.into_os_string().into_encoded_bytes()))),
+            ("layers", layers.into()),
+            ("rows", rows.into()),
+            ("left_out", int(report.matrix.left_out)),
+        ])
+    }
+}
+
+/// A layer's properties, for JSON; what cannot be told now is `()`.
+pub(super) fn layer_map(layer: &Layer) -> Map {
+    let diff_id: Option<DiffId> = layer.diff_id().ok().flatten();
+    let stack: Array = layer.stack().map_or_else(
+        |_| Array::new(),
+        |stack| stack.layers().iter().map(|layer| layer.title().into()).collect(),
+    );
+    map_of([
+        ("name", layer.name().map_or(Dynamic::UNIT, Into::into)),
+        ("id", layer.id().map_or(Dynamic::UNIT, |id| id.hex().into())),
+        ("diff_id", id_text(diff_id)),
+        ("chain_id", id_text(layer.chain_id().ok().flatten())),
+        ("stack", stack.into()),
+        ("size", layer.size().map_or(Dynamic::UNIT, int)),
+        ("files", layer.files().map_or(Dynamic::UNIT, int)),
+        ("sealed", layer.sealed().into()),
+        ("created", layer.created().map_or(Dynamic::UNIT, seconds)),
+        ("message", layer.message().map_or(Dynamic::UNIT, Into::into)),
+    ])
+}
+
+/// A mount's properties, for JSON.
+pub(super) fn mount_map(mount: &Mount) -> Map {
+    let path = |path: Option<std::path::PathBuf>| {
+        path.map_or(Dynamic::UNIT, |path| from_bytes(path.into_os_string().into_encoded_bytes()))
+    };
+    let stack: Array = mount.stack().map_or_else(
+        |_| Array::new(),
+        |stack| stack.layers().iter().map(|layer| layer.title().into()).collect(),
+    );
+    map_of([
+        ("name", mount.name().into()),
+        ("driver", mount.driver().word().into()),
+        ("mounted", mount.mounted().into()),
+        ("read_only", mount.read_only().into()),
+        ("path", path(mount.path())),
+        ("host_path", path(mount.host_path())),
+        ("stack", stack.into()),
+    ])
+}
+
+/// Registers the types: names, drawn forms, equality, properties.
+pub(super) fn register(engine: &mut Engine, shell: &Shell) {
+    macro_rules! drawn {
+        ($($kind:ty as $name:literal),*) => {$(
+            engine.register_type_with_name::<$kind>($name);
+            let style = shell.style().clone();
+            engine.register_fn("to_string", move |value: &mut $kind| {
+                draw::value(&Dynamic::from(value.clone()), &style).trim_end().to_owned()
+            });
+            engine.register_fn("to_debug", |value: &mut $kind| draw::debug(&Dynamic::from(value.clone())));
+        )*};
+    }
+    drawn!(Layer as "Layer", Mount as "Mount", Union as "Tree", Explanation as "Explanation", Change as "Change",
+        Generation as "Generation", Stat as "Stat", Doctor as "Doctor", Text as "Text", Entries as "Entries");
+    macro_rules! properties {
+        ($($kind:ty: $($name:literal)*;)*) => {$($(
+            engine.register_get($name, |value: &mut $kind| value.map().remove($name).unwrap_or(Dynamic::UNIT));
+        )*)*};
+    }
+    properties! {
+        Change: "path" "kind" "letter" "what" "bytes" "beneath" "before" "after";
+        Generation: "name" "id" "message" "size" "files" "created" "chain_id";
+        Stat: "kind" "size" "mode" "uid" "gid" "mtime" "atime" "ctime" "nlink" "ino" "blocks" "target";
+        Union: "title" "paths" "layers" "left_out";
+        Explanation: "path" "steps" "shown";
+        Doctor: "checks" "best" "why";
+    }
+    engine.register_fn("==", |a: &mut Layer, b: Layer| *a == b);
+    engine.register_fn("!=", |a: &mut Layer, b: Layer| *a != b);
+    engine.register_fn("==", |a: &mut Mount, b: Mount| *a == b);
+    engine.register_fn("!=", |a: &mut Mount, b: Mount| *a != b);
+    engine.register_iterator::<Entries>();
+}

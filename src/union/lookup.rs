@@ -1,0 +1,270 @@
+//! Finding: what the union shows under a name, and in a directory.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::sync::Arc;
+
+use super::merged::{Merged, Part};
+use super::{Union, marks};
+use crate::model::{Kind, LayerPath, NAME_MAX, Opaque, WhiteoutForm, names};
+use crate::sys::{Dir, Errno, OFlags, RawItem, RawStat, xattr};
+
+/// Where a file lies on the host: a directory held open, and a path beneath it that meets no symlink.
+#[derive(Clone, Debug)]
+pub(super) struct Place {
+    pub(super) dir: Arc<Dir>,
+    pub(super) name: Vec<u8>,
+}
+
+/// What the upper itself holds under a name.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Slot {
+    Empty,
+    Whiteout,
+    Held,
+}
+
+/// A file that the union shows.
+#[derive(Clone, Debug)]
+pub(super) struct Found {
+    /// The topmost file.
+    pub(super) place: Place,
+    /// Its raw attributes.
+    pub(super) stat: RawStat,
+    /// Whether `place` is in the upper.
+    pub(super) in_upper: bool,
+    /// The parts of a directory.
+    pub(super) dir: Option<Arc<Merged>>,
+}
+
+/// The answer to a lookup.
+#[derive(Clone, Debug)]
+pub(super) struct Look {
+    pub(super) slot: Slot,
+    pub(super) found: Option<Found>,
+}
+
+impl Found {
+    pub(super) fn is_dir(&self) -> bool {
+        self.stat.kind == Kind::Dir
+    }
+
+    /// A directory that has lower parts, which cannot move without redirects.
+    pub(super) fn is_bound(&self) -> bool {
+        self.dir.as_ref().is_some_and(|dir| !dir.is_pure_upper())
+    }
+}
+
+/// Splits a path that is not the root into its directory and its last name.
+pub(super) fn split(path: &[u8]) -> (&[u8], &[u8]) {
+    match path.iter().rposition(|&b| b == b'/') {
+        Some(at) => (&path[..at], &path[at + 1..]),
+        None => (b"", path),
+    }
+}
+
+impl Union {
+    /// Looks a name up in a directory.
+    pub(super) fn look(&self, dir: &Merged, name: &[u8]) -> Result<Look, Errno> {
+        if name.len() > NAME_MAX {
+            return Err(Errno::NAMETOOLONG);
+        }
+        let path = dir.path_of(name);
+        let mut slot = Slot::Empty;
+        let mut top: Option<(Place, RawStat)> = None;
+        let mut upper = None;
+        let mut open_below = true;
+        if let Some(up) = dir.upper()
+            && let Some(stat) = present(up.stat(name))?
+        {
+            let by_xattr = self.options.whiteouts == WhiteoutForm::Xattr && dir.upper_marked();
+            if is_whiteout(up, name, &stat, by_xattr)? {
+                return Ok(Look { slot: Slot::Whiteout, found: None });
+            }
+            slot = Slot::Held;
+            let place = Place { dir: Arc::clone(up), name: name.to_vec() };
+            if stat.kind != Kind::Dir {
+                return Ok(Look { slot, found: Some(Found { place, stat, in_upper: true, dir: None }) });
+            }
+            let mark = marks::opaque_mark(up, name)?;
+            open_below = mark != Some(Opaque::Yes);
+            upper = Some((up.reach(name)?, mark == Some(Opaque::Whiteouts)));
+            top = Some((place, stat));
+        }
+        let in_upper = top.is_some();
+        let mut parts = Vec::new();
+        for part in dir.lowers.iter().filter(|_| open_below) {
+            let layer = &self.lowers[part.layer];
+            let Some(stat) = present(layer.stat(&path))? else { continue };
+            if is_whiteout(layer, &path, &stat, part.marked)? {
+                break;
+            }
+            let place = || Place { dir: Arc::clone(layer), name: path.clone() };
+            if stat.kind != Kind::Dir {
+                if top.is_none() {
+                    let found = Found { place: place(), stat, in_upper: false, dir: None };
+                    return Ok(Look { slot, found: Some(found) });
+                }
+                break;
+            }
+            let mark = marks::opaque_mark(layer, &path)?;
+            parts.push(Part { layer: part.layer, marked: mark == Some(Opaque::Whiteouts) });
+            top.get_or_insert_with(|| (place(), stat));
+            if mark == Some(Opaque::Yes) {
+                break;
+            }
+        }
+        let found = top.map(|(place, stat)| {
+            let dir = Some(Arc::new(Merged::new(path.into(), upper, parts)));
+            Found { place, stat, in_upper, dir }
+        });
+        Ok(Look { slot, found })
+    }
+
+    /// Whether a lower layer shows something under a name (which a removal must then hide).
+    pub(super) fn below(&self, dir: &Merged, name: &[u8]) -> Result<bool, Errno> {
+        let path = dir.path_of(name);
+        for part in &dir.lowers {
+            let layer = &self.lowers[part.layer];
+            if let Some(stat) = present(layer.stat(&path))? {
+                return Ok(!is_whiteout(layer, &path, &stat, part.marked)?);
+            }
+        }
+        Ok(false)
+    }
+
+    /// The directory at a path.
+    pub(super) fn dir(&self, path: &[u8]) -> Result<Arc<Merged>, Errno> {
+        if path.is_empty() {
+            return Ok(Arc::clone(&self.root));
+        }
+        if let Some(dir) = self.dirs.get(path) {
+            return Ok(dir);
+        }
+        let mut at = Arc::clone(&self.root);
+        let mut rest = path;
+        for end in path.iter().enumerate().rev().filter(|&(_, &b)| b == b'/').map(|(end, _)| end) {
+            if let Some(dir) = self.dirs.get(&path[..end]) {
+                at = dir;
+                rest = &path[end + 1..];
+                break;
+            }
+        }
+        for name in rest.split(|&b| b == b'/') {
+            let epoch = self.dirs.epoch();
+            let found = self.look(&at, name)?.found.ok_or(Errno::NOENT)?;
+            at = self.dirs.keep(epoch, found.dir.ok_or(Errno::NOTDIR)?);
+        }
+        Ok(at)
+    }
+
+    /// The file at a path.
+    pub(super) fn find(&self, path: &LayerPath) -> Result<Found, Errno> {
+        let bytes = path.as_bytes();
+        if bytes.is_empty() {
+            return self.find_root();
+        }
+        let (dir, name) = split(bytes);
+        self.look(&*self.dir(dir)?, name)?.found.ok_or(Errno::NOENT)
+    }
+
+    fn find_root(&self) -> Result<Found, Errno> {
+        let root = &self.root;
+        let top = root.upper().or(self.lowers.first()).ok_or(Errno::NOENT)?;
+        let place = Place { dir: Arc::clone(top), name: b".".to_vec() };
+        let stat = top.stat(b".")?;
+        Ok(Found { place, stat, in_upper: root.upper().is_some(), dir: Some(Arc::clone(root)) })
+    }
+
+    /// Every name in a directory, in raw byte order; whiteouts are left out.
+    ///
+    /// `kind` is always known; `ino` is the topmost file's.
+    pub fn read_dir(&self, path: &LayerPath) -> Result<Vec<RawItem>, Errno> {
+        let dir = self.find(path)?.dir.ok_or(Errno::NOTDIR)?;
+        Ok(self.list(&dir)?.into_values().flatten().collect())
+    }
+
+    /// Whether the union shows nothing in a directory.
+    pub(super) fn is_empty(&self, dir: &Merged) -> Result<bool, Errno> {
+        Ok(self.list(dir)?.values().all(Option::is_none))
+    }
+
+    /// Every name any part speaks about; `None` where it is deleted.
+    fn list(&self, dir: &Merged) -> Result<BTreeMap<Box<[u8]>, Option<RawItem>>, Errno> {
+        let mut merged = BTreeMap::new();
+        if let Some(up) = dir.upper() {
+            let by_xattr = self.options.whiteouts == WhiteoutForm::Xattr && dir.upper_marked();
+            add_items(&mut merged, up, by_xattr)?;
+        }
+        let path = LayerPath::parse(&dir.path).map_err(|_| Errno::NAMETOOLONG)?;
+        for part in &dir.lowers {
+            add_items(&mut merged, &self.lowers[part.layer].beneath(&path)?, part.marked)?;
+        }
+        Ok(merged)
+    }
+
+    /// The target of a symlink; `EINVAL` for anything else.
+    pub fn read_link(&self, path: &LayerPath) -> Result<Vec<u8>, Errno> {
+        let found = self.find(path)?;
+        if found.stat.kind != Kind::Symlink {
+            return Err(Errno::INVAL);
+        }
+        found.place.dir.read_link(&found.place.name)
+    }
+}
+
+impl Place {
+    /// Opens the file; no symlink is followed.
+    pub(super) fn open(&self, flags: OFlags) -> Result<File, Errno> {
+        let path = LayerPath::parse(&self.name).map_err(|_| Errno::NAMETOOLONG)?;
+        Ok(File::from(self.dir.open_beneath(&path, flags)?))
+    }
+}
+
+/// Adds one part's names beneath those of the parts above it.
+fn add_items(
+    merged: &mut BTreeMap<Box<[u8]>, Option<RawItem>>,
+    dir: &Dir,
+    by_xattr: bool,
+) -> Result<(), Errno> {
+    for mut item in dir.items()? {
+        if merged.contains_key(&item.name) {
+            continue;
+        }
+        // only these types can be whiteouts; for the others the listing's word is enough
+        let asks = match item.kind {
+            None | Some(Kind::CharDevice) => true,
+            Some(Kind::File) => by_xattr,
+            Some(_) => false,
+        };
+        if asks {
+            let Some(stat) = present(dir.stat(&item.name))? else { continue };
+            if is_whiteout(dir, &item.name, &stat, by_xattr)? {
+                merged.insert(item.name, None);
+                continue;
+            }
+            item.kind = Some(stat.kind);
+        }
+        merged.insert(item.name.clone(), Some(item));
+    }
+    Ok(())
+}
+
+/// A missing name is an answer, not an error.
+fn present(stat: Result<RawStat, Errno>) -> Result<Option<RawStat>, Errno> {
+    match stat {
+        Ok(stat) => Ok(Some(stat)),
+        Err(Errno::NOENT | Errno::NAMETOOLONG) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+fn is_whiteout(dir: &Dir, name: &[u8], stat: &RawStat, by_xattr: bool) -> Result<bool, Errno> {
+    if stat.is_whiteout() {
+        return Ok(true);
+    }
+    if !by_xattr || stat.kind != Kind::File || stat.size != 0 {
+        return Ok(false);
+    }
+    Ok(marks::attribute(xattr::get_at(dir, name, names::WHITEOUT))?.is_some())
+}

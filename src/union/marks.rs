@@ -1,0 +1,112 @@
+//! Whiteouts and opaque directories: reading the marks, and putting them into the upper.
+
+use std::sync::Arc;
+
+use super::lookup::{Found, Place};
+use super::merged::Merged;
+use super::Union;
+use crate::model::{Kind, Mode, Opaque, WhiteoutForm, names};
+use crate::sys::{Dir, Errno, RenameFlags, xattr};
+
+/// An attribute that is not there is an answer, not an error.
+pub(super) fn attribute(value: Result<Vec<u8>, Errno>) -> Result<Option<Vec<u8>>, Errno> {
+    match value {
+        Ok(value) => Ok(Some(value)),
+        Err(Errno::NODATA | Errno::OPNOTSUPP) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// The opaque mark of a directory.
+pub(super) fn opaque_mark(dir: &Dir, name: &[u8]) -> Result<Option<Opaque>, Errno> {
+    Ok(match attribute(xattr::get_at(dir, name, names::OPAQUE))?.as_deref() {
+        Some(b"y") => Some(Opaque::Yes),
+        Some(b"x") => Some(Opaque::Whiteouts),
+        _ => None,
+    })
+}
+
+/// Marks a directory opaque.
+pub(super) fn make_opaque(dir: &Dir, name: &[u8]) -> Result<(), Errno> {
+    xattr::set_at(dir, name, names::OPAQUE, b"y")
+}
+
+impl Union {
+    /// Puts a whiteout at a name of the upper, in the place of what is there (`held`: its type).
+    pub(super) fn put_whiteout(
+        &self,
+        dir: &Merged,
+        up: &Dir,
+        name: &[u8],
+        held: Option<Kind>,
+    ) -> Result<(), Errno> {
+        let upper = self.writable()?;
+        self.allow_whiteouts(dir, up)?;
+        upper.building(|work, temporary| {
+            self.make_whiteout(work, temporary)?;
+            if held == Some(Kind::Dir) {
+                self.swap_out(up, name, temporary)
+            } else {
+                work.rename(temporary, up, name, RenameFlags::empty())
+            }
+        })
+    }
+
+    /// Makes a whiteout of this union's form.
+    pub(super) fn make_whiteout(&self, dir: &Dir, name: &[u8]) -> Result<(), Errno> {
+        match self.options.whiteouts {
+            WhiteoutForm::Device => dir.whiteout(name),
+            WhiteoutForm::Xattr => {
+                let file = dir.create(name, Mode::new(0o600))?;
+                xattr::set(&file, names::WHITEOUT, b"")
+            }
+        }
+    }
+
+    /// Prepares a directory of the upper for whiteouts, where their form asks for it.
+    pub(super) fn allow_whiteouts(&self, dir: &Merged, up: &Dir) -> Result<(), Errno> {
+        if self.options.whiteouts == WhiteoutForm::Xattr {
+            let dir = self.dir(&dir.path)?;
+            if !dir.upper_marked() {
+                // never on an opaque one: nothing shows through there, so nothing in it needs a whiteout
+                xattr::set_at(up, b".", names::OPAQUE, b"x")?;
+                dir.mark_upper();
+            }
+        }
+        Ok(())
+    }
+
+    /// Swaps `name` of the upper with `temporary` of the work directory, and drops what was at `name`.
+    pub(super) fn swap_out(&self, up: &Dir, name: &[u8], temporary: &[u8]) -> Result<(), Errno> {
+        let upper = self.writable()?;
+        let swap = || upper.work.rename(temporary, up, name, RenameFlags::EXCHANGE);
+        match swap() {
+            Ok(()) => {}
+            // a directory that its owner may not write cannot change parents; it is on its way out
+            Err(Errno::ACCESS) => {
+                up.chmod(name, Mode::new(0o700))?;
+                swap()?;
+            }
+            // no exchange on this file system: not atomic, but right
+            Err(Errno::INVAL | Errno::NOSYS) => {
+                up.remove_tree(name)?;
+                return upper.work.rename(temporary, up, name, RenameFlags::empty());
+            }
+            Err(error) => return Err(error),
+        }
+        upper.discard(temporary);
+        Ok(())
+    }
+
+    /// Replaces an empty merged directory's upper part, which holds whiteouts, by an opaque one without.
+    pub(super) fn clear(&self, up: &Dir, name: &[u8], found: &Found) -> Result<(), Errno> {
+        let upper = self.writable()?;
+        let from = Place { dir: Arc::clone(&found.place.dir), name: name.to_vec() };
+        upper.building(|work, temporary| {
+            work.mkdir(temporary, Mode::new(0o700))?;
+            make_opaque(work, temporary)?;
+            self.copy_attributes(&from, &found.stat, work, temporary)?;
+            self.swap_out(up, name, temporary)
+        })
+    }
+}

@@ -1,0 +1,155 @@
+//! A directory of the union: which layers it is merged of; and the bounded cache of such.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+
+use crate::sys::Dir;
+
+/// A lower layer's part in a merged directory.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Part {
+    /// Index into the union's lowers, 0 on top.
+    pub(super) layer: usize,
+    /// Marked `opaque=x`: whiteouts of the attribute form count in it.
+    pub(super) marked: bool,
+}
+
+/// A directory of the union.
+///
+/// Without redirects a directory that has lower parts never moves, so every part lies at the same path.
+#[derive(Debug)]
+pub(super) struct Merged {
+    /// The path in the union, without a leading `/`.
+    pub(super) path: Box<[u8]>,
+    /// The part in the upper, which a copy-up adds.
+    upper: OnceLock<Arc<Dir>>,
+    /// Whether the upper's part is marked `opaque=x`.
+    upper_marked: AtomicBool,
+    /// The lower parts that show through, top → bottom.
+    pub(super) lowers: Vec<Part>,
+}
+
+impl Merged {
+    pub(super) fn new(path: Box<[u8]>, upper: Option<(Dir, bool)>, lowers: Vec<Part>) -> Self {
+        let marked = upper.as_ref().is_some_and(|(_, marked)| *marked);
+        let upper = upper.map_or_else(OnceLock::new, |(dir, _)| OnceLock::from(Arc::new(dir)));
+        Self { path, upper, upper_marked: AtomicBool::new(marked), lowers }
+    }
+
+    pub(super) fn upper(&self) -> Option<&Arc<Dir>> {
+        self.upper.get()
+    }
+
+    /// Adds the upper's part after a copy-up.
+    pub(super) fn raised(&self, dir: Dir) -> &Arc<Dir> {
+        self.upper.get_or_init(|| Arc::new(dir))
+    }
+
+    pub(super) fn upper_marked(&self) -> bool {
+        self.upper_marked.load(Ordering::SeqCst)
+    }
+
+    pub(super) fn mark_upper(&self) {
+        self.upper_marked.store(true, Ordering::SeqCst);
+    }
+
+    /// Whether no lower layer takes part.
+    pub(super) fn is_pure_upper(&self) -> bool {
+        self.lowers.is_empty()
+    }
+
+    /// The path of a name in it.
+    pub(super) fn path_of(&self, name: &[u8]) -> Vec<u8> {
+        join(&self.path, name)
+    }
+}
+
+/// One more name on a path.
+pub(super) fn join(dir: &[u8], name: &[u8]) -> Vec<u8> {
+    let mut path = Vec::with_capacity(dir.len() + 1 + name.len());
+    path.extend_from_slice(dir);
+    if !dir.is_empty() {
+        path.push(b'/');
+    }
+    path.extend_from_slice(name);
+    path
+}
+
+/// Directories seen lately, by path. Each may hold one descriptor, so the bound is low.
+#[derive(Debug, Default)]
+pub(super) struct Dirs {
+    known: Mutex<Known>,
+}
+
+#[derive(Debug, Default)]
+struct Known {
+    /// Counts changes of what directories are merged of: a lookup that began before one is not kept.
+    epoch: u64,
+    clock: u64,
+    dirs: HashMap<Box<[u8]>, (Arc<Merged>, u64)>,
+}
+
+/// The most directories kept.
+const BOUND: usize = 256;
+
+impl Dirs {
+    fn lock(&self) -> MutexGuard<'_, Known> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn get(&self, path: &[u8]) -> Option<Arc<Merged>> {
+        let mut known = self.lock();
+        known.clock += 1;
+        let clock = known.clock;
+        let (dir, used) = known.dirs.get_mut(path)?;
+        *used = clock;
+        Some(Arc::clone(dir))
+    }
+
+    pub(super) fn epoch(&self) -> u64 {
+        self.lock().epoch
+    }
+
+    /// Keeps what a lookup that began at `epoch` found; gives the one to use.
+    pub(super) fn keep(&self, epoch: u64, dir: Arc<Merged>) -> Arc<Merged> {
+        let mut known = self.lock();
+        if known.epoch != epoch {
+            return dir;
+        }
+        if let Some((there, _)) = known.dirs.get(&dir.path) {
+            return Arc::clone(there);
+        }
+        known.insert(Arc::clone(&dir));
+        dir
+    }
+
+    /// Puts a directory that was just copied up in the place of any other record of it.
+    pub(super) fn replace(&self, dir: &Arc<Merged>) {
+        let mut known = self.lock();
+        known.epoch += 1;
+        known.insert(Arc::clone(dir));
+    }
+
+    /// Forgets a directory that was removed or moved, and everything beneath it.
+    pub(super) fn forget(&self, path: &[u8]) {
+        let mut known = self.lock();
+        known.epoch += 1;
+        known.dirs.retain(|held, _| {
+            !held.strip_prefix(path).is_some_and(|rest| matches!(rest.first(), None | Some(b'/')))
+        });
+    }
+}
+
+impl Known {
+    fn insert(&mut self, dir: Arc<Merged>) {
+        if self.dirs.len() >= BOUND {
+            let mut uses: Vec<u64> = self.dirs.values().map(|(_, used)| *used).collect();
+            let (_, middle, _) = uses.select_nth_unstable(BOUND / 2);
+            let middle = *middle;
+            self.dirs.retain(|_, (_, used)| *used > middle);
+        }
+        self.clock += 1;
+        self.dirs.insert(dir.path.clone(), (dir, self.clock));
+    }
+}

@@ -1,0 +1,170 @@
+//! Copy-up: a lower file's whole copy appears in the upper by one rename.
+//!
+//! Keeps mode, owner, times, attributes and holes; the directory it appears in keeps its times. Directories
+//! above are copied up first. Hard links are broken: the copy is of one name.
+
+use std::sync::Arc;
+
+use super::lookup::{Found, Place, split};
+use super::merged::Merged;
+use super::{Union, marks};
+use crate::model::{Device, Kind, Mode, Node, encode_node, encode_owner, names};
+use crate::sys::{Dir, Errno, OFlags, RawStat, RenameFlags, copy, xattr};
+
+/// Whether a copy-up brings the content along.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Content {
+    /// All of it.
+    Copied,
+    /// None: the file is about to be cut to zero bytes.
+    Dropped,
+}
+
+impl Union {
+    /// The upper's part of a directory, copied up if it is not there yet.
+    pub(super) fn raise_dir(&self, dir: &Arc<Merged>) -> Result<Arc<Dir>, Errno> {
+        // the cache may have dropped this record and hold a newer one
+        let dir = &self.dir(&dir.path)?;
+        if let Some(up) = dir.upper() {
+            return Ok(Arc::clone(up));
+        }
+        let upper = self.writable()?;
+        let (parent, name) = split(&dir.path);
+        let up = self.raise_dir(&self.dir(parent)?)?;
+        let part = dir.lowers.first().ok_or(Errno::NOENT)?;
+        let from = Place { dir: Arc::clone(&self.lowers[part.layer]), name: dir.path.to_vec() };
+        let stat = from.dir.stat(&from.name)?;
+        upper.building(|work, temporary| {
+            work.mkdir(temporary, Mode::new(0o700))?;
+            self.copy_attributes(&from, &stat, work, temporary)?;
+            keep_times(&up, || match work.rename(temporary, &up, name, RenameFlags::empty()) {
+                // its owner may not write into the copy, so it could not change parents
+                Err(Errno::ACCESS) => {
+                    work.chmod(temporary, Mode::new(stat.mode.bits() | 0o700))?;
+                    work.rename(temporary, &up, name, RenameFlags::empty())?;
+                    up.chmod(name, stat.mode)
+                }
+                other => other,
+            })
+        })?;
+        let raised = Arc::clone(dir.raised(up.reach(name)?));
+        self.dirs.replace(dir);
+        Ok(raised)
+    }
+
+    /// The upper's own file for what was found under a name, copied up if it is not there yet.
+    pub(super) fn raise(
+        &self,
+        dir: &Arc<Merged>,
+        name: &[u8],
+        found: &Found,
+        content: Content,
+    ) -> Result<Place, Errno> {
+        if found.in_upper {
+            return Ok(found.place.clone());
+        }
+        if found.is_dir() {
+            let here = self.dir(&dir.path_of(name))?;
+            self.raise_dir(&here)?;
+        } else {
+            let upper = self.writable()?;
+            let up = self.raise_dir(dir)?;
+            upper.building(|work, temporary| {
+                self.copy_node(found, work, temporary, content)?;
+                self.copy_attributes(&found.place, &found.stat, work, temporary)?;
+                keep_times(&up, || work.rename(temporary, &up, name, RenameFlags::empty()))
+            })?;
+        }
+        Ok(Place { dir: self.raise_dir(dir)?, name: name.to_vec() })
+    }
+
+    /// Makes a file like the one found, without its attributes.
+    fn copy_node(&self, found: &Found, work: &Dir, name: &[u8], content: Content) -> Result<(), Errno> {
+        let Place { dir, name: from } = &found.place;
+        let mode = Mode::new(0o600);
+        let node = match found.stat.kind {
+            Kind::File => {
+                let copy = work.create(name, mode)?;
+                if content == Content::Copied && found.stat.size > 0 {
+                    copy::contents(&found.place.open(OFlags::RDONLY)?, &copy, found.stat.size, &mut |_| {})?;
+                }
+                return Ok(());
+            }
+            Kind::Symlink => return work.symlink(&dir.read_link(from)?, name),
+            Kind::Fifo => Node::Fifo,
+            Kind::Socket => Node::Socket,
+            Kind::CharDevice => Node::CharDevice(found.stat.rdev),
+            Kind::BlockDevice => Node::BlockDevice(found.stat.rdev),
+            Kind::Dir => return Err(Errno::ISDIR),
+        };
+        make_node(work, name, &node, mode)
+    }
+
+    /// Gives a copy everything of the original but its content: owner, attributes, mode, times.
+    pub(super) fn copy_attributes(
+        &self,
+        from: &Place,
+        stat: &RawStat,
+        to: &Dir,
+        name: &[u8],
+    ) -> Result<(), Errno> {
+        let made = to.stat(name)?;
+        if (made.uid, made.gid) != (stat.uid, stat.gid) {
+            match to.chown(name, stat.uid, stat.gid) {
+                Err(Errno::PERM | Errno::INVAL) if matches!(made.kind, Kind::File | Kind::Dir) => {
+                    let (uid, gid) = self.options.identity.to_layer(stat.uid, stat.gid);
+                    xattr::set_at(to, name, names::OWNER, &encode_owner(uid, gid))?;
+                }
+                Err(Errno::PERM | Errno::INVAL) => {}
+                other => other?,
+            }
+        }
+        for (attribute, value) in xattr::all_at(&from.dir, &from.name)? {
+            let own = attribute.starts_with(names::OVERLAY) && !attribute.starts_with(names::ESCAPED);
+            if own {
+                continue;
+            }
+            match xattr::set_at(to, name, &attribute, &value) {
+                // labels and the like that the host keeps to itself
+                Err(Errno::PERM | Errno::OPNOTSUPP) if !attribute.starts_with(b"user.") => {}
+                other => other?,
+            }
+        }
+        if stat.kind != Kind::Symlink {
+            to.chmod(name, stat.mode)?;
+        }
+        to.set_times(name, Some(stat.atime), Some(stat.mtime))
+    }
+}
+
+/// mknod(2); a device that the host refuses is kept as an empty file with `user.ufs.node`.
+pub(super) fn make_node(dir: &Dir, name: &[u8], node: &Node, mode: Mode) -> Result<(), Errno> {
+    match (dir.mknod(name, node, mode), encode_node(node)) {
+        (Err(Errno::PERM), Some(text)) => {
+            dir.mknod(name, &Node::File { size: 0 }, mode)?;
+            xattr::set_at(dir, name, names::NODE, &text)
+        }
+        (result, _) => result,
+    }
+}
+
+/// The device that an empty file stands for.
+pub(super) fn stand_in(place: &Place, stat: &RawStat) -> Result<Option<(Kind, Device)>, Errno> {
+    if stat.kind != Kind::File || stat.size != 0 {
+        return Ok(None);
+    }
+    let value = marks::attribute(xattr::get_at(&place.dir, &place.name, names::NODE))?;
+    let decoded = value.and_then(|value| crate::model::decode_xattrs([(names::NODE, &value[..])]).node);
+    Ok(match decoded {
+        Some(Node::CharDevice(device)) => Some((Kind::CharDevice, device)),
+        Some(Node::BlockDevice(device)) => Some((Kind::BlockDevice, device)),
+        _ => None,
+    })
+}
+
+/// Runs a change in a directory that leaves the directory's times as they were.
+fn keep_times(dir: &Dir, change: impl FnOnce() -> Result<(), Errno>) -> Result<(), Errno> {
+    let before = dir.stat_self()?;
+    change()?;
+    dir.set_times(b".", Some(before.atime), Some(before.mtime))
+}

@@ -1,0 +1,95 @@
+//! Extended attributes as users see them: marks hidden, a user's own `user.overlay.*` escaped on disk.
+
+use super::raise::Content;
+use super::{Union, marks};
+use crate::model::{Kind, LayerPath, names};
+use crate::sys::{Errno, xattr};
+
+/// The longest attribute name and value (Linux `limits.h`: `XATTR_NAME_MAX`, `XATTR_SIZE_MAX`), in bytes.
+const NAME_LIMIT: usize = 255;
+const VALUE_LIMIT: usize = 65536;
+
+/// The name on disk; `None` for ours, which users cannot reach.
+fn stored(name: &[u8]) -> Option<Vec<u8>> {
+    if name.starts_with(names::UFS) {
+        return None;
+    }
+    match name.strip_prefix(names::OVERLAY) {
+        Some(rest) => Some([names::ESCAPED, rest].concat()),
+        None => Some(name.to_vec()),
+    }
+}
+
+/// The name that users see; `None` for marks and bookkeeping.
+fn seen(stored: Vec<u8>) -> Option<Vec<u8>> {
+    if stored.starts_with(names::UFS) {
+        return None;
+    }
+    if stored.starts_with(names::OVERLAY) {
+        return stored.strip_prefix(names::ESCAPED).map(|rest| [names::OVERLAY, rest].concat());
+    }
+    Some(stored)
+}
+
+fn check_name(name: &[u8]) -> Result<(), Errno> {
+    if name.is_empty() || name.len() > NAME_LIMIT { Err(Errno::RANGE) } else { Ok(()) }
+}
+
+/// `user.*` belongs to files and directories only.
+fn is_misplaced(kind: Kind, name: &[u8]) -> bool {
+    name.starts_with(b"user.") && !matches!(kind, Kind::File | Kind::Dir)
+}
+
+impl Union {
+    /// lgetxattr(2).
+    pub fn xattr(&self, path: &LayerPath, name: &[u8]) -> Result<Vec<u8>, Errno> {
+        check_name(name)?;
+        let found = self.find(path)?;
+        let name = stored(name).ok_or(Errno::NODATA)?;
+        xattr::get_at(&found.place.dir, &found.place.name, &name)
+    }
+
+    /// llistxattr(2).
+    pub fn xattrs(&self, path: &LayerPath) -> Result<Vec<Vec<u8>>, Errno> {
+        let found = self.find(path)?;
+        let raw = xattr::list_at(&found.place.dir, &found.place.name)?;
+        Ok(raw.into_iter().filter_map(seen).collect())
+    }
+
+    /// lsetxattr(2); `EPERM` for `user.ufs.*`.
+    pub fn set_xattr(&self, path: &LayerPath, name: &[u8], value: &[u8]) -> Result<(), Errno> {
+        check_name(name)?;
+        if value.len() > VALUE_LIMIT {
+            return Err(Errno::TOOBIG);
+        }
+        let _changing = self.change();
+        let found = self.find(path)?;
+        self.writable()?;
+        let on_disk = stored(name).ok_or(Errno::PERM)?;
+        if is_misplaced(found.stat.kind, name) {
+            return Err(Errno::PERM);
+        }
+        self.change_file(path, Content::Copied, |place, _| {
+            xattr::set_at(&place.dir, &place.name, &on_disk, value)
+        })
+    }
+
+    /// lremovexattr(2); nothing is copied up for an attribute that is not there.
+    pub fn remove_xattr(&self, path: &LayerPath, name: &[u8]) -> Result<(), Errno> {
+        check_name(name)?;
+        let _changing = self.change();
+        let found = self.find(path)?;
+        self.writable()?;
+        let on_disk = stored(name).ok_or(Errno::NODATA)?;
+        if is_misplaced(found.stat.kind, name) {
+            return Err(Errno::PERM);
+        }
+        let held = xattr::get_at(&found.place.dir, &found.place.name, &on_disk);
+        if marks::attribute(held)?.is_none() {
+            return Err(Errno::NODATA);
+        }
+        self.change_file(path, Content::Copied, |place, _| {
+            xattr::remove_at(&place.dir, &place.name, &on_disk)
+        })
+    }
+}

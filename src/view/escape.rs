@@ -1,0 +1,181 @@
+//! Untrusted bytes → text that a terminal only shows, and how wide that is.
+//!
+//! Escaped are: control characters (C0, DEL, C1), everything that turns the writing direction, everything
+//! that takes no room or is blank without being a space, and bytes that are not UTF-8. A backslash in a name
+//! is doubled, so that each name has one picture and no two names share it: `\n`, `\x1b` (a byte), `\u{202e}`
+//! (a character), `\\`.
+
+use std::fmt::Write as _;
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::Path;
+
+use unicode_width::UnicodeWidthChar as _;
+
+use super::Style;
+use crate::model::LayerPath;
+
+/// A file name, a path or a target. Spaces at its ends are escaped too.
+pub fn name(bytes: &[u8], style: &Style) -> String {
+    let start = bytes.iter().take_while(|&&byte| byte == b' ').count();
+    let rest = &bytes[start..];
+    let end = rest.iter().rev().take_while(|&&byte| byte == b' ').count();
+    let mut text = "\\x20".repeat(start);
+    escape(&mut text, &rest[..rest.len() - end], style, true);
+    text.push_str(&"\\x20".repeat(end));
+    text
+}
+
+/// A path inside a layer; the root is `/`.
+pub fn path(path: &LayerPath, style: &Style) -> String {
+    if path.is_root() { "/".to_owned() } else { name(path.as_bytes(), style) }
+}
+
+/// A path of the host.
+pub fn host_path(path: &Path, style: &Style) -> String {
+    name(path.as_os_str().as_bytes(), style)
+}
+
+/// Text in words (a message, a reason): as a name, but backslashes and spaces stay as they are.
+pub fn prose(text: &str, style: &Style) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    escape(&mut escaped, text.as_bytes(), style, false);
+    escaped
+}
+
+fn escape(out: &mut String, bytes: &[u8], style: &Style, double: bool) {
+    // whether a combining character has something to combine with
+    let mut carried = false;
+    for chunk in bytes.utf8_chunks() {
+        for c in chunk.valid().chars() {
+            let zero = c.width() == Some(0);
+            let shown = match c {
+                '\\' => !double,
+                ' '..='~' => true,
+                _ => style.unicode && !is_invisible(c) && (carried || !zero),
+            };
+            carried = shown && (carried || !zero);
+            if shown {
+                out.push(c);
+            } else {
+                write_escape(out, c);
+            }
+        }
+        for byte in chunk.invalid() {
+            carried = false;
+            hex(out, *byte);
+        }
+    }
+}
+
+fn write_escape(out: &mut String, c: char) {
+    match c {
+        '\\' => out.push_str("\\\\"),
+        '\n' => out.push_str("\\n"),
+        '\r' => out.push_str("\\r"),
+        '\t' => out.push_str("\\t"),
+        c if c.is_ascii() => hex(out, c as u8),
+        c => drop(write!(out, "\\u{{{:x}}}", u32::from(c))),
+    }
+}
+
+fn hex(out: &mut String, byte: u8) {
+    drop(write!(out, "\\x{byte:02x}"));
+}
+
+/// Whether a character cannot be seen, or moves others: controls, formats, blanks, selectors, fillers.
+///
+/// # Source
+/// Unicode 16: general categories Cc, Cf, Zs, Zl, Zp, and `Default_Ignorable_Code_Point`.
+fn is_invisible(c: char) -> bool {
+    c.is_control()
+        || c.is_whitespace() && c != ' '
+        || c.width().is_none()
+        || matches!(u32::from(c),
+            0xad | 0x34f | 0x600..=0x605 | 0x61c | 0x6dd | 0x70f | 0x890..=0x891 | 0x8e2
+            | 0x115f..=0x1160 | 0x17b4..=0x17b5 | 0x180b..=0x180f
+            | 0x200b..=0x200f | 0x2028..=0x202e | 0x2060..=0x206f
+            | 0x3164 | 0xfe00..=0xfe0f | 0xfeff | 0xffa0 | 0xfff0..=0xfffb
+            | 0x110bd | 0x110cd | 0x13430..=0x1343f | 0x1bca0..=0x1bca3 | 0x1d173..=0x1d17a
+            | 0xe0000..=0xe0fff)
+}
+
+/// How many columns escaped text takes: combining characters none, wide ones two.
+pub fn width(text: &str) -> usize {
+    if text.is_ascii() { text.len() } else { text.chars().map(columns).sum() }
+}
+
+fn columns(c: char) -> usize {
+    c.width().unwrap_or(0)
+}
+
+/// Escaped text cut in the middle to at most `room` columns.
+pub fn fit(text: &str, room: usize, style: &Style) -> String {
+    if width(text) <= room {
+        return text.to_owned();
+    }
+    let Some(rest) = room.checked_sub(1) else { return String::new() };
+    // the end of a name tells more (`.tar.gz`), and gets the odd column
+    let head = prefix(text, rest / 2);
+    let tail = suffix(text, rest - width(head));
+    format!("{head}{}{tail}", style.signs().ellipsis)
+}
+
+/// Escaped text cut at its end to at most `room` columns.
+pub fn fit_end(text: &str, room: usize, style: &Style) -> String {
+    if width(text) <= room {
+        return text.to_owned();
+    }
+    let Some(rest) = room.checked_sub(1) else { return String::new() };
+    format!("{}{}", prefix(text, rest).trim_end(), style.signs().ellipsis)
+}
+
+/// The longest start of at most `room` columns; combining characters stay with what they combine with.
+fn prefix(text: &str, room: usize) -> &str {
+    let mut used = 0;
+    for (at, c) in text.char_indices() {
+        used += columns(c);
+        if used > room {
+            return &text[..at];
+        }
+    }
+    text
+}
+
+/// The longest end of at most `room` columns that does not begin with a combining character.
+fn suffix(text: &str, room: usize) -> &str {
+    let (mut used, mut start) = (0, text.len());
+    for (at, c) in text.char_indices().rev() {
+        used += columns(c);
+        if used > room {
+            break;
+        }
+        if columns(c) > 0 {
+            start = at;
+        }
+    }
+    &text[start..]
+}
+
+/// Words set into lines of at most `room` columns; a word that is longer alone gets a line and is cut.
+pub(super) fn wrap(text: &str, room: usize, style: &Style) -> Vec<String> {
+    let mut lines = vec![String::new()];
+    let mut used = 0;
+    for word in text.split(' ') {
+        let columns = width(word);
+        let Some(line) = lines.last_mut() else { break };
+        if used > 0 && used + 1 + columns <= room {
+            line.push(' ');
+            line.push_str(word);
+            used += 1 + columns;
+        } else {
+            let word = fit(word, room, style);
+            if used == 0 {
+                line.push_str(&word);
+            } else {
+                lines.push(word);
+            }
+            used = columns.min(room);
+        }
+    }
+    lines
+}

@@ -1,0 +1,81 @@
+//! Between a layer and the host: copying in, unpacking a tar, exporting one, copying out.
+
+use std::fs::File;
+use std::io::{self, BufReader, Read as _};
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::Path;
+
+use super::error::{Act, Error};
+use super::files;
+use super::{AddOptions, Workspace};
+use crate::driver::{Files, HostDir};
+use crate::model::{LayerPath, TreeId};
+use crate::store::Draft;
+use crate::sys::{Dir, Errno};
+
+/// The block of a tar, in bytes (POSIX `ustar`).
+const BLOCK: usize = 512;
+
+/// Copies a host file or directory into a draft; a tar is unpacked unless that is turned off.
+pub(super) fn add(
+    workspace: &Workspace,
+    draft: &Draft,
+    host: &Path,
+    at: &LayerPath,
+    options: AddOptions,
+) -> Result<(), Error> {
+    let told = |cause: &io::Error| Error::host(Act::Add, host, cause);
+    let kind = host.metadata().map_err(|cause| told(&cause))?;
+    workspace.0.progress.start(&format!("adding {}", host.display()), None);
+    let mut progress = workspace.watch();
+    let result = if options.unpack && kind.is_file() && is_tar(host).map_err(|cause| told(&cause))? {
+        let file = File::open(host).map_err(|cause| told(&cause))?;
+        let reader = BufReader::with_capacity(1 << 18, file);
+        workspace.store()?.add_tar(draft, at, reader, &mut progress)
+    } else {
+        workspace.store()?.add_host(draft, at, host, &mut progress)
+    };
+    workspace.0.progress.finish();
+    for note in result? {
+        workspace.note(note.to_string());
+    }
+    Ok(())
+}
+
+/// Whether a file is a tar by its first header's checksum.
+fn is_tar(host: &Path) -> io::Result<bool> {
+    let mut file = File::open(host)?;
+    let mut header = [0; BLOCK];
+    match file.read_exact(&mut header) {
+        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(false),
+        other => other?,
+    }
+    Ok(crate::tar::is_header(&header))
+}
+
+/// Writes a sealed layer's canonical tar to a host file, whole or not at all.
+pub(super) fn export(workspace: &Workspace, id: TreeId, host: &Path) -> Result<(), Error> {
+    if host.is_dir() {
+        return Err(Error::Host { act: Act::Export, path: host.to_owned(), errno: Errno::ISDIR });
+    }
+    Ok(workspace.store()?.export_tar_to(id, host)?)
+}
+
+/// Copies a file or a directory out to a host path that must not exist.
+pub(super) fn copy_out(
+    workspace: &Workspace,
+    files: &dyn Files,
+    at: &LayerPath,
+    host: &Path,
+) -> Result<(), Error> {
+    let told = |errno| Error::Host { act: Act::Copy, path: host.to_owned(), errno };
+    if host.symlink_metadata().is_ok() {
+        return Err(told(Errno::EXIST));
+    }
+    let parent = host.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let name = host.file_name().ok_or_else(|| told(Errno::INVAL))?;
+    let target = Dir::open(parent).map_err(told)?;
+    let target = HostDir::host(std::rc::Rc::new(target), workspace.identity());
+    let to = files::path(name.as_bytes())?;
+    files::copy(files, at, &target, &to)
+}

@@ -1,0 +1,196 @@
+//! Upper → layer: commit, reset, squash.
+//!
+//! The order of a commit: freeze the mount (read-only, refused while somebody writes) → hash the upper and seal it
+//! by a rename → mount the new stack with a fresh upper at the same mount point → drop the old mount. Whatever
+//! fails, either the upper or the layer is there.
+
+use std::os::fd::AsFd as _;
+
+use super::error::Error;
+use super::files;
+use super::layer::State;
+use super::mount::Live;
+use super::mounting::Opened;
+use super::{Layer, Mount, Stack, Workspace};
+use crate::driver;
+use crate::model::{LayerName, LayerPath};
+use crate::store::{NameRecord, Seal, StackPart};
+
+impl Workspace {
+    /// Makes the upper the newest sealed layer and stacks a fresh upper on it, at the same mount point.
+    ///
+    /// # Errors
+    /// [`Error::ReadOnly`], busy files (named with their processes), those of the store. The upper is kept.
+    pub fn commit(&self, mount: &Mount, name: Option<&str>, message: Option<&str>) -> Result<Layer, Error> {
+        let name = name.map(LayerName::parse).transpose().map_err(|cause| Error::Name { cause })?;
+        let record = mount.record()?;
+        if record.read_only {
+            return Err(Error::ReadOnly { name: mount.name() });
+        }
+        if let Some(name) = &name {
+            self.refuse_draft(name)?;
+        }
+        if !mount.dirty()? {
+            self.note(format!("`{}` has no changes: the top layer stays as it is", mount.name()));
+            return self.name_top(&record.stack, name, message);
+        }
+        let mut live = self.take(mount.layer_name())?;
+        let result = self.commit_live(&mut live, name.as_ref(), message);
+        let stack = live.dir.record().stack;
+        self.0.live.borrow_mut().insert(mount.layer_name().clone(), live);
+        result?;
+        self.top_of(&stack, name)
+    }
+
+    fn commit_live(
+        &self,
+        live: &mut Live,
+        name: Option<&LayerName>,
+        message: Option<&str>,
+    ) -> Result<(), Error> {
+        if let Some(mounted) = &mut live.mounted {
+            mounted.freeze()?;
+        }
+        self.0.progress.start("committing", None);
+        let mut progress = self.watch();
+        let seal = Seal {
+            name,
+            message,
+            created: self.now(),
+            clamp: self.0.options.epoch,
+            progress: &mut progress,
+        };
+        let sealed = self.store()?.commit(&live.dir, seal);
+        self.0.progress.finish();
+        match sealed {
+            Ok(sealed) => self.note_sockets(&sealed.sockets),
+            Err(error) => {
+                if let Some(mounted) = &mut live.mounted {
+                    mounted.thaw()?;
+                }
+                return Err(error.into());
+            }
+        }
+        self.replace(live)
+    }
+
+    /// Mounts what the store now describes at the place of what is mounted, and drops what was set aside.
+    fn replace(&self, live: &mut Live) -> Result<(), Error> {
+        if let Some(mounted) = &mut live.mounted {
+            let opened = Opened::new(self, mounted.kind(), &live.dir)?;
+            mounted.replace(&opened.spec())?;
+        }
+        self.store()?.sweep(&live.dir);
+        Ok(())
+    }
+
+    fn refuse_draft(&self, name: &LayerName) -> Result<(), Error> {
+        match self.existing(name)?.map(|layer| layer.state()) {
+            Some(State::Draft(_)) => Err(Error::WrongLayer {
+                layer: name.to_string(),
+                is: "a draft",
+                needed: "a commit needs another name, or `remove` the draft first",
+            }),
+            _ => Ok(()),
+        }
+    }
+
+    /// Gives a stack's top a name, if one is wanted.
+    fn name_top(
+        &self,
+        stack: &[StackPart],
+        name: Option<LayerName>,
+        message: Option<&str>,
+    ) -> Result<Layer, Error> {
+        if let Some(name) = &name {
+            let record = NameRecord {
+                name: name.clone(),
+                stack: stack.to_vec(),
+                chain_id: self.chain_of(stack)?,
+                message: message.map(str::to_owned),
+                created: self.now(),
+            };
+            self.store()?.set_name(&record)?;
+        }
+        self.top_of(stack, name)
+    }
+
+    fn top_of(&self, stack: &[StackPart], name: Option<LayerName>) -> Result<Layer, Error> {
+        let named = name.map(|name| self.existing(&name)).transpose()?.flatten();
+        match (named, stack.last()) {
+            (Some(layer), _) => Ok(layer),
+            (None, Some(top)) => self.layer_of(top),
+            (None, None) => Err(Error::StackSize { count: 0 }),
+        }
+    }
+
+    fn chain_of(&self, stack: &[StackPart]) -> Result<Option<crate::model::ChainId>, Error> {
+        let ids: Option<Vec<_>> = stack
+            .iter()
+            .map(|part| match part {
+                StackPart::Sealed(id) => Some(*id),
+                StackPart::Host(_) => None,
+            })
+            .collect();
+        match ids {
+            Some(ids) => Ok(self.store()?.chain_id(&ids)?),
+            None => Ok(None),
+        }
+    }
+
+    /// Empties the upper, at the same mount point.
+    ///
+    /// # Errors
+    /// As [`Workspace::commit`]; the upper is kept where it fails.
+    pub fn reset(&self, mount: &Mount) -> Result<(), Error> {
+        if mount.read_only() {
+            return Err(Error::ReadOnly { name: mount.name() });
+        }
+        let mut live = self.take(mount.layer_name())?;
+        let result = self.reset_live(&mut live);
+        self.0.live.borrow_mut().insert(mount.layer_name().clone(), live);
+        result
+    }
+
+    fn reset_live(&self, live: &mut Live) -> Result<(), Error> {
+        if let Some(mounted) = &mut live.mounted {
+            mounted.freeze()?;
+        }
+        if let Err(error) = self.store()?.reset_upper(&live.dir) {
+            if let Some(mounted) = &mut live.mounted {
+                mounted.thaw()?;
+            }
+            return Err(error.into());
+        }
+        self.replace(live)
+    }
+
+    /// Makes one layer, of its own, that shows what a stack shows.
+    pub fn squash(&self, stack: &Stack, name: &str) -> Result<Layer, Error> {
+        let parts = stack.sealed_parts()?;
+        let parsed = LayerName::parse(name).map_err(|cause| Error::Name { cause })?;
+        if self.existing(&parsed)?.is_some() {
+            return Err(Error::WrongLayer {
+                layer: name.to_owned(),
+                is: "there already",
+                needed: "a squash needs a new name, or `remove` it first",
+            });
+        }
+        let opened = self.open_stack(&parts)?;
+        let lowers = opened.iter().map(|dir| dir.as_fd()).collect();
+        let union = driver::read_union(lowers, self.store()?.whiteout_form(), self.identity())?;
+        let draft = self.layer(name)?;
+        let root = LayerPath::root();
+        self.0.progress.start("squashing", None);
+        let result = draft
+            .draft_files()
+            .and_then(|target| files::copy(&*union, &root, &target, &root))
+            .and_then(|()| draft.seal());
+        self.0.progress.finish();
+        if let Err(error) = result {
+            self.remove(name)?;
+            return Err(error);
+        }
+        Ok(draft)
+    }
+}

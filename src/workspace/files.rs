@@ -1,0 +1,334 @@
+//! What a user does with files, on any [`Files`]: built from its single operations, the same for every driver.
+
+use std::collections::HashMap;
+use std::fs::File;
+use std::io::{Read as _, Write as _};
+
+use globset::GlobBuilder;
+
+use super::error::{Act, Error};
+use crate::driver::{DirItem, Files, Follow, OpenHow, RenameHow, Stat};
+use crate::model::{Kind, LayerPath, Mode, Timestamp};
+use crate::sys::{self, Errno};
+
+/// The mode of a file that a script makes.
+const FILE_MODE: Mode = Mode::new(0o644);
+/// The mode of a directory that a script makes.
+const DIR_MODE: Mode = Mode::new(0o755);
+/// The longest file that is read into one value, in bytes.
+const READ_LIMIT: u64 = 1 << 30;
+
+/// Checks a path as a user types it.
+pub(super) fn path(bytes: &[u8]) -> Result<LayerPath, Error> {
+    LayerPath::parse(bytes).map_err(|cause| Error::Path { path: bytes.to_vec(), cause })
+}
+
+/// Ties an errno to what was tried on what.
+pub(super) fn on<T>(act: Act, path: &LayerPath, result: Result<T, Errno>) -> Result<T, Error> {
+    result.map_err(|errno| Error::File { act, path: path.clone(), errno })
+}
+
+/// Makes every missing directory above `path`.
+fn make_parents(files: &dyn Files, path: &LayerPath) -> Result<(), Error> {
+    for dir in path.ancestors().skip(1) {
+        match files.mkdir(&dir, DIR_MODE) {
+            Ok(()) | Err(Errno::EXIST) => {}
+            Err(errno) => return on(Act::MakeDirectory, &dir, Err(errno)),
+        }
+    }
+    Ok(())
+}
+
+/// Tries once, makes the missing parents, tries again.
+fn with_parents<T>(
+    files: &dyn Files,
+    act: Act,
+    path: &LayerPath,
+    operation: impl Fn() -> Result<T, Errno>,
+) -> Result<T, Error> {
+    match operation() {
+        Err(Errno::NOENT) => {
+            make_parents(files, path)?;
+            on(act, path, operation())
+        }
+        other => on(act, path, other),
+    }
+}
+
+fn write_how(files: &dyn Files, path: &LayerPath, data: &[u8], how: OpenHow) -> Result<(), Error> {
+    if path.is_root() {
+        return on(Act::Write, path, Err(Errno::ISDIR));
+    }
+    // a fifo or a device would block or leave the layer
+    if let Ok(stat) = files.stat(path, Follow::Yes)
+        && stat.kind() != Kind::File
+    {
+        let errno = if stat.kind() == Kind::Dir { Errno::ISDIR } else { Errno::INVAL };
+        return on(Act::Write, path, Err(errno));
+    }
+    let mut file = with_parents(files, Act::Write, path, || files.open(path, how))?;
+    file.write_all(data).map_err(|cause| Error::io(Act::Write, path, &cause))
+}
+
+pub(super) fn write(files: &dyn Files, path: &LayerPath, data: &[u8]) -> Result<(), Error> {
+    write_how(files, path, data, OpenHow::rewrite(FILE_MODE))
+}
+
+pub(super) fn append(files: &dyn Files, path: &LayerPath, data: &[u8]) -> Result<(), Error> {
+    write_how(files, path, data, OpenHow::append(FILE_MODE))
+}
+
+/// Opens what must be a regular file.
+pub(super) fn open_regular(files: &dyn Files, path: &LayerPath) -> Result<(File, u64), Error> {
+    let stat = on(Act::Read, path, files.stat(path, Follow::Yes))?;
+    match stat.kind() {
+        Kind::File => {}
+        Kind::Dir => return on(Act::Read, path, Err(Errno::ISDIR)),
+        _ => return on(Act::Read, path, Err(Errno::INVAL)),
+    }
+    Ok((on(Act::Read, path, files.open(path, OpenHow::READ))?, stat.size))
+}
+
+pub(super) fn read(files: &dyn Files, path: &LayerPath) -> Result<Vec<u8>, Error> {
+    let (file, size) = open_regular(files, path)?;
+    if size > READ_LIMIT {
+        return Err(Error::TooLarge { path: path.clone(), size, limit: READ_LIMIT });
+    }
+    let mut data = Vec::with_capacity(usize::try_from(size).unwrap_or(0));
+    file.take(READ_LIMIT).read_to_end(&mut data).map_err(|cause| Error::io(Act::Read, path, &cause))?;
+    Ok(data)
+}
+
+pub(super) fn list(files: &dyn Files, path: &LayerPath) -> Result<Vec<DirItem>, Error> {
+    let mut items = on(Act::List, path, files.read_dir(path))?;
+    items.sort_by(|a, b| a.name.cmp(&b.name));
+    Ok(items)
+}
+
+pub(super) fn stat(files: &dyn Files, path: &LayerPath) -> Result<Stat, Error> {
+    on(Act::Stat, path, files.stat(path, Follow::No))
+}
+
+pub(super) fn exists(files: &dyn Files, path: &LayerPath) -> Result<bool, Error> {
+    match files.stat(path, Follow::No) {
+        Ok(_) => Ok(true),
+        Err(Errno::NOENT | Errno::NOTDIR) => Ok(false),
+        Err(errno) => on(Act::Stat, path, Err(errno)),
+    }
+}
+
+pub(super) fn mkdir(files: &dyn Files, path: &LayerPath) -> Result<(), Error> {
+    if path.is_root() {
+        return on(Act::MakeDirectory, path, Err(Errno::EXIST));
+    }
+    with_parents(files, Act::MakeDirectory, path, || files.mkdir(path, DIR_MODE))
+}
+
+pub(super) fn symlink(files: &dyn Files, target: &[u8], path: &LayerPath) -> Result<(), Error> {
+    with_parents(files, Act::Symlink, path, || files.symlink(target, path))
+}
+
+pub(super) fn link(files: &dyn Files, old: &LayerPath, new: &LayerPath) -> Result<(), Error> {
+    on(Act::Link, old, files.stat(old, Follow::No))?;
+    with_parents(files, Act::Link, new, || files.link(old, new))
+}
+
+pub(super) fn remove(files: &dyn Files, path: &LayerPath) -> Result<(), Error> {
+    if path.is_root() {
+        return on(Act::Remove, path, Err(Errno::BUSY));
+    }
+    let stat = on(Act::Remove, path, files.stat(path, Follow::No))?;
+    let result = if stat.kind() == Kind::Dir { files.rmdir(path) } else { files.unlink(path) };
+    on(Act::Remove, path, result)
+}
+
+/// Removes a path and all beneath it; the root is emptied.
+pub(super) fn remove_all(files: &dyn Files, path: &LayerPath) -> Result<(), Error> {
+    let stat = on(Act::Remove, path, files.stat(path, Follow::No))?;
+    if stat.kind() != Kind::Dir {
+        return on(Act::Remove, path, files.unlink(path));
+    }
+    for item in on(Act::Remove, path, files.read_dir(path))? {
+        interrupted()?;
+        remove_all(files, &child(path, &item.name)?)?;
+    }
+    if path.is_root() { Ok(()) } else { on(Act::Remove, path, files.rmdir(path)) }
+}
+
+/// rename(2); what cannot be renamed (a directory that lies in a lower) is copied and removed, as mv(1) does.
+pub(super) fn rename(files: &dyn Files, from: &LayerPath, to: &LayerPath) -> Result<(), Error> {
+    on(Act::Move, from, files.stat(from, Follow::No))?;
+    if !from.is_root() && to.is_within(from) && to != from {
+        return on(Act::Move, from, Err(Errno::INVAL));
+    }
+    match with_parents(files, Act::Move, to, || files.rename(from, to, RenameHow::Replace)) {
+        Err(Error::File { errno: Errno::XDEV, .. }) => {
+            if let Ok(target) = files.stat(to, Follow::No) {
+                let empty = target.kind() == Kind::Dir
+                    && on(Act::List, to, files.read_dir(to))?.is_empty();
+                if !empty {
+                    let errno = if target.kind() == Kind::Dir { Errno::NOTEMPTY } else { Errno::NOTDIR };
+                    return on(Act::Move, to, Err(errno));
+                }
+                on(Act::Remove, to, files.rmdir(to))?;
+            }
+            copy(files, from, files, to)?;
+            remove_all(files, from)
+        }
+        other => other,
+    }
+}
+
+pub(super) fn chmod(files: &dyn Files, path: &LayerPath, mode: &str) -> Result<(), Error> {
+    let stat = on(Act::ChangeMode, path, files.stat(path, Follow::Yes))?;
+    let mode = stat.mode.apply(mode, stat.kind() == Kind::Dir).map_err(|cause| Error::Mode { cause })?;
+    on(Act::ChangeMode, path, files.chmod(path, mode))
+}
+
+/// Makes an empty file, or sets both times of what is there.
+pub(super) fn touch(files: &dyn Files, path: &LayerPath, now: Timestamp) -> Result<(), Error> {
+    if !exists(files, path)? {
+        write(files, path, b"")?;
+    }
+    on(Act::SetTimes, path, files.set_times(path, Some(now), Some(now)))
+}
+
+/// Every path that a glob matches, sorted. Without a `/` the pattern is matched against names, at any depth;
+/// with one against whole paths, where `*` stays within one directory and `**` does not.
+pub(super) fn find(files: &dyn Files, pattern: &[u8]) -> Result<Vec<LayerPath>, Error> {
+    let bad = |reason: String| Error::Glob { pattern: pattern.to_vec(), reason };
+    let text = std::str::from_utf8(pattern).map_err(|_| bad("it is not UTF-8".to_owned()))?;
+    let whole = text.contains('/');
+    let text = text.trim_start_matches('/');
+    let glob = GlobBuilder::new(text)
+        .literal_separator(true)
+        .backslash_escape(true)
+        .build()
+        .map_err(|error| bad(error.kind().to_string()))?
+        .compile_matcher();
+    let mut found = Vec::new();
+    let mut open = vec![LayerPath::root()];
+    while let Some(dir) = open.pop() {
+        interrupted()?;
+        let items = match files.read_dir(&dir) {
+            // gone or changed while we walk
+            Err(Errno::NOENT | Errno::NOTDIR) => continue,
+            other => on(Act::List, &dir, other)?,
+        };
+        for item in items {
+            let path = child(&dir, &item.name)?;
+            let subject = if whole { path.as_bytes() } else { &item.name };
+            if glob.is_match(as_path(subject)) {
+                found.push(path.clone());
+            }
+            if item.kind == Kind::Dir {
+                open.push(path);
+            }
+        }
+    }
+    found.sort();
+    Ok(found)
+}
+
+/// Copies a file or a whole directory with modes, owners, times, attributes and hard links.
+pub(super) fn copy(
+    source: &dyn Files,
+    from: &LayerPath,
+    target: &dyn Files,
+    to: &LayerPath,
+) -> Result<(), Error> {
+    let stat = on(Act::Copy, from, source.stat(from, Follow::No))?;
+    if std::ptr::addr_eq(source, target) && to.is_within(from) && stat.kind() == Kind::Dir {
+        return on(Act::Copy, from, Err(Errno::INVAL));
+    }
+    make_parents(target, to)?;
+    copy_one(source, from, target, to, &stat, &mut HashMap::new())
+}
+
+fn copy_one(
+    source: &dyn Files,
+    from: &LayerPath,
+    target: &dyn Files,
+    to: &LayerPath,
+    stat: &Stat,
+    links: &mut HashMap<(u64, u64), LayerPath>,
+) -> Result<(), Error> {
+    interrupted()?;
+    if stat.kind() != Kind::Dir && stat.nlink > 1 {
+        if let Some(first) = links.get(&(stat.dev, stat.ino)) {
+            return on(Act::Copy, to, target.link(first, to));
+        }
+        links.insert((stat.dev, stat.ino), to.clone());
+    }
+    match stat.kind() {
+        Kind::Dir => {
+            match target.mkdir(to, stat.mode) {
+                Err(Errno::EXIST) if to.is_root() || is_dir(target, to) => {}
+                other => on(Act::Copy, to, other)?,
+            }
+            for item in on(Act::Copy, from, source.read_dir(from))? {
+                let (from, to) = (child(from, &item.name)?, child(to, &item.name)?);
+                let stat = on(Act::Copy, &from, source.stat(&from, Follow::No))?;
+                copy_one(source, &from, target, &to, &stat, links)?;
+            }
+        }
+        Kind::File => {
+            let reader = on(Act::Copy, from, source.open(from, OpenHow::READ))?;
+            let writer = on(Act::Copy, to, target.open(to, OpenHow::rewrite(stat.mode)))?;
+            on(Act::Copy, to, sys::copy::contents(&reader, &writer, stat.size, &mut |_| ()))?;
+        }
+        Kind::Symlink => {
+            let link = on(Act::Copy, from, source.read_link(from))?;
+            on(Act::Copy, to, target.symlink(&link, to))?;
+        }
+        _ => on(Act::Copy, to, target.mknod(to, &stat.node, stat.mode))?,
+    }
+    copy_metadata(source, from, target, to, stat)
+}
+
+fn copy_metadata(
+    source: &dyn Files,
+    from: &LayerPath,
+    target: &dyn Files,
+    to: &LayerPath,
+    stat: &Stat,
+) -> Result<(), Error> {
+    for name in on(Act::Copy, from, source.xattrs(from))? {
+        let value = match source.xattr(from, &name) {
+            Err(Errno::NODATA) => continue,
+            other => on(Act::Copy, from, other)?,
+        };
+        match target.set_xattr(to, &name, &value) {
+            // the target's file system or our rights do not allow this attribute
+            Err(Errno::OPNOTSUPP | Errno::PERM) => {}
+            other => on(Act::Copy, to, other)?,
+        }
+    }
+    match target.chown(to, stat.uid, stat.gid) {
+        Err(Errno::PERM | Errno::INVAL | Errno::OPNOTSUPP) => {}
+        other => on(Act::Copy, to, other)?,
+    }
+    // chown takes setuid and setgid away
+    if stat.kind() != Kind::Symlink {
+        on(Act::Copy, to, target.chmod(to, stat.mode))?;
+    }
+    on(Act::Copy, to, target.set_times(to, Some(stat.atime), Some(stat.mtime)))
+}
+
+fn is_dir(files: &dyn Files, path: &LayerPath) -> bool {
+    files.stat(path, Follow::No).is_ok_and(|stat| stat.kind() == Kind::Dir)
+}
+
+fn child(dir: &LayerPath, name: &[u8]) -> Result<LayerPath, Error> {
+    dir.join(name).map_err(|cause| Error::Path { path: name.to_vec(), cause })
+}
+
+fn as_path(bytes: &[u8]) -> &std::path::Path {
+    use std::os::unix::ffi::OsStrExt as _;
+    std::path::Path::new(std::ffi::OsStr::from_bytes(bytes))
+}
+
+/// Ends a long operation at Ctrl-C.
+pub(super) fn interrupted() -> Result<(), Error> {
+    if sys::signals::interrupted() { Err(Error::Interrupted) } else { Ok(()) }
+}

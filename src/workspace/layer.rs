@@ -1,0 +1,402 @@
+//! A layer as scripts hold it: a draft being written, a sealed layer, a host directory, or a mount's upper.
+
+use std::cell::RefCell;
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+
+use super::error::{Act, Error};
+use super::files::{self, on, path};
+use super::report::{LayerLabel, LayerReport, Role};
+use super::{Mount, Stack, Workspace};
+use crate::driver::{DirItem, Files, HostDir, Stat};
+use crate::model::{ChainId, Changeset, DiffId, LayerPath, Timestamp, TreeId};
+use crate::store::{Draft, NameRecord, ScanHow, StackPart, scan};
+use crate::sys::{Dir, Errno};
+
+/// A layer; a cheap handle. All handles on one draft see it sealed together.
+#[derive(Clone)]
+pub struct Layer {
+    workspace: Workspace,
+    state: Rc<RefCell<State>>,
+}
+
+/// What a handle stands for now.
+#[derive(Clone)]
+pub(super) enum State {
+    Draft(Draft),
+    Sealed { id: TreeId, record: Option<NameRecord> },
+    Host(PathBuf),
+    Upper(Mount),
+}
+
+/// How [`Layer::add`] treats what it is given.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct AddOptions {
+    /// Whether a tar is unpacked rather than copied.
+    pub unpack: bool,
+}
+
+impl Default for AddOptions {
+    fn default() -> Self {
+        Self { unpack: true }
+    }
+}
+
+impl PartialEq for Layer {
+    fn eq(&self, other: &Self) -> bool {
+        match (&*self.state.borrow(), &*other.state.borrow()) {
+            (State::Sealed { id: a, .. }, State::Sealed { id: b, .. }) => a == b,
+            (State::Draft(a), State::Draft(b)) => a.name() == b.name(),
+            (State::Host(a), State::Host(b)) => a == b,
+            (State::Upper(a), State::Upper(b)) => a == b,
+            _ => false,
+        }
+    }
+}
+
+impl fmt::Debug for Layer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Layer({})", self.title())
+    }
+}
+
+impl Layer {
+    pub(super) fn new(workspace: &Workspace, state: State) -> Self {
+        Self { workspace: workspace.clone(), state: Rc::new(RefCell::new(state)) }
+    }
+
+    pub(super) fn state(&self) -> State {
+        self.state.borrow().clone()
+    }
+
+    /// The name for sentences: its own, else the short ID, the directory, or `upper`.
+    pub fn title(&self) -> String {
+        match &*self.state.borrow() {
+            State::Draft(draft) => draft.name().to_string(),
+            State::Sealed { record: Some(record), .. } => record.name.to_string(),
+            State::Sealed { id, record: None } => id.short(),
+            State::Host(dir) => dir
+                .file_name()
+                .map_or_else(|| "/".to_owned(), |name| name.as_encoded_bytes().escape_ascii().to_string()),
+            State::Upper(_) => "upper".to_owned(),
+        }
+    }
+
+    /// Its name, if it has one.
+    pub fn name(&self) -> Option<String> {
+        match &*self.state.borrow() {
+            State::Draft(draft) => Some(draft.name().to_string()),
+            State::Sealed { record: Some(record), .. } => Some(record.name.to_string()),
+            _ => None,
+        }
+    }
+
+    /// What part it plays.
+    pub fn role(&self) -> Role {
+        match &*self.state.borrow() {
+            State::Draft(_) => Role::Draft,
+            State::Sealed { .. } => Role::Layer,
+            State::Host(_) => Role::Host,
+            State::Upper(_) => Role::Upper,
+        }
+    }
+
+    /// Its ID, when sealed.
+    pub fn id(&self) -> Option<TreeId> {
+        match &*self.state.borrow() {
+            State::Sealed { id, .. } => Some(*id),
+            _ => None,
+        }
+    }
+
+    /// Its diff ID, when sealed.
+    pub fn diff_id(&self) -> Result<Option<DiffId>, Error> {
+        match self.id() {
+            Some(id) => Ok(Some(self.workspace.store()?.diff_id(id)?)),
+            None => Ok(None),
+        }
+    }
+
+    /// The chain ID of its recorded stack, when all of it is sealed.
+    pub fn chain_id(&self) -> Result<Option<ChainId>, Error> {
+        self.stack()?.chain_id()
+    }
+
+    /// Whether it can never change.
+    pub fn sealed(&self) -> bool {
+        self.id().is_some()
+    }
+
+    /// When it was made, for a layer opened by name.
+    pub fn created(&self) -> Option<Timestamp> {
+        match &*self.state.borrow() {
+            State::Sealed { record: Some(record), .. } => Some(record.created),
+            _ => None,
+        }
+    }
+
+    /// The message of its commit, for a layer opened by name.
+    pub fn message(&self) -> Option<String> {
+        match &*self.state.borrow() {
+            State::Sealed { record: Some(record), .. } => record.message.clone(),
+            _ => None,
+        }
+    }
+
+    /// Bytes of its regular files, each inode once.
+    pub fn size(&self) -> Result<u64, Error> {
+        Ok(self.changes()?.counts().bytes)
+    }
+
+    /// How many files it holds that are no directories.
+    pub fn files(&self) -> Result<u64, Error> {
+        Ok(self.changes()?.counts().files)
+    }
+
+    /// The directory on the host that holds its tree.
+    pub fn path(&self) -> Result<PathBuf, Error> {
+        match self.state() {
+            State::Host(dir) => Ok(dir),
+            _ => files::on(Act::Stat, &LayerPath::root(), self.tree()?.host_path()),
+        }
+    }
+
+    /// The layers that it was built on and itself, bottom → top.
+    pub fn stack(&self) -> Result<Stack, Error> {
+        let layers = match self.state() {
+            State::Sealed { id, record: Some(record) } => {
+                let (top, below) = record.stack.split_last().map_or((None, &[][..]), |(t, b)| (Some(t), b));
+                let mut layers =
+                    below.iter().map(|layer| self.workspace.layer_of(layer)).collect::<Result<Vec<_>, _>>()?;
+                // the record's top is this layer
+                debug_assert!(top.is_none_or(|top| *top == StackPart::Sealed(id)));
+                layers.push(self.clone());
+                layers
+            }
+            _ => vec![self.clone()],
+        };
+        Stack::new(layers, self.title())
+    }
+
+    /// The open directory of its tree.
+    pub(super) fn tree(&self) -> Result<Rc<Dir>, Error> {
+        match self.state() {
+            State::Sealed { id, .. } => Ok(Rc::new(self.workspace.store()?.tree_dir(id)?)),
+            State::Draft(draft) => Ok(Rc::new(draft.tree()?)),
+            State::Host(dir) => open_host(&dir).map(Rc::new),
+            State::Upper(mount) => mount.upper_tree(),
+        }
+    }
+
+    /// What it puts and deletes: from the index when sealed, else from a walk of its tree.
+    pub fn changes(&self) -> Result<Rc<Changeset>, Error> {
+        match self.state() {
+            State::Sealed { id, .. } => Ok(self.workspace.store()?.changeset(id)?),
+            State::Draft(draft) => {
+                let how = ScanHow { owners: draft.owners()?, ..ScanHow::default() };
+                Ok(Rc::new(scan(&draft.tree()?, &how)?.changes))
+            },
+            _ => Ok(Rc::new(scan(&*self.tree()?, &ScanHow::default())?.changes)),
+        }
+    }
+
+    /// How views call it.
+    pub(super) fn label(&self) -> Result<LayerLabel, Error> {
+        let role = self.role();
+        Ok(LayerLabel {
+            role,
+            name: self.title(),
+            id: self.id(),
+            writable: matches!(role, Role::Draft | Role::Upper),
+            message: self.message(),
+            created: self.created(),
+            path: self.path().ok(),
+        })
+    }
+
+    /// Its own line.
+    pub fn report(&self) -> Result<LayerReport, Error> {
+        let stack = self.stack()?;
+        Ok(LayerReport {
+            label: self.label()?,
+            diff_id: self.diff_id()?,
+            chain_id: stack.chain_id()?,
+            depth: stack.layers().len(),
+            counts: self.changes()?.counts(),
+        })
+    }
+
+    /// Its files, for looking.
+    fn files_to_read(&self) -> Result<HostDir, Error> {
+        Ok(HostDir::raw_layer(self.tree()?, self.workspace.identity()))
+    }
+
+    /// A file's content.
+    pub fn read(&self, at: &[u8]) -> Result<Vec<u8>, Error> {
+        files::read(&self.files_to_read()?, &path(at)?)
+    }
+
+    /// The names in a directory of this layer alone, sorted; whiteouts are not listed.
+    pub fn ls(&self, at: &[u8]) -> Result<Vec<DirItem>, Error> {
+        files::list(&self.files_to_read()?, &path(at)?)
+    }
+
+    /// A file's attributes; from the index when sealed, so that owners are the layer's.
+    pub fn stat(&self, at: &[u8]) -> Result<Stat, Error> {
+        let at = path(at)?;
+        let mut stat = files::stat(&self.files_to_read()?, &at)?;
+        if self.sealed()
+            && let Some(entry) = self.changes()?.entry(&at)
+        {
+            (stat.uid, stat.gid, stat.mtime) = (entry.meta.uid, entry.meta.gid, entry.meta.mtime);
+            stat.node = entry.node.clone();
+        }
+        Ok(stat)
+    }
+
+    /// Whether this layer holds the path.
+    pub fn exists(&self, at: &[u8]) -> Result<bool, Error> {
+        files::exists(&self.files_to_read()?, &path(at)?)
+    }
+
+    /// The files of a draft, for changing; an error that says why for any other layer.
+    pub(super) fn draft_files(&self) -> Result<HostDir, Error> {
+        self.open_draft()?;
+        self.files_to_read()
+    }
+
+    fn open_draft(&self) -> Result<Draft, Error> {
+        let wrong = |is, needed| Err(Error::WrongLayer { layer: self.title(), is, needed });
+        match self.state() {
+            State::Draft(draft) => Ok(draft),
+            State::Sealed { .. } => Err(Error::Sealed { layer: self.title() }),
+            State::Host(_) => wrong("a host directory", "only a draft can be changed"),
+            State::Upper(_) => wrong("a mount's upper", "it is changed through its mount"),
+        }
+    }
+
+    /// Writes a whole file, with missing parents.
+    pub fn write(&self, at: &[u8], data: &[u8]) -> Result<(), Error> {
+        let (files, at) = self.draft_for(at)?;
+        files::write(&files, &at, data)
+    }
+
+    /// Writes at a file's end.
+    pub fn append_to(&self, at: &[u8], data: &[u8]) -> Result<(), Error> {
+        let (files, at) = self.draft_for(at)?;
+        files::append(&files, &at, data)
+    }
+
+    /// Makes a directory, with missing parents.
+    pub fn mkdir(&self, at: &[u8]) -> Result<(), Error> {
+        let (files, at) = self.draft_for(at)?;
+        files::mkdir(&files, &at)
+    }
+
+    /// Makes a symlink.
+    pub fn symlink(&self, target: &[u8], at: &[u8]) -> Result<(), Error> {
+        let (files, at) = self.draft_for(at)?;
+        files::symlink(&files, target, &at)
+    }
+
+    /// Makes a hard link.
+    pub fn link(&self, old: &[u8], new: &[u8]) -> Result<(), Error> {
+        let (files, new) = self.draft_for(new)?;
+        files::link(&files, &path(old)?, &new)
+    }
+
+    /// Moves a file or directory within the draft.
+    pub fn mv(&self, from: &[u8], to: &[u8]) -> Result<(), Error> {
+        let (files, to) = self.draft_for(to)?;
+        files::rename(&files, &path(from)?, &to)
+    }
+
+    /// Takes out the draft's own entry (a whiteout too); a directory with all it holds.
+    pub fn rm(&self, at: &[u8]) -> Result<(), Error> {
+        let draft = self.open_draft()?;
+        let at = path(at)?;
+        if at.is_root() {
+            return on(Act::Remove, &at, Err(Errno::BUSY));
+        }
+        Ok(self.workspace.store()?.take_out(&draft.tree()?, &at)?)
+    }
+
+    /// Changes permission bits.
+    pub fn chmod(&self, at: &[u8], mode: &str) -> Result<(), Error> {
+        files::chmod(&self.draft_files()?, &path(at)?, mode)
+    }
+
+    /// Changes the owner.
+    pub fn chown(&self, at: &[u8], uid: u32, gid: u32) -> Result<(), Error> {
+        let draft = self.open_draft()?;
+        Ok(draft.set_owner(&path(at)?, uid, gid)?)
+    }
+
+    /// Sets an extended attribute.
+    pub fn set_xattr(&self, at: &[u8], name: &[u8], value: &[u8]) -> Result<(), Error> {
+        let at = path(at)?;
+        on(Act::SetXattr, &at, self.draft_files()?.set_xattr(&at, name, value))
+    }
+
+    /// Records that a name is deleted here, whatever lower layers hold.
+    pub fn whiteout(&self, at: &[u8]) -> Result<(), Error> {
+        let draft = self.open_draft()?;
+        let at = path(at)?;
+        if at.is_root() {
+            return on(Act::Remove, &at, Err(Errno::BUSY));
+        }
+        Ok(self.workspace.store()?.put_whiteout(&draft.tree()?, &at)?)
+    }
+
+    /// Records that nothing beneath a directory shows through; makes the directory if it is missing.
+    pub fn opaque(&self, at: &[u8]) -> Result<(), Error> {
+        let draft = self.open_draft()?;
+        Ok(self.workspace.store()?.put_opaque(&draft.tree()?, &path(at)?)?)
+    }
+
+    /// Copies a host file or directory into the draft, metadata included; a tar is unpacked.
+    pub fn add(&self, host: &Path, at: &[u8], options: AddOptions) -> Result<(), Error> {
+        let draft = self.open_draft()?;
+        let at = path(at)?;
+        super::add::add(&self.workspace, &draft, host, &at, options)
+    }
+
+    /// Ends the draft: gives it its IDs. A sealed layer stays as it is.
+    pub fn seal(&self) -> Result<(), Error> {
+        match self.state() {
+            State::Draft(draft) => {
+                let state = self.workspace.seal_draft(&draft)?;
+                *self.state.borrow_mut() = state;
+                Ok(())
+            }
+            State::Sealed { .. } | State::Host(_) => Ok(()),
+            State::Upper(_) => Err(Error::WrongLayer {
+                layer: self.title(),
+                is: "a mount's upper",
+                needed: "`commit()` makes it a layer",
+            }),
+        }
+    }
+
+    /// Writes the canonical tar; its SHA-256 is the diff ID of a layer made here.
+    pub fn export_tar(&self, host: &Path) -> Result<(), Error> {
+        self.seal()?;
+        let State::Sealed { id, .. } = self.state() else {
+            return Err(Error::WrongLayer {
+                layer: self.title(),
+                is: "a host directory",
+                needed: "only a sealed layer has a canonical tar",
+            });
+        };
+        super::add::export(&self.workspace, id, host)
+    }
+
+    fn draft_for(&self, at: &[u8]) -> Result<(HostDir, LayerPath), Error> {
+        Ok((self.draft_files()?, path(at)?))
+    }
+}
+
+fn open_host(dir: &Path) -> Result<Dir, Error> {
+    Dir::open(dir).map_err(|errno| Error::Host { act: Act::List, path: dir.to_owned(), errno })
+}

@@ -1,0 +1,349 @@
+//! A mount as scripts hold it, and its files.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+
+use super::error::{Act, Error};
+use super::files::{self, on, path};
+use super::layer::State;
+use super::report::{MountReport, Role};
+use super::{Layer, Stack, Workspace};
+use crate::driver::{DirItem, DriverKind, Files, Mounted, Stat};
+use crate::model::{LayerName, LayerPath};
+use crate::store::{MountDir, MountPaths, MountRecord, StackPart};
+use crate::sys::{self, Dir};
+
+/// A mount; a cheap handle by its name.
+#[derive(Clone)]
+pub struct Mount {
+    workspace: Workspace,
+    name: LayerName,
+}
+
+/// A mount that this process holds.
+pub(super) struct Live {
+    /// Its place in the store, locked by us.
+    pub(super) dir: MountDir,
+    /// The mounted union; `None` after `unmount()`.
+    pub(super) mounted: Option<Box<dyn Mounted>>,
+    /// The stack that it began with in this process: changed by commits.
+    pub(super) first: Vec<StackPart>,
+}
+
+impl PartialEq for Mount {
+    fn eq(&self, other: &Self) -> bool {
+        self.name == other.name
+    }
+}
+
+impl fmt::Debug for Mount {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Mount({})", self.name)
+    }
+}
+
+impl Mount {
+    pub(super) fn new(workspace: &Workspace, name: LayerName) -> Self {
+        Self { workspace: workspace.clone(), name }
+    }
+
+    pub(super) fn layer_name(&self) -> &LayerName {
+        &self.name
+    }
+
+    /// Its name.
+    pub fn name(&self) -> String {
+        self.name.to_string()
+    }
+
+    /// What the store records of it.
+    pub(super) fn record(&self) -> Result<MountRecord, Error> {
+        if let Some(live) = self.workspace.0.live.borrow().get(&self.name) {
+            return Ok(live.dir.record());
+        }
+        match self.workspace.store()?.mount(&self.name)? {
+            Some(record) => Ok(record),
+            None => Err(self.workspace.unknown_mount(self.name.as_str())?),
+        }
+    }
+
+    /// The driver.
+    pub fn driver(&self) -> DriverKind {
+        self.record().ok().and_then(|record| DriverKind::parse(&record.driver)).unwrap_or(DriverKind::Direct)
+    }
+
+    /// Whether it takes no changes.
+    pub fn read_only(&self) -> bool {
+        self.record().is_ok_and(|record| record.read_only)
+    }
+
+    /// Whether this process has it mounted now.
+    pub fn mounted(&self) -> bool {
+        self.workspace.0.live.borrow().get(&self.name).is_some_and(|live| live.mounted.is_some())
+    }
+
+    /// The merged directory; `None` with `direct`, or when not mounted.
+    pub fn path(&self) -> Option<PathBuf> {
+        let live = self.workspace.0.live.borrow();
+        live.get(&self.name)?.mounted.as_ref()?.merged().map(Path::to_owned)
+    }
+
+    fn paths(&self) -> Result<MountPaths, Error> {
+        Ok(self.workspace.store()?.mount_paths(&self.name))
+    }
+
+    /// Where another terminal of this user or of root finds the merged directory.
+    pub fn host_path(&self) -> Option<PathBuf> {
+        let path = self.path()?;
+        Some(self.workspace.0.options.namespace.host_path(&path))
+    }
+
+    /// The kernel's scratch directory.
+    pub fn work(&self) -> Option<PathBuf> {
+        if self.read_only() {
+            return None;
+        }
+        Some(self.paths().ok()?.work)
+    }
+
+    /// The read-only layers, bottom → top.
+    pub fn stack(&self) -> Result<Stack, Error> {
+        let layers = self
+            .record()?
+            .stack
+            .iter()
+            .map(|reference| self.workspace.layer_of(reference))
+            .collect::<Result<_, _>>()?;
+        Stack::new(layers, self.name())
+    }
+
+    /// The upper as a live layer.
+    pub fn upper(&self) -> Result<Layer, Error> {
+        if self.read_only() {
+            return Err(Error::ReadOnly { name: self.name() });
+        }
+        Ok(Layer::new(&self.workspace, State::Upper(self.clone())))
+    }
+
+    pub(super) fn upper_tree(&self) -> Result<Rc<Dir>, Error> {
+        Dir::open(&self.paths()?.upper).map(Rc::new).map_err(|errno| Error::File {
+            act: Act::List,
+            path: LayerPath::root(),
+            errno,
+        })
+    }
+
+    /// Whether the upper holds changes that are not committed.
+    pub fn dirty(&self) -> Result<bool, Error> {
+        if self.read_only() {
+            return Ok(false);
+        }
+        if let Some(live) = self.workspace.0.live.borrow().get(&self.name) {
+            return Ok(live.dir.dirty()?);
+        }
+        Ok(self.workspace.store()?.mount_is_dirty(&self.name)?)
+    }
+
+    /// The `mount -t overlay …` line that would do the same by hand.
+    pub fn command(&self) -> Result<Vec<u8>, Error> {
+        let record = self.record()?;
+        let paths = self.paths()?;
+        let lowers = self.stack()?.layers().iter().map(Layer::path).collect::<Result<Vec<_>, _>>()?;
+        let upper = (!record.read_only).then_some((&*paths.upper, &*paths.work));
+        let target = record.at.clone().unwrap_or(paths.merged);
+        Ok(sys::mount::command_line(&lowers, upper, &target, record.volatile))
+    }
+
+    /// Its own line.
+    pub fn report(&self) -> Result<MountReport, Error> {
+        let mut layers =
+            self.stack()?.layers().iter().map(Layer::label).collect::<Result<Vec<_>, _>>()?;
+        let read_only = self.read_only();
+        let mut upper = None;
+        if !read_only {
+            let label = self.upper()?.label()?;
+            debug_assert!(label.role == Role::Upper);
+            upper.clone_from(&label.path);
+            layers.push(label);
+        }
+        Ok(MountReport {
+            name: self.name(),
+            driver: self.driver(),
+            mounted: self.mounted(),
+            read_only,
+            merged: self.path(),
+            host_path: self.host_path(),
+            upper,
+            work: self.work(),
+            layers,
+            dirty: self.dirty()?,
+        })
+    }
+
+    /// Works on its files; an error if it is not mounted.
+    pub(super) fn with<T>(&self, work: impl FnOnce(&dyn Files) -> Result<T, Error>) -> Result<T, Error> {
+        let live = self.workspace.0.live.borrow();
+        match live.get(&self.name).and_then(|live| live.mounted.as_ref()) {
+            Some(mounted) => work(mounted.files()),
+            None => Err(Error::NotMounted { name: self.name() }),
+        }
+    }
+
+    fn at<T>(
+        &self,
+        at: &[u8],
+        work: impl FnOnce(&dyn Files, &LayerPath) -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        let at = path(at)?;
+        self.with(|files| work(files, &at))
+    }
+
+    fn errno<T>(
+        &self,
+        act: Act,
+        at: &[u8],
+        work: impl FnOnce(&dyn Files, &LayerPath) -> Result<T, sys::Errno>,
+    ) -> Result<T, Error> {
+        self.at(at, |files, at| on(act, at, work(files, at)))
+    }
+
+    /// Writes a whole file, with missing parents.
+    pub fn write(&self, at: &[u8], data: &[u8]) -> Result<(), Error> {
+        self.at(at, |files, at| files::write(files, at, data))
+    }
+
+    /// Writes at a file's end, with missing parents.
+    pub fn append_to(&self, at: &[u8], data: &[u8]) -> Result<(), Error> {
+        self.at(at, |files, at| files::append(files, at, data))
+    }
+
+    /// A file's content.
+    pub fn read(&self, at: &[u8]) -> Result<Vec<u8>, Error> {
+        self.at(at, files::read)
+    }
+
+    /// The names in a directory, sorted.
+    pub fn ls(&self, at: &[u8]) -> Result<Vec<DirItem>, Error> {
+        self.at(at, files::list)
+    }
+
+    /// A file's attributes; a symlink's own.
+    pub fn stat(&self, at: &[u8]) -> Result<Stat, Error> {
+        self.at(at, files::stat)
+    }
+
+    /// Whether the union shows the path.
+    pub fn exists(&self, at: &[u8]) -> Result<bool, Error> {
+        self.at(at, files::exists)
+    }
+
+    /// Every path that a glob matches, sorted.
+    pub fn find(&self, glob: &[u8]) -> Result<Vec<LayerPath>, Error> {
+        self.with(|files| files::find(files, glob))
+    }
+
+    /// Makes a directory, with missing parents.
+    pub fn mkdir(&self, at: &[u8]) -> Result<(), Error> {
+        self.at(at, files::mkdir)
+    }
+
+    /// Removes a file or an empty directory.
+    pub fn rm(&self, at: &[u8]) -> Result<(), Error> {
+        self.at(at, files::remove)
+    }
+
+    /// Removes a path and all beneath it.
+    pub fn rm_all(&self, at: &[u8]) -> Result<(), Error> {
+        self.at(at, files::remove_all)
+    }
+
+    /// Moves; a directory that lies in a lower is copied, as mv(1) does on `EXDEV`.
+    pub fn mv(&self, from: &[u8], to: &[u8]) -> Result<(), Error> {
+        let from = path(from)?;
+        self.at(to, |files, to| files::rename(files, &from, to))
+    }
+
+    /// Copies a file or a directory with its metadata.
+    pub fn cp(&self, from: &[u8], to: &[u8]) -> Result<(), Error> {
+        let from = path(from)?;
+        self.at(to, |files, to| files::copy(files, &from, files, to))
+    }
+
+    /// Makes a hard link.
+    pub fn link(&self, old: &[u8], new: &[u8]) -> Result<(), Error> {
+        let old = path(old)?;
+        self.at(new, |files, new| files::link(files, &old, new))
+    }
+
+    /// Makes a symlink.
+    pub fn symlink(&self, target: &[u8], at: &[u8]) -> Result<(), Error> {
+        self.at(at, |files, at| files::symlink(files, target, at))
+    }
+
+    /// A symlink's target.
+    pub fn readlink(&self, at: &[u8]) -> Result<Vec<u8>, Error> {
+        self.errno(Act::ReadLink, at, |files, at| files.read_link(at))
+    }
+
+    /// Changes permission bits by a mode text.
+    pub fn chmod(&self, at: &[u8], mode: &str) -> Result<(), Error> {
+        self.at(at, |files, at| files::chmod(files, at, mode))
+    }
+
+    /// Changes the owner.
+    pub fn chown(&self, at: &[u8], uid: u32, gid: u32) -> Result<(), Error> {
+        self.errno(Act::ChangeOwner, at, |files, at| files.chown(at, uid, gid))
+    }
+
+    /// Makes an empty file, or sets the times of what is there.
+    pub fn touch(&self, at: &[u8]) -> Result<(), Error> {
+        let now = self.workspace.now();
+        self.at(at, |files, at| files::touch(files, at, now))
+    }
+
+    /// Cuts or lengthens a file to `size` bytes.
+    pub fn resize(&self, at: &[u8], size: u64) -> Result<(), Error> {
+        self.errno(Act::Resize, at, |files, at| files.truncate(at, size))
+    }
+
+    /// An extended attribute.
+    pub fn xattr(&self, at: &[u8], name: &[u8]) -> Result<Vec<u8>, Error> {
+        self.errno(Act::GetXattr, at, |files, at| files.xattr(at, name))
+    }
+
+    /// The names of all extended attributes.
+    pub fn xattrs(&self, at: &[u8]) -> Result<Vec<Vec<u8>>, Error> {
+        self.errno(Act::GetXattr, at, |files, at| files.xattrs(at))
+    }
+
+    /// Sets an extended attribute.
+    pub fn set_xattr(&self, at: &[u8], name: &[u8], value: &[u8]) -> Result<(), Error> {
+        self.errno(Act::SetXattr, at, |files, at| files.set_xattr(at, name, value))
+    }
+
+    /// Removes an extended attribute.
+    pub fn rm_xattr(&self, at: &[u8], name: &[u8]) -> Result<(), Error> {
+        self.errno(Act::RemoveXattr, at, |files, at| files.remove_xattr(at, name))
+    }
+
+    /// Copies a file or a directory out to the host, with its metadata. The host path must not exist.
+    pub fn copy_out(&self, at: &[u8], host: &Path) -> Result<(), Error> {
+        self.at(at, |files, at| super::add::copy_out(&self.workspace, files, at, host))
+    }
+
+    /// Unmounts; the upper stays in the store.
+    pub fn unmount(&self) -> Result<(), Error> {
+        self.workspace.unmount(self)
+    }
+
+    /// Mounts again after [`Mount::unmount`].
+    pub fn remount(&self) -> Result<(), Error> {
+        self.workspace.use_mount(self).map(|_| ())
+    }
+
+    /// Drops the mount and its upper.
+    pub fn discard(&self) -> Result<(), Error> {
+        self.workspace.discard(self)
+    }
+}

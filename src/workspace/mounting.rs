@@ -1,0 +1,319 @@
+//! Mounting, resuming, unmounting and discarding.
+
+use std::os::fd::AsFd as _;
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+
+use super::error::{Act, Error};
+use super::mount::Live;
+use super::stack::nearest;
+use super::{Mount, Stack, Workspace};
+use crate::driver::{self, DriverKind, MountError, MountSpec, Mounted};
+use crate::model::{LayerName, LayerPath, Metadata};
+use crate::store::{self, MountDir, NewMount, StackPart};
+use crate::sys::{Dir, mountinfo};
+
+/// How a stack is mounted.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct MountOptions {
+    /// The mount point; the store's own where `None`.
+    pub at: Option<PathBuf>,
+    /// The mount's name; the next free `m1`, `m2`, … where `None`.
+    pub name: Option<String>,
+    /// Without an upper.
+    pub read_only: bool,
+    /// Without syncs: quicker, and lost if the machine stops.
+    pub volatile: bool,
+}
+
+/// A mount's directories, opened for a driver.
+pub(super) struct Opened {
+    lowers: Vec<Rc<Dir>>,
+    upper: Option<(Dir, Dir)>,
+    target: Option<PathBuf>,
+    read_only: bool,
+    volatile: bool,
+    whiteouts: crate::model::WhiteoutForm,
+    identity: crate::model::Identity,
+}
+
+impl Opened {
+    /// Opens what a store's mount directory describes.
+    pub(super) fn new(workspace: &Workspace, kind: DriverKind, dir: &MountDir) -> Result<Self, Error> {
+        let record = dir.record();
+        let target = match kind {
+            DriverKind::Direct => None,
+            _ => Some(record.at.unwrap_or_else(|| dir.merged_path())),
+        };
+        Ok(Self {
+            lowers: workspace.open_stack(&record.stack)?,
+            upper: if record.read_only { None } else { Some((dir.upper()?, dir.work()?)) },
+            target,
+            read_only: record.read_only,
+            volatile: record.volatile || workspace.store()?.is_ephemeral(),
+            whiteouts: workspace.store()?.whiteout_form(),
+            identity: workspace.identity(),
+        })
+    }
+
+    /// The same for a driver.
+    pub(super) fn spec(&self) -> MountSpec<'_> {
+        MountSpec {
+            lowers: self.lowers.iter().map(|dir| dir.as_fd()).collect(),
+            upper: self.upper.as_ref().map(|(upper, work)| (upper.as_fd(), work.as_fd())),
+            target: self.target.clone(),
+            read_only: self.read_only,
+            volatile: self.volatile,
+            whiteouts: self.whiteouts,
+            identity: self.identity,
+        }
+    }
+}
+
+impl Workspace {
+    /// Mounts a stack with a fresh upper and makes it current; `None` takes the best driver that works here.
+    ///
+    /// # Errors
+    /// [`Error::MountExists`], [`Error::NoDriver`], those of the driver and of the store. Nothing is left behind.
+    pub fn mount(
+        &self,
+        driver: Option<DriverKind>,
+        stack: &Stack,
+        options: &MountOptions,
+    ) -> Result<Mount, Error> {
+        let parts = stack.sealed_parts()?;
+        if let Some(at) = &options.at {
+            check_mount_point(at, &self.host_dirs(&parts)?)?;
+        }
+        let kinds = match driver.or(self.0.options.driver) {
+            Some(kind) => vec![kind],
+            None => vec![DriverKind::Overlay, DriverKind::Direct],
+        };
+        let name = self.mount_name(options.name.as_deref())?;
+        let root = self.merged_root(&parts)?;
+        let mut reasons = Vec::new();
+        for &kind in &kinds {
+            let new = NewMount {
+                stack: parts.clone(),
+                driver: kind.word(),
+                at: options.at.clone(),
+                read_only: options.read_only,
+                volatile: options.volatile,
+                root: root.clone(),
+            };
+            let dir = match self.store()?.create_mount(&name, &new) {
+                Err(store::Error::MountExists { .. }) => return Err(self.mount_exists(name)?),
+                other => other?,
+            };
+            match self.mount_by(kind, &dir) {
+                Ok(mounted) => {
+                    if kinds.len() > 1 {
+                        self.note_choice(kind, &reasons);
+                    }
+                    let live = Live { dir, mounted: Some(mounted), first: parts };
+                    self.0.live.borrow_mut().insert(name.clone(), live);
+                    *self.0.current.borrow_mut() = Some(name.clone());
+                    return Ok(Mount::new(self, name));
+                }
+                Err(error) => {
+                    self.store()?.discard_mount(&dir)?;
+                    match &error {
+                        // a wrong mount point is wrong for every driver
+                        Error::Mount(inner) if kinds.len() > 1 && inner.is_about_the_driver() => {
+                            reasons.push(inner.to_string());
+                        }
+                        _ => return Err(error),
+                    }
+                }
+            }
+        }
+        Err(Error::NoDriver { reasons: reasons.join("; ") })
+    }
+
+    fn note_choice(&self, kind: DriverKind, reasons: &[String]) {
+        self.note(if reasons.is_empty() {
+            format!("mounted by `{kind}`: the kernel's OverlayFS works here")
+        } else {
+            format!("mounted by `{kind}`, without a real mount: {}", reasons.join("; "))
+        });
+    }
+
+    fn mount_name(&self, wanted: Option<&str>) -> Result<LayerName, Error> {
+        if let Some(text) = wanted {
+            return LayerName::parse(text).map_err(|cause| Error::Name { cause });
+        }
+        let store = self.store()?;
+        for number in 1_u64.. {
+            let name = LayerName::parse(&format!("m{number}")).map_err(|cause| Error::Name { cause })?;
+            if !store.has_mount(&name) {
+                return Ok(name);
+            }
+        }
+        Err(Error::NoMount)
+    }
+
+    fn mount_exists(&self, name: LayerName) -> Result<Error, Error> {
+        let text = name.to_string();
+        Ok(Error::MountExists { name: text, dirty: Mount::new(self, name).dirty()? })
+    }
+
+    fn mount_by(&self, kind: DriverKind, dir: &MountDir) -> Result<Box<dyn Mounted>, Error> {
+        let opened = Opened::new(self, kind, dir)?;
+        Ok(driver::mount(kind, &opened.spec())?)
+    }
+
+    /// The directories of a stack, bottom → top.
+    pub(super) fn open_stack(&self, stack: &[StackPart]) -> Result<Vec<Rc<Dir>>, Error> {
+        stack.iter().map(|part| self.tree_of(part)).collect()
+    }
+
+    fn host_dirs(&self, stack: &[StackPart]) -> Result<Vec<PathBuf>, Error> {
+        let store = self.store()?;
+        Ok(stack
+            .iter()
+            .map(|part| match part {
+                StackPart::Sealed(id) => store.tree_path(*id),
+                StackPart::Host(dir) => dir.clone(),
+            })
+            .collect())
+    }
+
+    /// The root directory's metadata as the stack shows it: that of the topmost layer.
+    pub(super) fn merged_root(&self, stack: &[StackPart]) -> Result<Metadata, Error> {
+        match stack.last() {
+            Some(StackPart::Sealed(id)) => {
+                let changes = self.store()?.changeset(*id)?;
+                Ok(changes.entry(&LayerPath::root()).map(|entry| entry.meta.clone()).unwrap_or_default())
+            }
+            Some(part @ StackPart::Host(_)) => Ok(store::scan_root(&*self.tree_of(part)?)?),
+            None => Err(Error::StackSize { count: 0 }),
+        }
+    }
+
+    /// Every mount of the store, those of earlier runs too, by name.
+    pub fn mounts(&self) -> Result<Vec<Mount>, Error> {
+        let records = self.store()?.mounts()?;
+        Ok(records.into_iter().map(|record| Mount::new(self, record.name)).collect())
+    }
+
+    /// The mount of that name.
+    ///
+    /// # Errors
+    /// [`Error::UnknownMount`] with the nearest name.
+    pub fn mount_named(&self, text: &str) -> Result<Mount, Error> {
+        match LayerName::parse(text) {
+            Ok(name) if self.store()?.has_mount(&name) => Ok(Mount::new(self, name)),
+            _ => Err(self.unknown_mount(text)?),
+        }
+    }
+
+    pub(super) fn unknown_mount(&self, text: &str) -> Result<Error, Error> {
+        let names: Vec<String> = self.store()?.mounts()?.iter().map(|mount| mount.name.to_string()).collect();
+        Ok(Error::UnknownMount { name: text.to_owned(), near: nearest(text, &names) })
+    }
+
+    /// Makes a mount current, and mounts it again if it is not mounted.
+    pub fn use_mount(&self, mount: &Mount) -> Result<Mount, Error> {
+        let name = mount.layer_name().clone();
+        if !mount.mounted() {
+            let mut live = self.take(&name)?;
+            let outcome = self.mount_again(&mut live);
+            self.0.live.borrow_mut().insert(name.clone(), live);
+            outcome?;
+        }
+        *self.0.current.borrow_mut() = Some(name);
+        Ok(mount.clone())
+    }
+
+    fn mount_again(&self, live: &mut Live) -> Result<(), Error> {
+        let record = live.dir.record();
+        if let Some(at) = &record.at {
+            check_mount_point(at, &self.host_dirs(&record.stack)?)?;
+        }
+        let kind = DriverKind::parse(&record.driver).unwrap_or(DriverKind::Direct);
+        live.mounted = Some(self.mount_by(kind, &live.dir)?);
+        Ok(())
+    }
+
+    /// Takes hold of a mount: ours already, or left by an earlier run. It must be put back.
+    pub(super) fn take(&self, name: &LayerName) -> Result<Live, Error> {
+        if let Some(live) = self.0.live.borrow_mut().remove(name) {
+            return Ok(live);
+        }
+        let store = self.store()?;
+        if !store.has_mount(name) {
+            return Err(self.unknown_mount(name.as_str())?);
+        }
+        let dir = store.open_mount(name)?;
+        let record = dir.record();
+        // one that an earlier run kept mounted goes, before its upper is used again
+        clear_mount_point(&record.at.unwrap_or_else(|| dir.merged_path()))?;
+        Ok(Live { dir, mounted: None, first: record.stack })
+    }
+
+    /// Unmounts; the upper stays.
+    pub fn unmount(&self, mount: &Mount) -> Result<(), Error> {
+        let name = mount.layer_name();
+        let mut live = self.0.live.borrow_mut();
+        match live.get_mut(name).and_then(|held| held.mounted.as_mut()) {
+            Some(mounted) => mounted.unmount()?,
+            None => {
+                drop(live);
+                mount.record()?;
+                return Err(Error::NotMounted { name: mount.name() });
+            }
+        }
+        if let Some(held) = live.get_mut(name) {
+            held.mounted = None;
+        }
+        let next = live.iter().find(|(_, held)| held.mounted.is_some()).map(|(name, _)| name.clone());
+        let mut current = self.0.current.borrow_mut();
+        if current.as_ref() == Some(name) {
+            *current = next;
+        }
+        Ok(())
+    }
+
+    /// Drops a mount and its upper.
+    pub fn discard(&self, mount: &Mount) -> Result<(), Error> {
+        if mount.mounted() {
+            self.unmount(mount)?;
+        }
+        let live = self.take(mount.layer_name())?;
+        Ok(self.store()?.discard_mount(&live.dir)?)
+    }
+
+    /// The current mount.
+    ///
+    /// # Errors
+    /// [`Error::NoMount`].
+    pub fn current(&self) -> Result<Mount, Error> {
+        match &*self.0.current.borrow() {
+            Some(name) => Ok(Mount::new(self, name.clone())),
+            None => Err(Error::NoMount),
+        }
+    }
+}
+
+/// Unmounts what an earlier process of ours left at a mount point.
+pub(super) fn clear_mount_point(target: &Path) -> Result<(), Error> {
+    while mountinfo::is_ours(target) {
+        driver::unmount_left_over(target)?;
+    }
+    Ok(())
+}
+
+/// Refuses a mount point that is missing, no directory, not empty, or inside a layer of the stack.
+fn check_mount_point(at: &Path, lowers: &[PathBuf]) -> Result<(), Error> {
+    let real = at.canonicalize().map_err(|cause| Error::host(Act::List, at, &cause))?;
+    for lower in lowers {
+        if lower.canonicalize().is_ok_and(|lower| real.starts_with(lower)) {
+            return Err(MountError::InsideLower { target: at.to_owned(), lower: lower.clone() }.into());
+        }
+    }
+    let mut items = std::fs::read_dir(at).map_err(|cause| Error::host(Act::List, at, &cause))?;
+    if items.next().is_some() {
+        return Err(MountError::NotEmpty { target: at.to_owned() }.into());
+    }
+    Ok(())
+}

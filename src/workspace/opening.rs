@@ -1,0 +1,274 @@
+//! The store behind a workspace, and the layers that it names.
+
+use std::path::Path;
+use std::rc::Rc;
+
+use super::error::{Act, Error};
+use super::layer::State;
+use super::mounting::clear_mount_point;
+use super::{Layer, StorePlace, Workspace};
+use crate::model::{Identity, LayerName, LayerPath};
+use crate::store::{self, Draft, NameRecord, Opening, Progress, Seal, StackPart, Stale, Store};
+use crate::sys::{Dir, Errno, signals};
+
+impl Workspace {
+    /// The store, opened (and made) when it is first needed.
+    pub(super) fn store(&self) -> Result<&Store, Error> {
+        if let Some(store) = self.0.store.get() {
+            return Ok(store);
+        }
+        let store = match &self.0.options.store {
+            StorePlace::Dir(dir) => Store::open(dir, Opening { create: true, ephemeral: false })?,
+            StorePlace::Ephemeral => Store::temporary(&std::env::temp_dir())?,
+        };
+        let store = self.0.store.get_or_init(|| store);
+        for stale in store.take_stale() {
+            self.recover(store, &stale)?;
+        }
+        Ok(store)
+    }
+
+    /// Cleans up after a process that ended without doing so: what it left mounted goes, its upper stays.
+    fn recover(&self, store: &Store, stale: &Stale) -> Result<(), Error> {
+        let target = stale.record.at.clone().unwrap_or_else(|| stale.merged.clone());
+        clear_mount_point(&target)?;
+        store.settle(&stale.name)?;
+        let name = &stale.name;
+        if stale.dirty {
+            self.note(format!(
+                "`{name}` was left by a process that ended early; its uncommitted changes are kept: \
+                 `use_mount(\"{name}\")` goes on with them"
+            ));
+        } else {
+            store.discard_mount(&store.open_mount(name)?)?;
+        }
+        Ok(())
+    }
+
+    /// What the host's owners mean in layers.
+    pub(super) fn identity(&self) -> Identity {
+        self.0.options.namespace.identity()
+    }
+
+    /// Opens the layer of that name, or starts an empty draft.
+    ///
+    /// # Errors
+    /// [`Error::Name`]; [`Error::UnknownLayer`] for an ID that no layer has.
+    pub fn layer(&self, text: &str) -> Result<Layer, Error> {
+        if crate::model::is_id(text) {
+            return self.layer_by_id(text);
+        }
+        let name = LayerName::parse(text).map_err(|cause| Error::Name { cause })?;
+        match self.existing(&name)? {
+            Some(layer) => Ok(layer),
+            None => self.draft(&name),
+        }
+    }
+
+    fn draft(&self, name: &LayerName) -> Result<Layer, Error> {
+        if let Some(layer) = self.0.drafts.borrow().get(name) {
+            return Ok(layer.clone());
+        }
+        let draft = self.store()?.draft(name)?;
+        let layer = Layer::new(self, State::Draft(draft));
+        self.0.drafts.borrow_mut().insert(name.clone(), layer.clone());
+        Ok(layer)
+    }
+
+    /// The layer or draft of that name, if there is one.
+    pub(super) fn existing(&self, name: &LayerName) -> Result<Option<Layer>, Error> {
+        let store = self.store()?;
+        if let Some(record) = store.name(name)? {
+            return self.named(record).map(Some);
+        }
+        if store.has_draft(name) { self.draft(name).map(Some) } else { Ok(None) }
+    }
+
+    fn named(&self, record: NameRecord) -> Result<Layer, Error> {
+        match record.stack.last() {
+            Some(StackPart::Sealed(id)) => {
+                Ok(Layer::new(self, State::Sealed { id: *id, record: Some(record) }))
+            }
+            Some(StackPart::Host(dir)) => Ok(Layer::new(self, State::Host(dir.clone()))),
+            None => Err(Error::UnknownLayer { name: record.name.to_string(), near: None }),
+        }
+    }
+
+    pub(super) fn layer_by_id(&self, text: &str) -> Result<Layer, Error> {
+        let prefix = text.strip_prefix("sha256:").unwrap_or(text);
+        let id = self.store()?.find_id(prefix)?;
+        Ok(Layer::new(self, State::Sealed { id, record: None }))
+    }
+
+    /// A host directory as a read-only layer, in place.
+    ///
+    /// # Errors
+    /// If it is no directory that can be opened.
+    pub fn layer_at(&self, dir: &Path) -> Result<Layer, Error> {
+        let real = dir.canonicalize().map_err(|cause| Error::host(Act::List, dir, &cause))?;
+        if !real.is_dir() {
+            return Err(Error::Host { act: Act::List, path: dir.to_owned(), errno: Errno::NOTDIR });
+        }
+        Ok(Layer::new(self, State::Host(real)))
+    }
+
+    /// The open directory of a part of a stack.
+    pub(super) fn tree_of(&self, part: &StackPart) -> Result<Rc<Dir>, Error> {
+        match part {
+            StackPart::Sealed(id) => Ok(Rc::new(self.store()?.tree_dir(*id)?)),
+            StackPart::Host(dir) => Dir::open(dir).map(Rc::new).map_err(|errno| Error::Host {
+                act: Act::List,
+                path: dir.clone(),
+                errno,
+            }),
+        }
+    }
+
+    /// All named layers, newest first; drafts before sealed ones.
+    pub fn layers(&self) -> Result<Vec<Layer>, Error> {
+        let store = self.store()?;
+        let mut layers = Vec::new();
+        for name in store.drafts()? {
+            layers.push(self.draft(&name)?);
+        }
+        for record in store.names()? {
+            layers.push(self.named(record)?);
+        }
+        Ok(layers)
+    }
+
+    /// Drops a name: a draft with all it holds, a sealed layer's name only (the layer goes when nothing uses it).
+    ///
+    /// # Errors
+    /// [`Error::UnknownLayer`].
+    pub fn remove(&self, text: &str) -> Result<(), Error> {
+        let store = self.store()?;
+        if let Ok(name) = LayerName::parse(text) {
+            if store.remove_name(&name)? {
+                return Ok(());
+            }
+            if store.has_draft(&name) {
+                let draft = self.draft(&name)?;
+                self.0.drafts.borrow_mut().remove(&name);
+                if let State::Draft(draft) = draft.state() {
+                    store.discard_draft(&draft)?;
+                }
+                return Ok(());
+            }
+        }
+        match self.find_layer(text) {
+            Ok(layer) => Err(Error::WrongLayer {
+                layer: layer.title(),
+                is: "an ID",
+                needed: "`remove` takes a name; a layer without one goes when nothing uses it",
+            }),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Ends a draft; gives what its handles stand for from now on.
+    pub(super) fn seal_draft(&self, draft: &Draft) -> Result<State, Error> {
+        let store = self.store()?;
+        self.0.progress.start(&format!("sealing {}", draft.name()), None);
+        let mut progress = self.watch();
+        let seal = Seal {
+            name: Some(draft.name()),
+            message: None,
+            created: self.now(),
+            clamp: self.0.options.epoch,
+            progress: &mut progress,
+        };
+        let sealed = store.seal_draft(draft, seal);
+        self.0.progress.finish();
+        let sealed = sealed?;
+        self.note_sockets(&sealed.sockets);
+        self.0.drafts.borrow_mut().remove(draft.name());
+        Ok(State::Sealed { id: sealed.id, record: store.name(draft.name())? })
+    }
+
+    pub(super) fn note_sockets(&self, sockets: &[LayerPath]) {
+        if let Some(first) = sockets.first() {
+            self.note(format!(
+                "{} left out, because a layer cannot hold sockets: `/{}`{}",
+                if sockets.len() == 1 { "1 socket" } else { "sockets" },
+                first.as_bytes().escape_ascii(),
+                if sockets.len() > 1 { format!(" and {} more", sockets.len() - 1) } else { String::new() },
+            ));
+        }
+    }
+
+    /// Tells the progress of a long work, and ends it at Ctrl-C.
+    pub(super) fn watch(&self) -> impl FnMut(Progress) -> bool + use<> {
+        let bar = self.0.progress.clone();
+        let mut before = 0;
+        move |now: Progress| {
+            bar.advance(now.bytes.saturating_sub(before));
+            before = now.bytes;
+            !signals::interrupted()
+        }
+    }
+
+    /// Frees what nothing names or uses any more. Gives the number of layers and bytes freed.
+    pub fn collect(&self) -> Result<store::Collected, Error> {
+        Ok(self.store()?.collect(&std::collections::BTreeSet::new())?)
+    }
+
+    /// Looks for damage: formats and checksums; with `deep`, the content of every layer too.
+    pub fn check(&self, deep: bool) -> Result<Vec<store::Problem>, Error> {
+        Ok(self.store()?.check(deep)?)
+    }
+
+    /// Ends everything: unmounts, drops what holds nothing, and tells what is kept. Works once.
+    ///
+    /// With `keep` the mounts stay.
+    pub fn close(&self) -> Vec<String> {
+        let mut lines = self.notes();
+        if self.0.closed.replace(true) {
+            return lines;
+        }
+        let live = std::mem::take(&mut *self.0.live.borrow_mut());
+        for (name, live) in live {
+            if let Err(error) = self.end(&name, live, &mut lines) {
+                lines.push(format!("`{name}`: {error}"));
+            }
+        }
+        self.0.drafts.borrow_mut().clear();
+        lines.extend(self.notes());
+        lines
+    }
+
+    fn end(
+        &self,
+        name: &LayerName,
+        mut live: super::mount::Live,
+        lines: &mut Vec<String>,
+    ) -> Result<(), Error> {
+        let store = self.store()?;
+        let record = live.dir.record();
+        if let Some(mut mounted) = live.mounted.take() {
+            if self.0.options.keep && !store.is_ephemeral() && mounted.merged().is_some() {
+                mounted.abandon();
+                return Ok(store.release_mount(&live.dir, true)?);
+            }
+            mounted.unmount()?;
+        }
+        if store.is_ephemeral() {
+            return Ok(store.discard_mount(&live.dir)?);
+        }
+        let dirty = !record.read_only && live.dir.dirty()?;
+        let unnamed = record.stack != live.first
+            && !store.names()?.iter().any(|named| named.stack.last() == record.stack.last());
+        if dirty {
+            lines.push(format!(
+                "`{name}` has uncommitted changes, kept in the store: `use_mount(\"{name}\")` goes on with them"
+            ));
+        } else if unnamed {
+            lines.push(format!(
+                "`{name}` has commits without a name, kept in the store: `use_mount(\"{name}\").commit(\"NAME\")`"
+            ));
+        } else {
+            return Ok(store.discard_mount(&live.dir)?);
+        }
+        Ok(store.release_mount(&live.dir, false)?)
+    }
+}

@@ -1,0 +1,174 @@
+//! Questions about a mount or a stack: the picture, the tree, differences, one path's life, the history.
+
+use std::path::PathBuf;
+use std::rc::Rc;
+
+use super::content;
+use super::error::Error;
+use super::files;
+use super::report::{
+    DiffReport, ExplainReport, HistoryItem, HistoryReport, LayerLabel, Role, StackReport, TreeReport,
+};
+use super::{Mount, Stack, Workspace};
+use crate::driver::DriverKind;
+use crate::model::{ChainId, Changeset};
+use crate::overlay;
+use crate::sys::Dir;
+
+/// What a question is about.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Subject {
+    /// A mount with its upper.
+    Mount(Mount),
+    /// A bare stack.
+    Stack(Stack),
+}
+
+/// A subject opened for looking: everything by layer, bottom → top.
+struct Sight {
+    title: String,
+    driver: Option<DriverKind>,
+    merged: Option<PathBuf>,
+    mounted: bool,
+    labels: Vec<LayerLabel>,
+    changes: Vec<Rc<Changeset>>,
+    trees: Vec<Rc<Dir>>,
+}
+
+impl Sight {
+    fn stack(&self) -> Vec<&Changeset> {
+        self.changes.iter().map(|changes| &**changes).collect()
+    }
+
+    fn below(&self) -> Vec<&Changeset> {
+        let mut stack = self.stack();
+        stack.pop();
+        stack
+    }
+}
+
+impl Workspace {
+    fn sight(&self, subject: &Subject) -> Result<Sight, Error> {
+        let (layers, mut sight) = match subject {
+            Subject::Stack(stack) => {
+                let title = stack.title();
+                (stack.layers().to_vec(), Sight::empty(title))
+            }
+            Subject::Mount(mount) => {
+                let mut layers = mount.stack()?.layers().to_vec();
+                if !mount.read_only() {
+                    layers.push(mount.upper()?);
+                }
+                let sight = Sight {
+                    driver: Some(mount.driver()),
+                    merged: mount.path(),
+                    mounted: mount.mounted(),
+                    ..Sight::empty(mount.name())
+                };
+                (layers, sight)
+            }
+        };
+        for layer in &layers {
+            sight.labels.push(layer.label()?);
+            sight.changes.push(layer.changes()?);
+            sight.trees.push(layer.tree()?);
+        }
+        Ok(sight)
+    }
+
+    /// The picture of a mount or a stack, with at most `limit` rows.
+    pub fn show(&self, subject: &Subject, limit: usize) -> Result<StackReport, Error> {
+        let sight = self.sight(subject)?;
+        let matrix = overlay::matrix(&sight.stack(), limit);
+        let Sight { title, driver, merged, mounted, labels, .. } = sight;
+        Ok(StackReport { title, driver, merged, mounted, layers: labels, matrix })
+    }
+
+    /// The union as a tree from `path` down, with at most `limit` paths.
+    pub fn tree(&self, subject: &Subject, path: &[u8], limit: usize) -> Result<TreeReport, Error> {
+        let path = files::path(path)?;
+        let sight = self.sight(subject)?;
+        let stack = sight.stack();
+        if overlay::resolve(&stack, &path).is_none() {
+            return files::on(super::Act::List, &path, Err(crate::sys::Errno::NOENT));
+        }
+        let (items, left_out) = overlay::tree(&stack, &path, limit);
+        Ok(TreeReport { title: sight.title, layers: sight.labels, items, left_out })
+    }
+
+    /// The upper of a mount against what lies beneath it.
+    pub fn diff_mount(&self, mount: &Mount) -> Result<DiffReport, Error> {
+        if mount.read_only() {
+            let title = mount.name();
+            return Ok(DiffReport { before: title.clone(), after: title, changes: Vec::new() });
+        }
+        let sight = self.sight(&Subject::Mount(mount.clone()))?;
+        let before = sight.labels.iter().rev().nth(1).map_or_else(String::new, |label| label.name.clone());
+        let mut same = |path: &_, (a, old): (usize, &_), (b, new): (usize, &_)| {
+            content::same(path, (&sight.trees[a], old), (&sight.trees[b], new))
+        };
+        let changes = overlay::diff(&sight.below(), &sight.stack(), &mut same);
+        Ok(DiffReport { before, after: sight.title.clone(), changes })
+    }
+
+    /// Two mounts or stacks against each other.
+    pub fn diff(&self, old: &Subject, new: &Subject) -> Result<DiffReport, Error> {
+        let (before, after) = (self.sight(old)?, self.sight(new)?);
+        let mut same = |path: &_, (a, old): (usize, &_), (b, new): (usize, &_)| {
+            content::same(path, (&before.trees[a], old), (&after.trees[b], new))
+        };
+        let changes = overlay::diff(&before.stack(), &after.stack(), &mut same);
+        Ok(DiffReport { before: before.title, after: after.title, changes })
+    }
+
+    /// One path's life, bottom → top.
+    pub fn explain(&self, subject: &Subject, path: &[u8]) -> Result<ExplainReport, Error> {
+        let path = files::path(path)?;
+        let sight = self.sight(subject)?;
+        let life = overlay::explain(&sight.stack(), &path);
+        Ok(ExplainReport { layers: sight.labels, life })
+    }
+
+    /// The stack, oldest first; of a mount, its upper last.
+    pub fn history(&self, subject: &Subject) -> Result<HistoryReport, Error> {
+        let (title, layers) = match subject {
+            Subject::Stack(stack) => (stack.title(), stack.layers().to_vec()),
+            Subject::Mount(mount) => {
+                let mut layers = mount.stack()?.layers().to_vec();
+                if !mount.read_only() {
+                    layers.push(mount.upper()?);
+                }
+                (mount.name(), layers)
+            }
+        };
+        let mut chain = Some(Vec::new());
+        let mut items = Vec::new();
+        for layer in &layers {
+            let label = layer.label()?;
+            chain = match (chain, layer.diff_id()?) {
+                (Some(mut ids), Some(id)) if label.role == Role::Layer => {
+                    ids.push(id);
+                    Some(ids)
+                }
+                _ => None,
+            };
+            let chain_id = chain.as_deref().and_then(ChainId::of);
+            items.push(HistoryItem { label, counts: layer.changes()?.counts(), chain_id });
+        }
+        Ok(HistoryReport { title, now: self.now(), items })
+    }
+}
+
+impl Sight {
+    fn empty(title: String) -> Self {
+        Self {
+            title,
+            driver: None,
+            merged: None,
+            mounted: true,
+            labels: Vec::new(),
+            changes: Vec::new(),
+            trees: Vec::new(),
+        }
+    }
+}

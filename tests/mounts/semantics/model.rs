@@ -1,0 +1,471 @@
+//! A pure model of the union: POSIX files in memory, and the few things that an overlay does differently.
+//!
+//! Those are: a directory with lower parts cannot be renamed (`EXDEV`), and hard links of a lower layer are
+//! separate files that only look linked until one is changed. Whiteouts and copies are no part of it.
+
+use std::collections::BTreeMap;
+
+use ufs::driver::{Follow, RenameHow};
+use ufs::model::{Kind, LayerPath, Mode, Node, Timestamp};
+use ufs::overlay::TreeItem;
+use ufs::sys::Errno;
+
+use super::layers::long_ago;
+use super::ops::{Op, Outcome, Seen, Snapshot, is_root, path};
+
+#[derive(Clone, Debug)]
+enum Body {
+    Dir { names: BTreeMap<Vec<u8>, usize>, parent: usize, bound: bool },
+    File(Vec<u8>),
+    Symlink(Vec<u8>),
+    Fifo,
+}
+
+#[derive(Clone, Debug)]
+struct Inode {
+    body: Body,
+    mode: Mode,
+    owner: (u32, u32),
+    mtime: Option<Timestamp>,
+    xattrs: BTreeMap<Vec<u8>, Vec<u8>>,
+    links: u64,
+    /// The link count of the lower file, until it is copied up.
+    lower_links: Option<u64>,
+}
+
+/// The tree.
+#[derive(Clone, Debug)]
+pub(crate) struct Model {
+    inodes: Vec<Inode>,
+}
+
+const ROOT: usize = 0;
+
+impl Model {
+    /// The merged tree of the lower layers, its contents by path, and each file's link count in its layer.
+    pub(crate) fn new(
+        tree: &[TreeItem],
+        content: impl Fn(&LayerPath, usize) -> Vec<u8>,
+        links: impl Fn(&LayerPath, usize) -> u64,
+    ) -> Self {
+        let mut model = Self { inodes: Vec::new() };
+        for item in tree {
+            let parent = item.path.parent().map_or(ROOT, |dir| model.exact(&dir));
+            let body = match &item.entry.node {
+                Node::Dir { .. } => Body::Dir { names: BTreeMap::new(), parent, bound: true },
+                Node::File { .. } => Body::File(content(&item.path, item.layer)),
+                Node::Symlink { target } => Body::Symlink(target.to_vec()),
+                Node::Fifo => Body::Fifo,
+                other => panic!("no {other:?} in the tests' layers"),
+            };
+            let meta = &item.entry.meta;
+            let is_dir = matches!(body, Body::Dir { .. });
+            model.inodes.push(Inode {
+                body,
+                mode: meta.mode,
+                owner: (meta.uid, meta.gid),
+                mtime: super::layers::settled(meta.mtime),
+                xattrs: meta.xattrs.iter().map(|(name, value)| (name.to_vec(), value.to_vec())).collect(),
+                links: 1,
+                lower_links: (!is_dir).then(|| links(&item.path, item.layer)),
+            });
+            let number = model.inodes.len() - 1;
+            if let Some(name) = item.path.file_name() {
+                model.names(parent).unwrap().insert(name.to_vec(), number);
+            }
+        }
+        model
+    }
+
+    /// The root of a fresh upper has attributes of its own.
+    pub(crate) fn set_root(&mut self, mode: u32, mtime: Timestamp) {
+        let owner = (0, 0);
+        let root = &mut self.inodes[ROOT];
+        (root.mode, root.mtime, root.owner, root.xattrs) = (Mode::new(mode), Some(mtime), owner, BTreeMap::new());
+    }
+
+    fn exact(&self, path: &LayerPath) -> usize {
+        path.components().fold(ROOT, |at, name| self.child(at, name).unwrap().unwrap())
+    }
+
+    fn names(&mut self, dir: usize) -> Result<&mut BTreeMap<Vec<u8>, usize>, Errno> {
+        match &mut self.inodes[dir].body {
+            Body::Dir { names, .. } => Ok(names),
+            _ => Err(Errno::NOTDIR),
+        }
+    }
+
+    fn child(&self, dir: usize, name: &[u8]) -> Result<Option<usize>, Errno> {
+        match &self.inodes[dir].body {
+            Body::Dir { names, .. } => Ok(names.get(name).copied()),
+            _ => Err(Errno::NOTDIR),
+        }
+    }
+
+    fn is_dir(&self, number: usize) -> bool {
+        matches!(self.inodes[number].body, Body::Dir { .. })
+    }
+
+    fn is_bound(&self, number: usize) -> bool {
+        matches!(self.inodes[number].body, Body::Dir { bound: true, .. })
+    }
+
+    /// Walks to the directory that holds a path's last name, and to what is under it.
+    fn walk(&self, path: &[u8], follow: Follow) -> Result<(usize, Vec<u8>, Option<usize>), Errno> {
+        let mut links = 0;
+        self.walk_from(ROOT, path, follow, &mut links)
+    }
+
+    fn walk_from(
+        &self,
+        from: usize,
+        path: &[u8],
+        follow: Follow,
+        links: &mut u32,
+    ) -> Result<(usize, Vec<u8>, Option<usize>), Errno> {
+        let mut at = if path.first() == Some(&b'/') { ROOT } else { from };
+        let names: Vec<&[u8]> =
+            path.split(|&b| b == b'/').filter(|name| !matches!(*name, b"" | b".")).collect();
+        let slash = path.last() == Some(&b'/');
+        let mut here = (at, b".".to_vec(), Some(at));
+        for (index, name) in names.iter().enumerate() {
+            let last = index + 1 == names.len();
+            if *name == b".." {
+                let Body::Dir { parent, .. } = self.inodes[at].body else { return Err(Errno::NOTDIR) };
+                at = parent;
+                here = (at, b".".to_vec(), Some(at));
+                continue;
+            }
+            let found = self.child(at, name)?;
+            here = (at, name.to_vec(), found);
+            match found.map(|number| (number, &self.inodes[number].body)) {
+                Some((_, Body::Symlink(target))) if !last || follow == Follow::Yes || slash => {
+                    *links += 1;
+                    if *links > 40 {
+                        return Err(Errno::LOOP);
+                    }
+                    here = self.walk_from(at, target, Follow::Yes, links)?;
+                    if !last {
+                        at = here.2.ok_or(Errno::NOENT)?;
+                    }
+                }
+                None if !last => return Err(Errno::NOENT),
+                Some((number, _)) if !last => at = number,
+                _ => {}
+            }
+            if (!last || slash) && here.2.is_some_and(|number| !self.is_dir(number)) {
+                return Err(Errno::NOTDIR);
+            }
+        }
+        Ok(here)
+    }
+
+    fn find(&self, at: &str, follow: Follow) -> Result<usize, Errno> {
+        self.walk(at.as_bytes(), follow)?.2.ok_or(Errno::NOENT)
+    }
+
+    /// A place where something new may go.
+    fn vacant(&self, at: &str) -> Result<(usize, Vec<u8>), Errno> {
+        match self.walk(at.as_bytes(), Follow::No)? {
+            (_, _, Some(_)) => Err(Errno::EXIST),
+            (dir, name, None) => Ok((dir, name)),
+        }
+    }
+
+    fn add(&mut self, dir: usize, name: Vec<u8>, body: Body, mode: u32) -> usize {
+        let inode = Inode {
+            body,
+            mode: Mode::new(mode),
+            owner: (0, 0),
+            mtime: None,
+            xattrs: BTreeMap::new(),
+            links: 1,
+            lower_links: None,
+        };
+        self.inodes.push(inode);
+        let number = self.inodes.len() - 1;
+        self.insert(dir, name, number);
+        number
+    }
+
+    fn insert(&mut self, dir: usize, name: Vec<u8>, number: usize) {
+        self.names(dir).unwrap().insert(name, number);
+        self.inodes[dir].mtime = None;
+        if let Body::Dir { parent, .. } = &mut self.inodes[number].body {
+            *parent = dir;
+        }
+    }
+
+    fn take(&mut self, dir: usize, name: &[u8]) {
+        self.names(dir).unwrap().remove(name).unwrap();
+        self.inodes[dir].mtime = None;
+    }
+
+    /// A changed file of a lower layer becomes one of its own.
+    fn change(&mut self, number: usize) -> &mut Inode {
+        let inode = &mut self.inodes[number];
+        inode.lower_links = None;
+        inode
+    }
+
+    fn open_for_writing(&mut self, at: &str, create: bool) -> Result<usize, Errno> {
+        let (dir, name, found) = self.walk(at.as_bytes(), Follow::Yes)?;
+        match found {
+            None if create => Ok(self.add(dir, name, Body::File(Vec::new()), 0o644)),
+            None => Err(Errno::NOENT),
+            Some(number) if self.is_dir(number) => Err(Errno::ISDIR),
+            Some(number) => {
+                self.change(number);
+                Ok(number)
+            }
+        }
+    }
+
+    fn content(&mut self, number: usize) -> &mut Vec<u8> {
+        self.inodes[number].mtime = None;
+        match &mut self.inodes[number].body {
+            Body::File(content) => content,
+            other => panic!("{other:?} has no content"),
+        }
+    }
+
+    fn seen(&self, number: usize) -> Seen {
+        let inode = &self.inodes[number];
+        let node = match &inode.body {
+            Body::Dir { .. } => Node::Dir { opaque: false },
+            Body::File(content) => Node::File { size: content.len() as u64 },
+            Body::Symlink(target) => Node::Symlink { target: target.clone().into() },
+            Body::Fifo => Node::Fifo,
+        };
+        let nlink = (!self.is_dir(number)).then(|| inode.lower_links.unwrap_or(inode.links));
+        Seen { node, mode: inode.mode, uid: inode.owner.0, gid: inode.owner.1, nlink, mtime: inode.mtime }
+    }
+
+    fn list(&self, number: usize) -> Result<Vec<(Vec<u8>, Kind)>, Errno> {
+        let Body::Dir { names, .. } = &self.inodes[number].body else { return Err(Errno::NOTDIR) };
+        Ok(names.iter().map(|(name, &inner)| (name.clone(), self.seen(inner).node.kind())).collect())
+    }
+
+    /// Does one operation.
+    pub(crate) fn apply(&mut self, op: &Op) -> Outcome {
+        self.attempt(op).unwrap_or_else(Outcome::Failed)
+    }
+
+    fn attempt(&mut self, op: &Op) -> Result<Outcome, Errno> {
+        if let Op::Write(at, _) | Op::Append(at, _) | Op::Touch(at) | Op::Truncate(at, _) | Op::Read(at) = op
+            && let Ok(number) = self.find(at, Follow::Yes)
+            && matches!(self.inodes[number].body, Body::Fifo)
+        {
+            return Ok(Outcome::Skipped);
+        }
+        match op {
+            Op::Write(at, data) => {
+                let number = self.open_for_writing(at, true)?;
+                self.content(number).clone_from(data);
+            }
+            Op::Append(at, data) => {
+                let number = self.open_for_writing(at, true)?;
+                self.content(number).extend(data);
+            }
+            Op::Touch(at) => {
+                self.open_for_writing(at, false)?;
+            }
+            Op::Create(at) => {
+                let (dir, name) = self.vacant(at)?;
+                self.add(dir, name, Body::File(Vec::new()), 0o644);
+            }
+            Op::Truncate(at, size) => {
+                let number = self.open_for_writing(at, false)?;
+                self.content(number).resize(usize::try_from(*size).unwrap(), 0);
+            }
+            Op::Mkdir(at, mode) => {
+                let (dir, name) = self.vacant(at)?;
+                self.add(dir, name, Body::Dir { names: BTreeMap::new(), parent: dir, bound: false }, *mode);
+            }
+            Op::Symlink(target, at) => {
+                let (dir, name) = self.vacant(at)?;
+                self.add(dir, name, Body::Symlink(target.as_bytes().to_vec()), 0o777);
+            }
+            Op::Fifo(at) => {
+                let (dir, name) = self.vacant(at)?;
+                self.add(dir, name, Body::Fifo, 0o644);
+            }
+            Op::Rmdir(at) => self.rmdir(at)?,
+            Op::Unlink(at) => self.unlink(at)?,
+            Op::Link(old, new) => self.link(old, new)?,
+            Op::Rename(from, to, how) => self.rename(&path(from), &path(to), *how)?,
+            Op::Chmod(at, mode) => {
+                let number = self.find(at, Follow::Yes)?;
+                self.change(number).mode = Mode::new(*mode);
+            }
+            Op::Chown(at, uid, gid) => {
+                let number = self.find(at, Follow::No)?;
+                let keeps = matches!(self.inodes[number].body, Body::Dir { .. } | Body::File(_));
+                if !is_root() && (*uid, *gid) != (0, 0) && !keeps {
+                    self.change(number);
+                    return Err(Errno::PERM);
+                }
+                self.change(number).owner = (*uid, *gid);
+            }
+            Op::SetTime(at, number) => {
+                let time = long_ago(500_000 + number);
+                let number = self.find(at, Follow::No)?;
+                self.change(number).mtime = Some(time);
+            }
+            Op::SetXattr(at, name, value) => {
+                let number = self.find(at, Follow::No)?;
+                self.takes_attributes(number, Errno::PERM)?;
+                self.change(number).xattrs.insert(name.as_bytes().to_vec(), value.clone());
+            }
+            Op::RemoveXattr(at, name) => {
+                let number = self.find(at, Follow::No)?;
+                self.takes_attributes(number, Errno::PERM)?;
+                if !self.inodes[number].xattrs.contains_key(name.as_bytes()) {
+                    return Err(Errno::NODATA);
+                }
+                self.change(number).xattrs.remove(name.as_bytes());
+            }
+            Op::Xattr(at, name) => {
+                let number = self.find(at, Follow::No)?;
+                let value = self.inodes[number].xattrs.get(name.as_bytes());
+                return Ok(Outcome::Bytes(value.ok_or(Errno::NODATA)?.clone()));
+            }
+            Op::Stat(at, follow) => return Ok(Outcome::Stat(self.seen(self.find(at, *follow)?))),
+            Op::Read(at) => match &self.inodes[self.find(at, Follow::Yes)?].body {
+                Body::File(content) => return Ok(Outcome::Bytes(content.clone())),
+                _ => return Err(Errno::ISDIR),
+            },
+            Op::ReadDir(at) => {
+                return self.list(self.find(at, Follow::Yes)?).map(Outcome::Names);
+            }
+            Op::ReadLink(at) => match &self.inodes[self.find(at, Follow::No)?].body {
+                Body::Symlink(target) => return Ok(Outcome::Bytes(target.clone())),
+                _ => return Err(Errno::INVAL),
+            },
+        }
+        Ok(Outcome::Done)
+    }
+
+    fn takes_attributes(&self, number: usize, otherwise: Errno) -> Result<(), Errno> {
+        match self.inodes[number].body {
+            Body::Dir { .. } | Body::File(_) => Ok(()),
+            _ => Err(otherwise),
+        }
+    }
+
+    fn rmdir(&mut self, at: &str) -> Result<(), Errno> {
+        let (dir, name, found) = self.walk(at.as_bytes(), Follow::No)?;
+        let number = found.ok_or(Errno::NOENT)?;
+        if !self.list(number)?.is_empty() {
+            return Err(Errno::NOTEMPTY);
+        }
+        self.take(dir, &name);
+        Ok(())
+    }
+
+    fn unlink(&mut self, at: &str) -> Result<(), Errno> {
+        let (dir, name, found) = self.walk(at.as_bytes(), Follow::No)?;
+        let number = found.ok_or(Errno::NOENT)?;
+        if self.is_dir(number) {
+            return Err(Errno::ISDIR);
+        }
+        self.inodes[number].links -= 1;
+        self.take(dir, &name);
+        Ok(())
+    }
+
+    fn link(&mut self, old: &str, new: &str) -> Result<(), Errno> {
+        let number = self.find(old, Follow::No)?;
+        let (dir, name) = self.vacant(new)?;
+        if self.is_dir(number) {
+            return Err(Errno::PERM);
+        }
+        self.change(number).links += 1;
+        self.insert(dir, name, number);
+        Ok(())
+    }
+
+    fn is_above(&self, above: usize, mut dir: usize) -> bool {
+        loop {
+            if dir == above {
+                return true;
+            }
+            match self.inodes[dir].body {
+                Body::Dir { parent, .. } if dir != ROOT => dir = parent,
+                _ => return false,
+            }
+        }
+    }
+
+    fn rename(&mut self, from: &LayerPath, to: &LayerPath, how: RenameHow) -> Result<(), Errno> {
+        let (old_dir, old_name, old) = self.walk(from.as_bytes(), Follow::No)?;
+        let (new_dir, new_name, new) = self.walk(to.as_bytes(), Follow::No)?;
+        let old = old.ok_or(Errno::NOENT)?;
+        match (how, new) {
+            (RenameHow::NoReplace, Some(_)) => return Err(Errno::EXIST),
+            (RenameHow::Exchange, None) => return Err(Errno::NOENT),
+            _ => {}
+        }
+        if new != Some(old) && self.is_above(old, new_dir) {
+            return Err(Errno::INVAL);
+        }
+        let exchange = how == RenameHow::Exchange;
+        if let Some(new) = new {
+            if new != old && self.is_above(new, old_dir) {
+                return Err(if exchange { Errno::INVAL } else { Errno::NOTEMPTY });
+            }
+            if new == old {
+                return Ok(());
+            }
+            if !exchange {
+                match (self.is_dir(old), self.is_dir(new)) {
+                    (true, false) => return Err(Errno::NOTDIR),
+                    (false, true) => return Err(Errno::ISDIR),
+                    _ => {}
+                }
+            }
+        }
+        if self.is_bound(old) || exchange && new.is_some_and(|new| self.is_bound(new)) {
+            return Err(Errno::XDEV);
+        }
+        if let Some(new) = new.filter(|&new| !exchange && self.is_dir(new))
+            && !self.list(new)?.is_empty()
+        {
+            return Err(Errno::NOTEMPTY);
+        }
+        self.change(old);
+        match new.filter(|_| exchange) {
+            Some(new) => {
+                self.change(new);
+                self.insert(old_dir, old_name, new);
+            }
+            None => {
+                if let Some(new) = new {
+                    self.inodes[new].links -= 1;
+                }
+                self.take(old_dir, &old_name);
+            }
+        }
+        self.insert(new_dir, new_name, old);
+        Ok(())
+    }
+
+    /// The whole tree.
+    pub(crate) fn snapshot(&self) -> Snapshot {
+        let mut found = Snapshot::new();
+        let mut todo = vec![(LayerPath::root(), ROOT)];
+        while let Some((at, number)) = todo.pop() {
+            let inode = &self.inodes[number];
+            let mut data = Vec::new();
+            match &inode.body {
+                Body::Dir { names, .. } => {
+                    todo.extend(names.iter().map(|(name, &inner)| (at.join(name).unwrap(), inner)));
+                }
+                Body::File(content) => data.clone_from(content),
+                _ => {}
+            }
+            found.insert(at.as_bytes().to_vec(), (self.seen(number), data, inode.xattrs.clone()));
+        }
+        found
+    }
+}

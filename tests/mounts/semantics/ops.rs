@@ -1,0 +1,245 @@
+//! One operation on a tree of files, and what came of it.
+
+use std::collections::BTreeMap;
+use std::io::{Read as _, Write as _};
+
+use proptest::prelude::*;
+use ufs::driver::{Files, Follow, OpenHow, RenameHow};
+use ufs::model::{Identity, Kind, LayerPath, Mode, Node, Timestamp};
+use ufs::sys::Errno;
+
+use super::layers::{TARGETS, a_mode, a_path, long_ago, settled};
+
+/// One step of a trace.
+#[derive(Clone, Debug)]
+pub(crate) enum Op {
+    Write(&'static str, Vec<u8>),
+    Append(&'static str, Vec<u8>),
+    /// Opens for writing and writes nothing: copies up all the same.
+    Touch(&'static str),
+    /// Opens with `O_CREAT | O_EXCL`.
+    Create(&'static str),
+    Truncate(&'static str, u64),
+    Mkdir(&'static str, u32),
+    Rmdir(&'static str),
+    Unlink(&'static str),
+    Rename(&'static str, &'static str, RenameHow),
+    Link(&'static str, &'static str),
+    Symlink(&'static str, &'static str),
+    Fifo(&'static str),
+    Chmod(&'static str, u32),
+    Chown(&'static str, u32, u32),
+    SetTime(&'static str, usize),
+    SetXattr(&'static str, &'static str, Vec<u8>),
+    RemoveXattr(&'static str, &'static str),
+    Xattr(&'static str, &'static str),
+    Stat(&'static str, Follow),
+    Read(&'static str),
+    ReadDir(&'static str),
+    ReadLink(&'static str),
+}
+
+/// What an operation gave.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) enum Outcome {
+    Done,
+    Bytes(Vec<u8>),
+    Names(Vec<(Vec<u8>, Kind)>),
+    Stat(Seen),
+    Failed(Errno),
+    /// Opening a fifo would wait for its other end.
+    Skipped,
+}
+
+/// A file as a user sees it, without what legitimately differs between two runs.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct Seen {
+    pub(crate) node: Node,
+    pub(crate) mode: Mode,
+    pub(crate) uid: u32,
+    pub(crate) gid: u32,
+    /// Of a directory it depends on the file system.
+    pub(crate) nlink: Option<u64>,
+    /// `None`: during the test.
+    pub(crate) mtime: Option<Timestamp>,
+}
+
+/// A whole tree: path → file, content, attributes.
+pub(crate) type Snapshot = BTreeMap<Vec<u8>, (Seen, Vec<u8>, BTreeMap<Vec<u8>, Vec<u8>>)>;
+
+fn a_name() -> impl Strategy<Value = &'static str> {
+    prop::sample::select(&["user.a", "user.b", "user.overlay.opaque", "user.overlay.x"][..])
+}
+
+fn bytes() -> impl Strategy<Value = Vec<u8>> {
+    prop::collection::vec(any::<u8>(), 1..12)
+}
+
+/// An operation on the paths that layers use.
+pub(crate) fn an_op() -> impl Strategy<Value = Op> {
+    let how =
+        prop_oneof![3 => Just(RenameHow::Replace), 1 => Just(RenameHow::NoReplace), 1 => Just(RenameHow::Exchange)];
+    let follow = prop_oneof![Just(Follow::Yes), Just(Follow::No)];
+    let owner = prop_oneof![Just((0, 0)), Just((7, 8))];
+    let dir = prop_oneof![1 => Just(""), 4 => a_path()];
+    prop_oneof![
+        4 => (a_path(), bytes()).prop_map(|(path, data)| Op::Write(path, data)),
+        2 => (a_path(), bytes()).prop_map(|(path, data)| Op::Append(path, data)),
+        1 => a_path().prop_map(Op::Touch),
+        1 => a_path().prop_map(Op::Create),
+        1 => (a_path(), 0_u64..30).prop_map(|(path, size)| Op::Truncate(path, size)),
+        5 => (a_path(), a_mode()).prop_map(|(path, mode)| Op::Mkdir(path, mode)),
+        6 => a_path().prop_map(Op::Rmdir),
+        6 => a_path().prop_map(Op::Unlink),
+        9 => (a_path(), a_path(), how).prop_map(|(from, to, how)| Op::Rename(from, to, how)),
+        3 => (a_path(), a_path()).prop_map(|(old, new)| Op::Link(old, new)),
+        2 => (prop::sample::select(TARGETS), a_path()).prop_map(|(target, path)| Op::Symlink(target, path)),
+        1 => a_path().prop_map(Op::Fifo),
+        2 => (a_path(), a_mode()).prop_map(|(path, mode)| Op::Chmod(path, mode)),
+        1 => (a_path(), owner).prop_map(|(path, (uid, gid))| Op::Chown(path, uid, gid)),
+        2 => (dir.clone(), 0_usize..50).prop_map(|(path, number)| Op::SetTime(path, number)),
+        2 => (a_path(), a_name(), bytes()).prop_map(|(path, name, value)| Op::SetXattr(path, name, value)),
+        1 => (a_path(), a_name()).prop_map(|(path, name)| Op::RemoveXattr(path, name)),
+        1 => (a_path(), a_name()).prop_map(|(path, name)| Op::Xattr(path, name)),
+        2 => (dir.clone(), follow).prop_map(|(path, follow)| Op::Stat(path, follow)),
+        2 => a_path().prop_map(Op::Read),
+        2 => dir.prop_map(Op::ReadDir),
+        1 => a_path().prop_map(Op::ReadLink),
+    ]
+}
+
+/// What the host's owners mean to this process.
+pub(crate) fn identity() -> Identity {
+    let stat = ufs::sys::Dir::open(std::path::Path::new("/proc/self")).unwrap().stat_self().unwrap();
+    match stat.uid {
+        0 => Identity::AsIs,
+        uid => Identity::OwnIsRoot { uid, gid: stat.gid },
+    }
+}
+
+/// Whether this process may give files away.
+pub(crate) fn is_root() -> bool {
+    identity() == Identity::AsIs
+}
+
+pub(crate) fn path(text: &str) -> LayerPath {
+    LayerPath::parse(text.as_bytes()).unwrap()
+}
+
+fn errno(error: &std::io::Error) -> Errno {
+    Errno::from_io_error(error).unwrap()
+}
+
+fn write(files: &dyn Files, at: &str, how: OpenHow, data: &[u8]) -> Result<Outcome, Errno> {
+    files.open(&path(at), how)?.write_all(data).map_err(|error| errno(&error))?;
+    Ok(Outcome::Done)
+}
+
+pub(crate) fn seen(files: &dyn Files, at: &LayerPath, follow: Follow) -> Result<Seen, Errno> {
+    let stat = files.stat(at, follow)?;
+    let is_dir = matches!(stat.node, Node::Dir { .. });
+    Ok(Seen {
+        nlink: (!is_dir).then_some(stat.nlink),
+        node: stat.node,
+        mode: stat.mode,
+        uid: stat.uid,
+        gid: stat.gid,
+        mtime: settled(stat.mtime),
+    })
+}
+
+fn content(files: &dyn Files, at: &LayerPath) -> Result<Vec<u8>, Errno> {
+    let mut data = Vec::new();
+    files.open(at, OpenHow::READ)?.read_to_end(&mut data).map_err(|error| errno(&error))?;
+    Ok(data)
+}
+
+/// The names in a directory, sorted.
+///
+/// Where a directory has a single layer the kernel lists the whiteouts in it too, though none can be looked
+/// up (`a_whiteout_that_hides_nothing_is_listed_by_the_kernel`); such are left out here.
+pub(crate) fn names(files: &dyn Files, at: &LayerPath) -> Result<Vec<(Vec<u8>, Kind)>, Errno> {
+    let mut found = Vec::new();
+    for item in files.read_dir(at)? {
+        let inner = match files.stat(at, Follow::Yes) {
+            // through a symlink: the names are enough
+            _ if files.read_link(at).is_ok() => None,
+            _ => Some(at.join(&item.name).unwrap()),
+        };
+        let ghost = matches!(item.kind, Kind::CharDevice | Kind::File)
+            && inner.is_some_and(|inner| files.stat(&inner, Follow::No) == Err(Errno::NOENT));
+        if !ghost {
+            found.push((item.name.to_vec(), item.kind));
+        }
+    }
+    found.sort();
+    Ok(found)
+}
+
+/// Does one operation.
+pub(crate) fn apply(files: &dyn Files, op: &Op) -> Outcome {
+    attempt(files, op).unwrap_or_else(Outcome::Failed)
+}
+
+fn attempt(files: &dyn Files, op: &Op) -> Result<Outcome, Errno> {
+    if let Op::Write(at, _) | Op::Append(at, _) | Op::Touch(at) | Op::Truncate(at, _) | Op::Read(at) = op
+        && files.stat(&path(at), Follow::Yes).is_ok_and(|stat| stat.node == Node::Fifo)
+    {
+        return Ok(Outcome::Skipped);
+    }
+    let mode = Mode::new(0o644);
+    match op {
+        Op::Write(at, data) => return write(files, at, OpenHow::rewrite(mode), data),
+        Op::Append(at, data) => return write(files, at, OpenHow::append(mode), data),
+        Op::Touch(at) => drop(files.open(&path(at), OpenHow { write: true, ..OpenHow::READ })?),
+        Op::Create(at) => {
+            let how = OpenHow { write: true, create: true, exclusive: true, mode, ..OpenHow::READ };
+            drop(files.open(&path(at), how)?);
+        }
+        Op::Truncate(at, size) => files.truncate(&path(at), *size)?,
+        Op::Mkdir(at, mode) => files.mkdir(&path(at), Mode::new(*mode))?,
+        Op::Rmdir(at) => files.rmdir(&path(at))?,
+        Op::Unlink(at) => files.unlink(&path(at))?,
+        Op::Rename(from, to, how) => files.rename(&path(from), &path(to), *how)?,
+        Op::Link(old, new) => files.link(&path(old), &path(new))?,
+        Op::Symlink(target, at) => files.symlink(target.as_bytes(), &path(at))?,
+        Op::Fifo(at) => files.mknod(&path(at), &Node::Fifo, mode)?,
+        Op::Chmod(at, mode) => files.chmod(&path(at), Mode::new(*mode))?,
+        Op::Chown(at, uid, gid) => files.chown(&path(at), *uid, *gid)?,
+        Op::SetTime(at, number) => files.set_times(&path(at), None, Some(long_ago(500_000 + number)))?,
+        Op::SetXattr(at, name, value) => files.set_xattr(&path(at), name.as_bytes(), value)?,
+        Op::RemoveXattr(at, name) => files.remove_xattr(&path(at), name.as_bytes())?,
+        Op::Xattr(at, name) => return files.xattr(&path(at), name.as_bytes()).map(Outcome::Bytes),
+        Op::Stat(at, follow) => return seen(files, &path(at), *follow).map(Outcome::Stat),
+        Op::Read(at) => return content(files, &path(at)).map(Outcome::Bytes),
+        Op::ReadDir(at) => return names(files, &path(at)).map(Outcome::Names),
+        Op::ReadLink(at) => return files.read_link(&path(at)).map(Outcome::Bytes),
+    }
+    Ok(Outcome::Done)
+}
+
+/// Takes a whole tree down.
+pub(crate) fn snapshot(files: &dyn Files) -> Snapshot {
+    let mut found = Snapshot::new();
+    let mut todo = vec![LayerPath::root()];
+    while let Some(at) = todo.pop() {
+        let file = seen(files, &at, Follow::No).unwrap();
+        let mut data = Vec::new();
+        match file.node {
+            Node::Dir { .. } => {
+                todo.extend(names(files, &at).unwrap().iter().map(|(name, _)| at.join(name).unwrap()));
+            }
+            Node::File { .. } => data = content(files, &at).unwrap(),
+            _ => {}
+        }
+        let mut attributes = BTreeMap::new();
+        for name in files.xattrs(&at).unwrap() {
+            let value = files.xattr(&at, &name).unwrap();
+            attributes.insert(name, value);
+        }
+        // the host's own labels are no business of the union
+        attributes.retain(|name, _| name.starts_with(b"user."));
+        found.insert(at.as_bytes().to_vec(), (file, data, attributes));
+    }
+    found
+}

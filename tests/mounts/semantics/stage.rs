@@ -1,0 +1,112 @@
+//! A stack on disk, opened by our union and by the kernel, and the model of it.
+
+use std::fs;
+use std::os::fd::AsFd as _;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+
+use ufs::driver::{self, DriverKind, MountSpec, Mounted};
+use ufs::model::{Changeset, LayerPath, WhiteoutForm};
+use ufs::overlay;
+use ufs::sys::Dir;
+
+use super::layers::{self, LayerSpec, long_ago};
+use super::model::Model;
+use super::ops::identity;
+
+/// A stack in a directory of its own.
+pub(crate) struct Stage {
+    dir: tempfile::TempDir,
+    layers: usize,
+}
+
+/// The times of a fresh upper's root.
+const UPPER: usize = 900_000;
+
+impl Stage {
+    /// Builds lower layers, bottom → top.
+    pub(crate) fn new(parent: &Path, lowers: &[LayerSpec]) -> Self {
+        ufs::sys::clear_umask();
+        let stage = Self { dir: tempfile::tempdir_in(parent).unwrap(), layers: lowers.len() };
+        for (number, spec) in lowers.iter().enumerate() {
+            let root = stage.lower(number);
+            fs::create_dir(&root).unwrap();
+            layers::build(&root, number, spec);
+        }
+        stage
+    }
+
+    pub(crate) fn lower(&self, number: usize) -> PathBuf {
+        self.dir.path().join(format!("lower{number}"))
+    }
+
+    pub(crate) fn upper(&self, name: &str) -> PathBuf {
+        self.dir.path().join(format!("upper-{name}"))
+    }
+
+    /// Makes an upper that the next mount of that name uses.
+    pub(crate) fn add_upper(&self, name: &str) -> PathBuf {
+        let (upper, work, target) =
+            (self.upper(name), self.dir.path().join(format!("work-{name}")), self.target(name));
+        for dir in [&upper, &work, &target] {
+            fs::create_dir(dir).unwrap();
+        }
+        fs::set_permissions(&upper, fs::Permissions::from_mode(0o755)).unwrap();
+        let time = long_ago(UPPER);
+        Dir::open(&upper).unwrap().set_times(b".", Some(time), Some(time)).unwrap();
+        upper
+    }
+
+    pub(crate) fn target(&self, name: &str) -> PathBuf {
+        self.dir.path().join(format!("merged-{name}"))
+    }
+
+    /// Mounts the lowers with the upper of that name, read-only without one.
+    pub(crate) fn mount(&self, kind: DriverKind, upper: &str, form: WhiteoutForm) -> Box<dyn Mounted> {
+        let lowers: Vec<Dir> = (0..self.layers).map(|number| Dir::open(&self.lower(number)).unwrap()).collect();
+        let open = |name: String| Dir::open(&self.dir.path().join(name)).unwrap();
+        let upper_dirs = self
+            .upper(upper)
+            .exists()
+            .then(|| (open(format!("upper-{upper}")), open(format!("work-{upper}"))));
+        let spec = MountSpec {
+            lowers: lowers.iter().map(|dir| dir.as_fd()).collect(),
+            upper: upper_dirs.as_ref().map(|(upper, work)| (upper.as_fd(), work.as_fd())),
+            target: Some(self.target(upper)),
+            read_only: upper_dirs.is_none(),
+            volatile: false,
+            whiteouts: form,
+            identity: identity(),
+        };
+        driver::mount(kind, &spec).unwrap()
+    }
+
+    /// The lowers as change sets.
+    pub(crate) fn scan_lowers(&self) -> Vec<Changeset> {
+        (0..self.layers).map(|number| layers::scan(&self.lower(number))).collect()
+    }
+
+    /// The model of the stack under a fresh upper.
+    pub(crate) fn model(&self) -> Model {
+        let lowers = self.scan_lowers();
+        let stack: Vec<&Changeset> = lowers.iter().collect();
+        let (tree, left_out) = overlay::tree(&stack, &LayerPath::root(), usize::MAX);
+        assert_eq!(left_out, 0);
+        let host = |path: &LayerPath, layer: usize| {
+            self.lower(layer).join(std::str::from_utf8(path.as_bytes()).unwrap())
+        };
+        let links = |path: &LayerPath, layer: usize| {
+            use std::os::unix::fs::MetadataExt as _;
+            fs::symlink_metadata(host(path, layer)).unwrap().nlink()
+        };
+        let mut model = Model::new(&tree, |path, layer| fs::read(host(path, layer)).unwrap(), links);
+        model.set_root(0o755, long_ago(UPPER));
+        model
+    }
+}
+
+/// Whether whiteouts can be devices here.
+pub(crate) fn takes_devices(parent: &Path) -> bool {
+    let dir = tempfile::tempdir_in(parent).unwrap();
+    Dir::open(dir.path()).unwrap().whiteout(b"probe").is_ok()
+}
