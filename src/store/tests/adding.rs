@@ -175,13 +175,12 @@ fn a_layers_tar_unpacks_to_the_same_layer() {
     let mut capable = file_entry(0);
     capable.meta.xattrs.insert((*b"security.capability").into(), capability);
     changes.insert(path("capable"), Change::Put(capable));
-    let mut open = |path: &LayerPath, _: &Entry| {
-        tree.file_beneath(path).map_err(std::io::Error::from)
-    };
+    let mut open = |path: &LayerPath, _: &Entry| tree.file_beneath(path).map_err(std::io::Error::from);
     let (tar, _) = write_layer(&changes, true, &mut open, Vec::new()).unwrap();
     let copy = store.draft(&name("copy")).unwrap();
     untar(&store, &copy, "/", &tar).unwrap();
-    let found = scan(&copy.tree().unwrap(), &ScanHow { owners: copy.owners().unwrap(), clamp: None }).unwrap();
+    let found =
+        scan(&copy.tree().unwrap(), &ScanHow { owners: copy.owners().unwrap(), clamp: None }).unwrap();
     assert_eq!(found.changes, changes);
     let sealed = seal_draft(&store, &copy);
     assert!(store.check(true).unwrap().is_empty(), "{:?}", store.check(true));

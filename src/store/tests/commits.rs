@@ -8,6 +8,7 @@ use crate::store::{Error, ScanHow, scan};
 use crate::sys::Errno;
 
 /// Runs what ends at a point as a killed process does: nothing after it happens, locks are let go.
+#[expect(clippy::needless_pass_by_value, reason = "it ends here, as its process does")]
 fn crash(store: Store, point: &'static str, act: impl FnOnce(&Store)) {
     store.steps.crash_at.set(Some(point));
     let hook = std::panic::take_hook();
@@ -67,7 +68,8 @@ fn a_commit_that_ends_anywhere_keeps_the_upper_or_the_layer() {
             let record = store.name(&name("done")).unwrap();
             assert_eq!(record.is_some(), moved, "{step}");
             let web = store.open_mount(&name("web")).unwrap();
-            let names: Vec<_> = web.upper().unwrap().items().unwrap().into_iter().map(|item| item.name).collect();
+            let names: Vec<_> =
+                web.upper().unwrap().items().unwrap().into_iter().map(|item| item.name).collect();
             if let Some(record) = record {
                 assert!(names.is_empty());
                 assert_eq!(record.stack, web.record().stack);
@@ -196,10 +198,7 @@ fn the_upper_of_a_mount_that_is_missing_is_told() {
     let web = mount(&store, "web", &[]);
     web.dir().remove_tree(b"up").unwrap();
     assert!(matches!(web.upper(), Err(Error::NoUpper { .. })));
-    assert!(matches!(
-        store.commit(&web, seal(None, &mut |_| true)),
-        Err(Error::NoUpper { .. })
-    ));
+    assert!(matches!(store.commit(&web, seal(None, &mut |_| true)), Err(Error::NoUpper { .. })));
     assert_eq!(store.check(false).unwrap().len(), 1);
 }
 

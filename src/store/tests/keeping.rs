@@ -31,7 +31,9 @@ fn a_store_of_a_later_version_and_a_damaged_one_are_told_apart() {
     drop(store);
     let at = host.path().join("store");
     let format = at.join("format");
-    for text in [r#"{"format":2,"whiteouts":"device"}"#, r#"{"format":1,"whiteouts":"device","features":["x"]}"#] {
+    for text in
+        [r#"{"format":2,"whiteouts":"device"}"#, r#"{"format":1,"whiteouts":"device","features":["x"]}"#]
+    {
         std::fs::write(&format, text).unwrap();
         assert!(matches!(Store::open(&at, Opening::default()), Err(Error::Newer { .. })));
     }
@@ -81,8 +83,7 @@ fn a_temporary_store_is_gone_when_it_is_dropped() {
 #[test]
 fn ids_may_be_shortened_as_long_as_they_are_unique() {
     let (_host, store) = store();
-    let ids: Vec<TreeId> =
-        (0..40_u8).map(|i| layer(&store, &format!("l{i}"), "f", &[i])).collect();
+    let ids: Vec<TreeId> = (0..40_u8).map(|i| layer(&store, &format!("l{i}"), "f", &[i])).collect();
     for id in &ids {
         assert_eq!(store.find_id(&id.hex()).unwrap(), *id);
         assert_eq!(store.find_id(&id.to_string()).unwrap(), *id);
@@ -165,8 +166,9 @@ fn collection_frees_what_nothing_holds() {
 
 #[test]
 fn check_finds_what_is_damaged() {
+    type Damage<'a> = &'a dyn Fn(&Store, TreeId);
     let (_host, store) = store();
-    let damage: [(&str, &dyn Fn(&Store, TreeId)); 5] = [
+    let damage: [(&str, Damage<'_>); 5] = [
         ("content", &|store, id| std::fs::write(store.tree_path(id).join("f"), "X").unwrap()),
         ("mode", &|store, id| store.tree_dir(id).unwrap().chmod(b"f", Mode::new(0o600)).unwrap()),
         ("more", &|store, id| put(&store.tree_dir(id).unwrap(), "g", b"")),
@@ -186,10 +188,16 @@ fn check_finds_what_is_damaged() {
         // a change of content that hides behind the old time is found by its hash
         let time = std::time::UNIX_EPOCH + std::time::Duration::from_secs(1_600_000_000);
         std::fs::File::options().read(true).open(&file).unwrap().set_modified(time).unwrap();
-        store.tree_dir(id).unwrap().set_times_self(
-            None,
-            Some(store.index(id).map_or(TIME, |index| index.changes.entry(&path("")).unwrap().meta.mtime)),
-        ).unwrap();
+        store
+            .tree_dir(id)
+            .unwrap()
+            .set_times_self(
+                None,
+                Some(
+                    store.index(id).map_or(TIME, |index| index.changes.entry(&path("")).unwrap().meta.mtime),
+                ),
+            )
+            .unwrap();
         let found = store.check(true).unwrap();
         assert_eq!(found.len(), 1, "{what}: {found:?}");
         assert_eq!(store.check(false).unwrap().len(), usize::from(at >= 3), "{what}");

@@ -81,7 +81,9 @@ fn the_kernels_bookkeeping_goes_and_the_users_attributes_stay() {
     let tree = draft.tree().unwrap();
     tree.mkdir(b"d", Mode::new(0o755)).unwrap();
     put(&tree.dir(b"d").unwrap(), "f", b"x");
-    for (at, attribute) in [("d", "user.overlay.impure"), ("d", "user.overlay.opaque"), ("d", "user.overlay.uuid")] {
+    for (at, attribute) in
+        [("d", "user.overlay.impure"), ("d", "user.overlay.opaque"), ("d", "user.overlay.uuid")]
+    {
         xattr::set_at(&tree, at.as_bytes(), attribute.as_bytes(), b"y").unwrap();
     }
     let dir = tree.dir(b"d").unwrap();
