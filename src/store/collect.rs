@@ -45,7 +45,8 @@ impl Store {
                 continue;
             }
             let bytes = self.summary(id).map_or(0, |summary| summary.counts.bytes);
-            let aside = self.temporary.set_aside(&self.layers, &id.hex(), &self.path.join("layers/sha256"))?;
+            let aside =
+                self.temporary.set_aside(&self.layers, &id.hex(), &self.path.join("layers/sha256"))?;
             self.cache.borrow_mut().remove(&id);
             self.temporary.remove(&aside)?;
             collected.layers += 1;

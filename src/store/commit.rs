@@ -19,10 +19,10 @@ use std::time::Instant;
 use serde::{Deserialize, Serialize};
 
 use super::error::io;
-use super::mounts::MountJson;
+use super::mount_dir::MountJson;
 use super::record::{
-    MetadataJson, NameJson, PartJson, VERSION, check_version, id_from, parts_from_json, parts_to_json, read_json,
-    replace_json_beside,
+    MetadataJson, NameJson, PartJson, VERSION, check_version, id_from, parts_from_json, parts_to_json,
+    read_json, replace_json_beside,
 };
 use super::seal::Progress;
 use super::walk::ScanHow;
@@ -65,6 +65,7 @@ impl Store {
     /// # Errors
     /// [`Error::Tree`], [`Error::Tar`], [`Error::Changed`], [`Error::Interrupted`] leave the mount as it was.
     /// [`Error::Io`] after the layer was moved leaves the rest to the next try.
+    #[expect(clippy::needless_pass_by_value, reason = "it is used up: what it says happens once")]
     pub fn commit(&self, mount: &MountDir, seal: Seal<'_>) -> Result<Sealed, Error> {
         let (dir, path) = (mount.dir(), mount.path());
         if self.resume_commit(dir, path)? {
@@ -103,7 +104,7 @@ impl Store {
         let reused = aside.is_some();
         mount.add_aside(aside);
         self.steps.pass("moved");
-        mount.add_aside(self.finish_commit(dir, path, intent)?);
+        mount.add_aside(self.finish_commit(dir, path, &intent)?);
         self.reload(mount)?;
         let counts = sealed.changes.counts();
         self.remember(sealed.id, sealed.changes);
@@ -120,10 +121,8 @@ impl Store {
                 StackPart::Host(_) => return Ok(None),
             }
         }
-        diffs.push(match self.has_layer(id) {
-            true => self.diff_id(id)?,
-            false => crate::model::DiffId(id.0),
-        });
+        let known = self.has_layer(id);
+        diffs.push(if known { self.diff_id(id)? } else { crate::model::DiffId(id.0) });
         Ok(ChainId::of(&diffs))
     }
 
@@ -171,14 +170,14 @@ impl Store {
         if !self.has_layer(id) {
             return Err(damaged(format!("the layer {} that it speaks of is not there", id.short())));
         }
-        for aside in self.finish_commit(dir, path, intent)? {
+        for aside in self.finish_commit(dir, path, &intent)? {
             self.temporary.drop_name(&aside);
         }
         Ok(true)
     }
 
     /// Steps 4 to 7; gives what was set aside.
-    fn finish_commit(&self, dir: &Dir, path: &Path, intent: IntentJson) -> Result<Vec<String>, Error> {
+    fn finish_commit(&self, dir: &Dir, path: &Path, intent: &IntentJson) -> Result<Vec<String>, Error> {
         let damaged = |why: String| Error::Damaged { path: path.join(INTENT), why };
         if let (Some(name), Some(record)) = (&intent.name, &intent.record) {
             let name = LayerName::parse(name).map_err(|error| damaged(error.to_string()))?;

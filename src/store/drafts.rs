@@ -154,7 +154,13 @@ impl Store {
             if let (Ok(here), Ok(there)) = (here, there)
                 && (here.dev, here.ino) == (there.dev, there.ino)
             {
-                return Ok(Draft { name: name.clone(), dir: Rc::new(dir), path: at, sync: !self.ephemeral, _held: held });
+                return Ok(Draft {
+                    name: name.clone(),
+                    dir: Rc::new(dir),
+                    path: at,
+                    sync: !self.ephemeral,
+                    _held: held,
+                });
             }
             self.forget(&key);
         }
@@ -167,8 +173,12 @@ impl Store {
         dir.mkdir(b"tree", Mode::new(0o755)).map_err(io("make", path.join("tree")))?;
         let json = DraftJson { version: VERSION, owners: BTreeMap::new() };
         write_new_json(&dir, "draft.json", &json, &path, false)?;
-        let moved =
-            self.temporary.dir().rename(aside.as_bytes(), &self.drafts, file.as_bytes(), RenameFlags::NOREPLACE);
+        let moved = self.temporary.dir().rename(
+            aside.as_bytes(),
+            &self.drafts,
+            file.as_bytes(),
+            RenameFlags::NOREPLACE,
+        );
         match moved {
             Ok(()) => Ok(()),
             Err(Errno::EXIST | Errno::NOTEMPTY) => self.temporary.remove(&aside),
@@ -209,9 +219,11 @@ impl Store {
     ///
     /// # Errors
     /// [`Error::Tree`], [`Error::Tar`], [`Error::Changed`], [`Error::Interrupted`]: the draft stays as it is.
+    #[expect(clippy::needless_pass_by_value, reason = "it is used up: what it says happens once")]
     pub fn seal_draft(&self, draft: &Draft, seal: Seal<'_>) -> Result<Sealed, Error> {
         let how = ScanHow { clamp: seal.clamp, owners: draft.owners()? };
-        let (sealed, mut timings) = self.prepare(&draft.dir, &draft.path, &how, &plain_root(), seal.progress)?;
+        let (sealed, mut timings) =
+            self.prepare(&draft.dir, &draft.path, &how, &plain_root(), seal.progress)?;
         let start = Instant::now();
         let record = seal.name.map(|name| NameRecord {
             name: name.clone(),

@@ -234,9 +234,10 @@ impl Error {
     pub fn layer(&self) -> Option<String> {
         match self {
             Self::NoLayer { prefix } | Self::Ambiguous { prefix, .. } => Some(prefix.clone()),
-            Self::NoDraft { name } | Self::NoMount { name } | Self::MountExists { name } | Self::NoUpper { name } => {
-                Some(name.to_string())
-            }
+            Self::NoDraft { name }
+            | Self::NoMount { name }
+            | Self::MountExists { name }
+            | Self::NoUpper { name } => Some(name.to_string()),
             Self::Content { id, .. } => Some(id.short()),
             _ => None,
         }
@@ -250,8 +251,12 @@ impl Error {
             }
             Self::NotAStore { .. } => "name an empty or a new directory with `--store`".to_owned(),
             Self::Newer { .. } => "use the ufs that made it, or another store with `--store`".to_owned(),
-            Self::ReadOnly { .. } => "name a directory that you can write with `--store`, or use `--ephemeral`".to_owned(),
-            Self::Unsuitable { .. } => "put the store on ext4, xfs, btrfs or tmpfs (Linux 6.6) with `--store`".to_owned(),
+            Self::ReadOnly { .. } => {
+                "name a directory that you can write with `--store`, or use `--ephemeral`".to_owned()
+            }
+            Self::Unsuitable { .. } => {
+                "put the store on ext4, xfs, btrfs or tmpfs (Linux 6.6) with `--store`".to_owned()
+            }
             Self::Ambiguous { found, .. } => {
                 let some: Vec<String> = found.iter().take(4).map(|id| id.hex()[..16].to_owned()).collect();
                 format!("write more digits: {}", some.join(", "))

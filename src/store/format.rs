@@ -37,12 +37,11 @@ pub(super) fn open_root(path: &Path, create: bool) -> Result<(PathBuf, Dir, Whit
         Err(errno) => return Err(io("open", path)(errno)),
     };
     let path = root.host_path().map_err(io("find", path))?;
-    let form = match read_json::<FormatJson>(&root, "format", &path)? {
-        Some(format) => read(&format, &path)?,
-        None => {
-            check_empty(&root, &path, create)?;
-            make(&root, &path)?
-        }
+    let form = if let Some(format) = read_json::<FormatJson>(&root, "format", &path)? {
+        read(&format, &path)?
+    } else {
+        check_empty(&root, &path, create)?;
+        make(&root, &path)?
     };
     Ok((path, root, form))
 }

@@ -112,7 +112,7 @@ mod tests {
     #[test]
     fn a_stream_hashes_as_one_piece_whatever_its_length() {
         for length in [0_usize, 1, 63, 64, 65, 640, 641, 10_000] {
-            let bytes: Vec<u8> = (0..length).map(|i| (i * 7 % 251) as u8).collect();
+            let bytes: Vec<u8> = (0..length).map(|i| u8::try_from(i * 7 % 251).unwrap()).collect();
             let mut stream = HashStream::with_buffer(64);
             for piece in bytes.chunks(23) {
                 stream.write_all(piece).unwrap();

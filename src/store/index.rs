@@ -401,12 +401,10 @@ mod tests {
 
     #[test]
     fn paths_without_a_directory_above_are_refused() {
-        let orphan: Changeset = [
-            (path(""), put(Node::Dir { opaque: false }, None)),
-            (path("a/b"), put(Node::Fifo, None)),
-        ]
-        .into_iter()
-        .collect();
+        let orphan: Changeset =
+            [(path(""), put(Node::Dir { opaque: false }, None)), (path("a/b"), put(Node::Fifo, None))]
+                .into_iter()
+                .collect();
         assert_eq!(decode(&encoded(&orphan)), Err("a path has no directory above it"));
         let rootless: Changeset = [(path("a"), Change::Whiteout)].into_iter().collect();
         assert_eq!(decode(&encoded(&rootless)), Err("a path has no directory above it"));

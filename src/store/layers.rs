@@ -233,7 +233,7 @@ impl Store {
             return Err(error);
         }
         self.steps.pass("indexed");
-        let timings = Timings { hash, sync: start.elapsed() - hash, ..Timings::default() };
+        let timings = Timings { hash, sync: start.elapsed().saturating_sub(hash), ..Timings::default() };
         Ok((sealed, timings))
     }
 
@@ -250,7 +250,13 @@ impl Store {
 
     /// Moves a prepared container among the layers. If the layer is there already, this one goes to `tmp/`;
     /// gives its name there.
-    pub(super) fn publish(&self, from: &Dir, name: &str, at: &Path, id: TreeId) -> Result<Option<String>, Error> {
+    pub(super) fn publish(
+        &self,
+        from: &Dir,
+        name: &str,
+        at: &Path,
+        id: TreeId,
+    ) -> Result<Option<String>, Error> {
         let hex = id.hex();
         let aside = match from.rename(name.as_bytes(), &self.layers, hex.as_bytes(), RenameFlags::NOREPLACE) {
             Ok(()) => None,

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::error::io;
-use super::mounts::is_dirty;
+use super::mount_dir::is_dirty;
 use super::{Error, Store};
 use crate::model::LayerName;
 use crate::sys::Errno;

@@ -182,7 +182,8 @@ impl MetadataJson {
     /// The metadata.
     pub(super) fn read(&self) -> Result<Metadata, String> {
         let wrong = || "its metadata make no sense".to_owned();
-        let bits = u32::from_str_radix(&self.mode, 8).ok().filter(|&bits| bits <= 0o7777).ok_or_else(wrong)?;
+        let bits =
+            u32::from_str_radix(&self.mode, 8).ok().filter(|&bits| bits <= 0o7777).ok_or_else(wrong)?;
         let mut meta = Metadata {
             mode: Mode::new(bits),
             uid: self.uid,
@@ -250,7 +251,13 @@ pub(super) fn write_new(dir: &Dir, name: &str, bytes: &[u8], at: &Path, sync: bo
 }
 
 /// [`write_new`] of a JSON record.
-pub(super) fn write_new_json(dir: &Dir, name: &str, value: &impl Serialize, at: &Path, sync: bool) -> Result<(), Error> {
+pub(super) fn write_new_json(
+    dir: &Dir,
+    name: &str,
+    value: &impl Serialize,
+    at: &Path,
+    sync: bool,
+) -> Result<(), Error> {
     write_new(dir, name, &to_json(value, &at.join(name))?, at, sync)
 }
 
@@ -289,7 +296,8 @@ pub(super) fn replace_json_beside(
 ) -> Result<(), Error> {
     let aside = format!("{name}.new");
     write_new(dir, &aside, &to_json(value, &at.join(name))?, at, sync)?;
-    dir.rename(aside.as_bytes(), dir, name.as_bytes(), RenameFlags::empty()).map_err(io("write", at.join(name)))?;
+    dir.rename(aside.as_bytes(), dir, name.as_bytes(), RenameFlags::empty())
+        .map_err(io("write", at.join(name)))?;
     if sync {
         crate::sys::sync(dir).map_err(io("write", at))?;
     }

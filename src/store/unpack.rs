@@ -13,9 +13,7 @@ use super::error::{io, tree as failed};
 use super::seal::Progress;
 use super::walk::identity;
 use super::{Draft, Error, Store, place};
-use crate::model::{
-    Identity, Kind, LayerPath, Metadata, Node, WhiteoutForm, Xattrs, decode_xattrs, names,
-};
+use crate::model::{Identity, Kind, LayerPath, Metadata, Node, WhiteoutForm, Xattrs, decode_xattrs, names};
 use crate::sys::{Dir, Errno, RawStat, copy, xattr};
 use crate::tar;
 
@@ -88,7 +86,7 @@ impl<'a> Adding<'a> {
     pub(super) fn tick(&mut self, entries: u64, bytes: u64) -> Result<(), Error> {
         self.done.entries += entries;
         self.done.bytes += bytes;
-        if (self.done.entries % 64 == 0 || bytes > 0) && !(self.progress)(self.done) {
+        if (self.done.entries.is_multiple_of(64) || bytes > 0) && !(self.progress)(self.done) {
             return Err(Error::Interrupted);
         }
         Ok(())
@@ -184,10 +182,10 @@ impl Copier<'_> {
             Some((parent, name)) => (descend(&self.adding.tree, &parent, path, &mut |_| {})?, name),
             None => (self.adding.tree.duplicate().map_err(failed("open", path))?, &b"."[..]),
         };
-        self.into_dir(source, stat, &holder, name, path, host)
+        self.merge_dir(source, stat, &holder, name, path, host)
     }
 
-    fn into_dir(
+    fn merge_dir(
         &mut self,
         source: &Dir,
         stat: RawStat,
@@ -224,7 +222,7 @@ impl Copier<'_> {
             if (stat.dev, stat.ino) == (self.into.dev, self.into.ino) {
                 return Err(io("copy into itself", host)(Errno::INVAL));
             }
-            return self.into_dir(&inner, stat, target, new, path, host);
+            return self.merge_dir(&inner, stat, target, new, path, host);
         }
         if stat.kind == Kind::Socket {
             self.adding.notes.push(Note::Socket(path.clone()));

@@ -148,10 +148,9 @@ impl Unpacker<'_> {
         let mut hole = false;
         let wrong = |error: std::io::Error| failed("write", path)(errno_of(&error));
         loop {
-            let piece = content.piece(&mut self.buffer).map_err(|source| TarError::Content {
-                path: path.clone(),
-                source,
-            })?;
+            let piece = content
+                .piece(&mut self.buffer)
+                .map_err(|source| TarError::Content { path: path.clone(), source })?;
             match piece {
                 Piece::Data(length) => {
                     file.write_all(&self.buffer[..length]).map_err(wrong)?;

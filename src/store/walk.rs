@@ -45,7 +45,12 @@ pub(super) trait Visit {
     /// A directory with its whiteouts, in order.
     fn dir(&mut self, path: LayerPath, entry: Entry, whiteouts: Vec<LayerPath>) -> Result<(), Error>;
     /// Any other file; the first name of an inode comes with the open file when it is regular and [`Visit::SEALS`].
-    fn file(&mut self, path: LayerPath, entry: Entry, content: Option<(&mut File, RawStat)>) -> Result<(), Error>;
+    fn file(
+        &mut self,
+        path: LayerPath,
+        entry: Entry,
+        content: Option<(&mut File, RawStat)>,
+    ) -> Result<(), Error>;
     /// A further name of an inode.
     fn link(&mut self, path: LayerPath, entry: Entry, first: &LayerPath) -> Result<(), Error>;
 }
@@ -55,7 +60,7 @@ pub(super) fn walk<V: Visit>(root: &Dir, how: &ScanHow, visit: &mut V) -> Result
     let owners = identity();
     let mut walker = Walker { how, owners, visit, links: HashMap::new() };
     let stat = root.stat_self().map_err(tree("look at", &LayerPath::root()))?;
-    walker.enter(root, LayerPath::root(), stat)
+    walker.enter(root, &LayerPath::root(), stat)
 }
 
 /// The metadata of a tree's root alone.
@@ -119,22 +124,22 @@ impl<V: Visit> Walker<'_, V> {
         Ok(Some(Opened { dir, name, mode: stat.mode }))
     }
 
-    fn enter(&mut self, dir: &Dir, path: LayerPath, mut stat: RawStat) -> Result<(), Error> {
-        let raw = dir.xattrs_self().map_err(tree("read the attributes of", &path))?;
+    fn enter(&mut self, dir: &Dir, path: &LayerPath, mut stat: RawStat) -> Result<(), Error> {
+        let raw = dir.xattrs_self().map_err(tree("read the attributes of", path))?;
         if V::SEALS {
             for (name, _) in raw.iter().filter(|(name, _)| is_bookkeeping(name)) {
-                xattr::remove(dir, name).map_err(tree("clean the attributes of", &path))?;
+                xattr::remove(dir, name).map_err(tree("clean the attributes of", path))?;
             }
         }
         let decoded = decode(&raw);
         let (mut items, mut whiteouts) = (Vec::new(), Vec::new());
         let mut sockets = Vec::new();
-        let mut listed = dir.items().map_err(tree("list", &path))?;
+        let mut listed = dir.items().map_err(tree("list", path))?;
         listed.sort_unstable_by(|a, b| a.name.cmp(&b.name));
         for item in listed {
-            let known = self.whiteout(dir, &path, &item, decoded.opaque)?;
+            let known = look_for_whiteout(dir, path, &item, decoded.opaque)?;
             match known {
-                Known::Whiteout => whiteouts.push(join(dir, &path, &item.name)?),
+                Known::Whiteout => whiteouts.push(join(dir, path, &item.name)?),
                 Known::Stat(stat) if V::SEALS && stat.kind == Kind::Socket => sockets.push(item),
                 Known::Stat(stat) => items.push((item.name, Some(stat))),
                 Known::Nothing if V::SEALS && item.kind == Some(Kind::Socket) => sockets.push(item),
@@ -142,54 +147,31 @@ impl<V: Visit> Walker<'_, V> {
             }
         }
         for socket in &sockets {
-            let at = join(dir, &path, &socket.name)?;
+            let at = join(dir, path, &socket.name)?;
             self.visit.file(at.clone(), socket_entry(), None)?;
             dir.unlink(&socket.name).map_err(tree("remove the socket", &at))?;
         }
         let late = self.how.clamp.filter(|&limit| stat.mtime > limit);
         if V::SEALS && (late.is_some() || !sockets.is_empty()) {
             stat.mtime = late.unwrap_or(stat.mtime);
-            dir.set_times_self(None, Some(stat.mtime)).map_err(tree("set the time of", &path))?;
+            dir.set_times_self(None, Some(stat.mtime)).map_err(tree("set the time of", path))?;
         }
         let node = Node::Dir { opaque: decoded.opaque == Some(Opaque::Yes) };
-        let entry = self.entry(&path, node, &stat, decoded);
+        let entry = self.entry(path, node, &stat, decoded);
         self.visit.dir(path.clone(), entry, whiteouts)?;
         for (name, known) in items {
-            self.name(dir, &path, &name, known)?;
+            self.name(dir, path, &name, known)?;
         }
         Ok(())
     }
 
-    /// Whether a listed name is a whiteout; looks only where it could be one.
-    fn whiteout(&self, dir: &Dir, path: &LayerPath, item: &RawItem, opaque: Option<Opaque>) -> Result<Known, Error> {
-        let attribute_form = opaque == Some(Opaque::Whiteouts);
-        let possible = match item.kind {
-            None | Some(Kind::CharDevice) => true,
-            Some(Kind::File) => attribute_form,
-            _ => false,
-        };
-        if !possible {
-            return Ok(Known::Nothing);
-        }
-        let failed = |errno| match join(dir, path, &item.name) {
-            Ok(at) => tree("look at", &at)(errno),
-            Err(error) => error,
-        };
-        let stat = dir.stat(&item.name).map_err(failed)?;
-        if stat.is_whiteout() {
-            return Ok(Known::Whiteout);
-        }
-        if attribute_form && stat.kind == Kind::File && stat.size == 0 {
-            match xattr::get_at(dir, &item.name, names::WHITEOUT) {
-                Ok(_) => return Ok(Known::Whiteout),
-                Err(Errno::NODATA | Errno::OPNOTSUPP) => {}
-                Err(errno) => return Err(failed(errno)),
-            }
-        }
-        Ok(Known::Stat(stat))
-    }
-
-    fn name(&mut self, dir: &Dir, parent: &LayerPath, name: &[u8], known: Option<RawStat>) -> Result<(), Error> {
+    fn name(
+        &mut self,
+        dir: &Dir,
+        parent: &LayerPath,
+        name: &[u8],
+        known: Option<RawStat>,
+    ) -> Result<(), Error> {
         let path = join(dir, parent, name)?;
         let mut stat = match known {
             Some(stat) => stat,
@@ -198,7 +180,7 @@ impl<V: Visit> Walker<'_, V> {
         if stat.kind == Kind::Dir {
             let opened = self.open_up(dir, name, &stat, 0o700).map_err(tree("open", &path))?;
             let inner = dir.dir(name).map_err(tree("open", &path))?;
-            self.enter(&inner, path.clone(), stat)?;
+            self.enter(&inner, &path, stat)?;
             return opened.map_or(Ok(()), Opened::restore).map_err(tree("set the mode of", &path));
         }
         let key = (stat.nlink > 1).then_some((stat.dev, stat.ino));
@@ -229,9 +211,9 @@ impl<V: Visit> Walker<'_, V> {
         };
         let mut decoded = decode(&raw);
         let node = match stat.kind {
-            Kind::Symlink => Node::Symlink {
-                target: dir.read_link(name).map_err(tree("read the symlink", &path))?.into(),
-            },
+            Kind::Symlink => {
+                Node::Symlink { target: dir.read_link(name).map_err(tree("read the symlink", &path))?.into() }
+            }
             Kind::File => match decoded.node.take() {
                 Some(node) if stat.size == 0 => node,
                 _ => Node::File { size: stat.size },
@@ -281,6 +263,40 @@ impl<V: Visit> Walker<'_, V> {
         }
         entry
     }
+}
+
+/// Whether a listed name is a whiteout; looks only where it could be one.
+fn look_for_whiteout(
+    dir: &Dir,
+    path: &LayerPath,
+    item: &RawItem,
+    opaque: Option<Opaque>,
+) -> Result<Known, Error> {
+    let attribute_form = opaque == Some(Opaque::Whiteouts);
+    let possible = match item.kind {
+        None | Some(Kind::CharDevice) => true,
+        Some(Kind::File) => attribute_form,
+        _ => false,
+    };
+    if !possible {
+        return Ok(Known::Nothing);
+    }
+    let failed = |errno| match join(dir, path, &item.name) {
+        Ok(at) => tree("look at", &at)(errno),
+        Err(error) => error,
+    };
+    let stat = dir.stat(&item.name).map_err(failed)?;
+    if stat.is_whiteout() {
+        return Ok(Known::Whiteout);
+    }
+    if attribute_form && stat.kind == Kind::File && stat.size == 0 {
+        match xattr::get_at(dir, &item.name, names::WHITEOUT) {
+            Ok(_) => return Ok(Known::Whiteout),
+            Err(Errno::NODATA | Errno::OPNOTSUPP) => {}
+            Err(errno) => return Err(failed(errno)),
+        }
+    }
+    Ok(Known::Stat(stat))
 }
 
 /// What is known of a listed name before its turn comes.

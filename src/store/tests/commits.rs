@@ -1,0 +1,236 @@
+//! Mounts and commits, and what is left when the process ends in their midst.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use super::*;
+use crate::model::{ChainId, DiffId};
+use crate::store::{Error, ScanHow, scan};
+use crate::sys::Errno;
+
+/// Runs what ends at a point as a killed process does: nothing after it happens, locks are let go.
+#[expect(clippy::needless_pass_by_value, reason = "it ends here, as its process does")]
+fn crash(store: Store, point: &'static str, act: impl FnOnce(&Store)) {
+    store.steps.crash_at.set(Some(point));
+    let hook = std::panic::take_hook();
+    std::panic::set_hook(Box::new(|_| {}));
+    let ended = catch_unwind(AssertUnwindSafe(|| act(&store)));
+    std::panic::set_hook(hook);
+    assert_eq!(ended.unwrap_err().downcast_ref::<&str>(), Some(&point));
+}
+
+const STEPS: [&str; 8] = ["hashed", "indexed", "intent", "moved", "named", "upper", "work", "recorded"];
+
+#[test]
+fn a_commit_makes_a_layer_and_a_fresh_upper() {
+    let (_host, store) = store();
+    let base = layer(&store, "base", "f", b"1");
+    let web = mount(&store, "web", &[base]);
+    let mut below = vec![DiffId(base.0)];
+    for round in 0..3_u8 {
+        assert!(!web.dirty().unwrap());
+        put(&web.upper().unwrap(), &format!("new{round}"), &[round]);
+        assert!(web.dirty().unwrap());
+        let sealed = commit(&store, &web, &format!("web{round}"));
+        store.sweep(&web);
+        below.push(DiffId(sealed.id.0));
+        let record = store.name(&name(&format!("web{round}"))).unwrap().unwrap();
+        assert_eq!(record.stack, web.record().stack);
+        assert_eq!(record.stack.last(), Some(&StackPart::Sealed(sealed.id)));
+        assert_eq!(record.chain_id, ChainId::of(&below));
+        assert!(!sealed.reused);
+    }
+    assert_eq!(web.record().stack.len(), 4);
+    assert_eq!(store.mount(&name("web")).unwrap().unwrap(), web.record());
+    assert!(store.temporary.is_empty().unwrap());
+    assert!(store.check(true).unwrap().is_empty());
+}
+
+#[test]
+fn a_commit_that_ends_anywhere_keeps_the_upper_or_the_layer() {
+    for known in [false, true] {
+        for (at, step) in STEPS.into_iter().enumerate() {
+            let (host, store) = store();
+            let base = layer(&store, "base", "f", b"1");
+            let same = if known { Some(layer(&store, "same", "new", b"2")) } else { None };
+            let web = mount(&store, "web", &[base]);
+            put(&web.upper().unwrap(), "new", b"2");
+            crash(store, step, |store| {
+                let web = web;
+                commit(store, &web, "done");
+            });
+            let store = open(host.path());
+            let stale = store.take_stale();
+            assert_eq!(stale.len(), 1, "{step}");
+            assert_eq!(stale[0].record.stack.len(), if at < 3 { 1 } else { 2 }, "{step}");
+            let moved = at >= 3;
+            assert_eq!(stale[0].dirty, !moved, "{step}");
+            store.settle(&name("web")).unwrap();
+            let record = store.name(&name("done")).unwrap();
+            assert_eq!(record.is_some(), moved, "{step}");
+            let web = store.open_mount(&name("web")).unwrap();
+            let names: Vec<_> =
+                web.upper().unwrap().items().unwrap().into_iter().map(|item| item.name).collect();
+            if let Some(record) = record {
+                assert!(names.is_empty());
+                assert_eq!(record.stack, web.record().stack);
+                let Some(&StackPart::Sealed(top)) = record.stack.last() else { panic!("no layer") };
+                assert_eq!(store.tree_dir(top).unwrap().stat(b"new").unwrap().size, 1);
+                assert!(same.is_none_or(|same| same == top));
+            } else {
+                assert_eq!(names, [(*b"new").into()], "{step}");
+            }
+            // and it goes on as if nothing had been
+            put(&web.upper().unwrap(), "later", b"3");
+            commit(&store, &web, "later");
+            store.sweep(&web);
+            assert!(store.check(true).unwrap().is_empty(), "{step}: {:?}", store.check(true));
+            assert!(store.temporary.is_empty().unwrap(), "{step}");
+        }
+    }
+}
+
+#[test]
+fn a_seal_that_ends_anywhere_keeps_the_draft_or_the_layer() {
+    for known in [false, true] {
+        for (at, step) in ["hashed", "indexed", "intent", "moved", "named"].into_iter().enumerate() {
+            let (host, store) = store();
+            if known {
+                layer(&store, "same", "f", b"1");
+            }
+            let draft = store.draft(&name("a/b")).unwrap();
+            put(&draft.tree().unwrap(), "f", b"1");
+            crash(store, step, |store| {
+                let draft = draft;
+                seal_draft(store, &draft);
+            });
+            let store = open(host.path());
+            let moved = at >= 3;
+            assert_eq!(store.has_draft(&name("a/b")), !moved, "{step}");
+            assert_eq!(store.name(&name("a/b")).unwrap().is_some(), moved, "{step}");
+            if !moved {
+                seal_draft(&store, &store.draft(&name("a/b")).unwrap());
+            }
+            assert_eq!(store.layers().unwrap().len(), 1);
+            assert_eq!(store.drafts.items().unwrap(), []);
+            assert!(store.check(true).unwrap().is_empty(), "{step}");
+            assert!(store.temporary.is_empty().unwrap(), "{step}");
+        }
+    }
+}
+
+#[test]
+fn a_reset_that_ends_anywhere_leaves_an_empty_upper() {
+    let (host, store) = store();
+    let web = mount(&store, "web", &[]);
+    put(&web.upper().unwrap(), "f", b"1");
+    crash(store, "emptied", |store| {
+        let web = web;
+        store.reset_upper(&web).unwrap();
+    });
+    let store = open(host.path());
+    let web = store.open_mount(&name("web")).unwrap();
+    assert!(!web.dirty().unwrap());
+    put(&web.upper().unwrap(), "f", b"1");
+    store.reset_upper(&web).unwrap();
+    assert!(!web.dirty().unwrap());
+    store.sweep(&web);
+    assert!(store.temporary.is_empty().unwrap());
+}
+
+#[test]
+fn a_mount_is_used_by_one_process_at_a_time() {
+    let (host, store) = store();
+    let web = mount(&store, "web", &[]);
+    let other = open(host.path());
+    assert!(other.take_stale().is_empty());
+    assert!(other.is_live(&name("web")));
+    assert!(matches!(other.open_mount(&name("web")), Err(Error::Busy { .. })));
+    assert!(matches!(store.open_mount(&name("web")), Err(Error::Busy { .. })));
+    assert!(matches!(
+        other.create_mount(
+            &name("web"),
+            &NewMount {
+                stack: Vec::new(),
+                driver: "direct",
+                at: None,
+                read_only: false,
+                volatile: false,
+                root: Metadata::default()
+            }
+        ),
+        Err(Error::MountExists { .. })
+    ));
+    put(&web.upper().unwrap(), "f", b"1");
+    store.release_mount(&web, false).unwrap();
+    drop(web);
+    assert!(!other.is_live(&name("web")));
+    let record = other.mount(&name("web")).unwrap().unwrap();
+    assert_eq!((record.owner, record.kept), (None, false));
+    let web = other.open_mount(&name("web")).unwrap();
+    assert!(web.dirty().unwrap());
+    other.discard_mount(&web).unwrap();
+    assert_eq!(store.mounts().unwrap(), []);
+    assert!(matches!(store.open_mount(&name("web")), Err(Error::NoMount { .. })));
+}
+
+#[test]
+fn a_mount_left_by_a_dead_process_is_found_and_keeps_its_upper() {
+    let (host, store) = store();
+    let web = mount(&store, "web", &[]);
+    put(&web.upper().unwrap(), "f", b"1");
+    let kept = mount(&store, "kept", &[]);
+    store.release_mount(&kept, true).unwrap();
+    drop((store, web, kept));
+    let store = open(host.path());
+    let stale = store.take_stale();
+    assert_eq!(stale.len(), 1);
+    assert_eq!((stale[0].name.as_str(), stale[0].dirty), ("web", true));
+    assert!(stale[0].merged.ends_with("mounts/web/merged"));
+    assert!(store.mount(&name("kept")).unwrap().unwrap().kept);
+    store.settle(&name("web")).unwrap();
+    drop(store);
+    assert!(open(host.path()).take_stale().is_empty());
+}
+
+#[test]
+fn the_upper_of_a_mount_that_is_missing_is_told() {
+    let (_host, store) = store();
+    let web = mount(&store, "web", &[]);
+    web.dir().remove_tree(b"up").unwrap();
+    assert!(matches!(web.upper(), Err(Error::NoUpper { .. })));
+    assert!(matches!(store.commit(&web, seal(None, &mut |_| true)), Err(Error::NoUpper { .. })));
+    assert_eq!(store.check(false).unwrap().len(), 1);
+}
+
+#[test]
+fn a_scratch_directory_that_denies_everybody_is_removed() {
+    let (_host, store) = store();
+    let web = mount(&store, "web", &[]);
+    let work = web.work().unwrap();
+    work.mkdir(b"work", Mode::new(0o700)).unwrap();
+    work.dir(b"work").unwrap().mkdir(b"incompat", Mode::new(0)).unwrap();
+    work.chmod(b"work", Mode::new(0)).unwrap();
+    store.release_mount(&web, false).unwrap();
+    drop(web);
+    let web = store.open_mount(&name("web")).unwrap();
+    assert_eq!(web.work().unwrap().stat(b"work").unwrap_err(), Errno::NOENT);
+    assert!(store.temporary.is_empty().unwrap());
+}
+
+#[test]
+fn an_upper_root_looks_like_the_one_beneath() {
+    let (_host, store) = store();
+    let draft = store.draft(&name("base")).unwrap();
+    let tree = draft.tree().unwrap();
+    crate::sys::xattr::set(&tree, b"user.overlay.overlay.x", b"1").unwrap();
+    draft.set_owner(&path(""), 17, 18).unwrap();
+    tree.chmod(b".", Mode::new(0o1770)).unwrap();
+    tree.set_times_self(None, Some(TIME)).unwrap();
+    let base = seal_draft(&store, &draft).id;
+    let web = mount(&store, "web", &[base]);
+    let root = |tree| scan(&tree, &ScanHow::default()).unwrap().changes.entry(&path("")).unwrap().clone();
+    assert_eq!(root(web.upper().unwrap()), root(store.tree_dir(base).unwrap()));
+    assert_eq!(root(web.upper().unwrap()).meta.uid, 17);
+    web.upper().unwrap().chmod(b".", Mode::new(0o755)).unwrap();
+    assert!(web.dirty().unwrap());
+}

@@ -1,0 +1,210 @@
+//! Opening stores, names, collection, check.
+
+use std::collections::BTreeSet;
+
+use super::*;
+use crate::store::{Error, NameRecord};
+
+#[test]
+fn what_is_no_store_of_ours_is_refused() {
+    let host = tempfile::tempdir().unwrap();
+    let create = Opening { create: true, ephemeral: true };
+    let at = host.path().join("x");
+    assert!(matches!(Store::open(&at, Opening::default()), Err(Error::Missing { .. })));
+    std::fs::create_dir(&at).unwrap();
+    assert!(matches!(Store::open(&at, Opening::default()), Err(Error::Missing { .. })));
+    std::fs::write(at.join("letter"), "dear").unwrap();
+    let refused = Store::open(&at, create).unwrap_err();
+    assert!(matches!(refused, Error::NotAStore { .. }), "{refused}");
+    assert_eq!(std::fs::read_dir(&at).unwrap().count(), 1);
+    std::fs::remove_file(at.join("letter")).unwrap();
+    drop(Store::open(&at, create).unwrap());
+    Store::open(&at, Opening::default()).unwrap();
+    let file = host.path().join("file");
+    std::fs::write(&file, "").unwrap();
+    assert!(matches!(Store::open(&file, create), Err(Error::NotAStore { .. })));
+}
+
+#[test]
+fn a_store_of_a_later_version_and_a_damaged_one_are_told_apart() {
+    let (host, store) = store();
+    drop(store);
+    let at = host.path().join("store");
+    let format = at.join("format");
+    for text in
+        [r#"{"format":2,"whiteouts":"device"}"#, r#"{"format":1,"whiteouts":"device","features":["x"]}"#]
+    {
+        std::fs::write(&format, text).unwrap();
+        assert!(matches!(Store::open(&at, Opening::default()), Err(Error::Newer { .. })));
+    }
+    for text in ["", "{", r#"{"format":1,"whiteouts":"ink"}"#] {
+        std::fs::write(&format, text).unwrap();
+        assert!(matches!(Store::open(&at, Opening::default()), Err(Error::Damaged { .. })), "{text}");
+    }
+}
+
+#[test]
+fn a_start_that_was_cut_short_is_made_whole() {
+    let host = tempfile::tempdir().unwrap();
+    let at = host.path().join("store");
+    std::fs::create_dir_all(at.join("tmp/probe-1/whiteout")).unwrap();
+    std::fs::create_dir_all(at.join("layers")).unwrap();
+    let store = open(host.path());
+    layer(&store, "a", "f", b"1");
+    drop(store);
+    std::fs::remove_dir(at.join("tmp/probe-1/whiteout")).unwrap_or_default();
+    std::fs::create_dir_all(at.join("tmp/left-over/deep")).unwrap();
+    let store = open(host.path());
+    assert!(store.temporary.is_empty().unwrap());
+}
+
+#[test]
+fn leftovers_stay_while_another_process_may_be_at_them() {
+    let (host, store) = store();
+    std::fs::create_dir(host.path().join("store/tmp/busy")).unwrap();
+    let other = open(host.path());
+    assert!(!other.temporary.is_empty().unwrap());
+    drop((store, other));
+    assert!(open(host.path()).temporary.is_empty().unwrap());
+}
+
+#[test]
+fn a_temporary_store_is_gone_when_it_is_dropped() {
+    let host = tempfile::tempdir().unwrap();
+    let store = Store::temporary(host.path()).unwrap();
+    layer(&store, "a", "f", b"1");
+    let draft = store.draft(&name("d")).unwrap();
+    draft.tree().unwrap().mkdir(b"denied", Mode::new(0)).unwrap();
+    assert_eq!(std::fs::read_dir(host.path()).unwrap().count(), 1);
+    store.close().unwrap();
+    assert_eq!(std::fs::read_dir(host.path()).unwrap().count(), 0);
+}
+
+#[test]
+fn ids_may_be_shortened_as_long_as_they_are_unique() {
+    let (_host, store) = store();
+    let ids: Vec<TreeId> = (0..40_u8).map(|i| layer(&store, &format!("l{i}"), "f", &[i])).collect();
+    for id in &ids {
+        assert_eq!(store.find_id(&id.hex()).unwrap(), *id);
+        assert_eq!(store.find_id(&id.to_string()).unwrap(), *id);
+        assert_eq!(store.find_id(&id.short()).unwrap(), *id);
+    }
+    // forty layers and sixteen digits
+    let shared = ids.iter().find(|a| ids.iter().any(|b| *a != b && a.hex()[..1] == b.hex()[..1])).unwrap();
+    let error = store.find_id(&shared.hex()[..1]).unwrap_err();
+    assert!(matches!(&error, Error::Ambiguous { found, .. } if found.len() > 1), "{error}");
+    assert!(error.hint().unwrap().contains("write more digits"));
+    assert!(matches!(store.find_id("xyz"), Err(Error::NoLayer { .. })));
+    assert!(matches!(store.find_id(""), Err(Error::NoLayer { .. })));
+}
+
+#[test]
+fn names_come_newest_first_and_can_be_dropped() {
+    let (_host, store) = store();
+    let id = layer(&store, "old", "f", b"1");
+    for (text, secs) in [("new/er", 1_800_000_000), ("oldest", 5)] {
+        let record = NameRecord {
+            name: name(text),
+            stack: vec![StackPart::Host("/bas\u{e9}".into()), StackPart::Sealed(id)],
+            chain_id: None,
+            message: None,
+            created: Timestamp { secs, nanos: 0 },
+        };
+        store.set_name(&record).unwrap();
+        assert_eq!(store.name(&record.name).unwrap(), Some(record));
+    }
+    let order: Vec<String> = store.names().unwrap().iter().map(|record| record.name.to_string()).collect();
+    assert_eq!(order, ["new/er", "old", "oldest"]);
+    assert!(store.remove_name(&name("new/er")).unwrap());
+    assert!(!store.remove_name(&name("new/er")).unwrap());
+    assert_eq!(store.name(&name("new/er")).unwrap(), None);
+}
+
+#[test]
+fn a_draft_left_by_an_earlier_run_is_resumed() {
+    let (host, store) = store();
+    let draft = store.draft(&name("d")).unwrap();
+    put(&draft.tree().unwrap(), "f", b"1");
+    // a second handle in this process is the same draft; another process has to wait
+    store.draft(&name("d")).unwrap().tree().unwrap().stat(b"f").unwrap();
+    let other = open(host.path());
+    assert!(matches!(other.draft(&name("d")), Err(Error::Busy { .. })));
+    drop((store, draft));
+    let draft = other.draft(&name("d")).unwrap();
+    draft.tree().unwrap().stat(b"f").unwrap();
+    assert_eq!(other.drafts().unwrap(), [name("d")]);
+    other.discard_draft(&draft).unwrap();
+    assert_eq!(other.drafts().unwrap(), []);
+}
+
+#[test]
+fn collection_frees_what_nothing_holds() {
+    let (host, store) = store();
+    let ids = ["named", "mounted", "pinned", "free"].map(|text| layer(&store, text, "f", text.as_bytes()));
+    let web = mount(&store, "web", &[ids[1]]);
+    for text in ["mounted", "pinned", "free"] {
+        store.remove_name(&name(text)).unwrap();
+    }
+    let other = open(host.path());
+    assert!(matches!(store.collect(&BTreeSet::new()), Err(Error::Busy { .. })));
+    drop(other);
+    let collected = store.collect(&BTreeSet::from([ids[2]])).unwrap();
+    assert_eq!((collected.layers, collected.bytes), (1, 4));
+    let mut left = ids[..3].to_vec();
+    left.sort_unstable();
+    assert_eq!(store.layers().unwrap(), left);
+    assert!(matches!(store.changeset(ids[3]), Err(Error::NoLayer { .. })));
+    // the store is still shared with others
+    let other = open(host.path());
+    assert!(other.has_layer(ids[0]));
+    drop((other, web));
+    // a name that does not read back may hold anything
+    std::fs::write(store.path().join("names/torn"), "").unwrap();
+    assert!(matches!(store.collect(&BTreeSet::new()), Err(Error::Damaged { .. })));
+    assert_eq!(store.layers().unwrap(), left);
+}
+
+#[test]
+fn check_finds_what_is_damaged() {
+    type Damage<'a> = &'a dyn Fn(&Store, TreeId);
+    let (_host, store) = store();
+    let damage: [(&str, Damage<'_>); 5] = [
+        ("content", &|store, id| std::fs::write(store.tree_path(id).join("f"), "X").unwrap()),
+        ("mode", &|store, id| store.tree_dir(id).unwrap().chmod(b"f", Mode::new(0o600)).unwrap()),
+        ("more", &|store, id| put(&store.tree_dir(id).unwrap(), "g", b"")),
+        ("index", &|store, id| {
+            let path = store.layer_path(id).join("index");
+            let mut bytes = std::fs::read(&path).unwrap();
+            bytes[50] ^= 1;
+            std::fs::write(path, bytes).unwrap();
+        }),
+        ("meta", &|store, id| std::fs::remove_file(store.layer_path(id).join("meta.json")).unwrap()),
+    ];
+    for (at, (what, damage)) in damage.into_iter().enumerate() {
+        let id = layer(&store, what, "f", &[u8::try_from(at).unwrap()]);
+        assert!(store.check(true).unwrap().is_empty());
+        damage(&store, id);
+        let file = store.tree_path(id).join("f");
+        // a change of content that hides behind the old time is found by its hash
+        let time = std::time::UNIX_EPOCH + std::time::Duration::from_secs(1_600_000_000);
+        std::fs::File::options().read(true).open(&file).unwrap().set_modified(time).unwrap();
+        store
+            .tree_dir(id)
+            .unwrap()
+            .set_times_self(
+                None,
+                Some(
+                    store.index(id).map_or(TIME, |index| index.changes.entry(&path("")).unwrap().meta.mtime),
+                ),
+            )
+            .unwrap();
+        let found = store.check(true).unwrap();
+        assert_eq!(found.len(), 1, "{what}: {found:?}");
+        assert_eq!(store.check(false).unwrap().len(), usize::from(at >= 3), "{what}");
+        store.remove_name(&name(what)).unwrap();
+        store.collect(&BTreeSet::new()).unwrap();
+    }
+    let id = layer(&store, "lost", "f", b"lost");
+    std::fs::remove_dir_all(store.layer_path(id)).unwrap();
+    assert_eq!(store.check(false).unwrap().len(), 1);
+}

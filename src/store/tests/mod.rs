@@ -1,0 +1,78 @@
+//! Whole stores in temporary directories; every test runs as root and as an ordinary user.
+
+mod adding;
+mod commits;
+mod keeping;
+mod sealing;
+
+use std::io::Write as _;
+use std::path::Path;
+
+use super::{Draft, MountDir, NewMount, Opening, Seal, Sealed, StackPart, Store};
+use crate::model::{LayerName, LayerPath, Metadata, Mode, Timestamp, TreeId};
+use crate::sys::Dir;
+
+const CREATED: Timestamp = Timestamp { secs: 1_700_000_000, nanos: 5 };
+const TIME: Timestamp = Timestamp { secs: 1_600_000_000, nanos: 0 };
+
+fn name(text: &str) -> LayerName {
+    LayerName::parse(text).unwrap()
+}
+
+fn path(text: &str) -> LayerPath {
+    LayerPath::parse(text.as_bytes()).unwrap()
+}
+
+/// A store that is not synced, in a directory that is gone with the returned guard.
+fn store() -> (tempfile::TempDir, Store) {
+    let host = tempfile::tempdir().unwrap();
+    let store = open(host.path());
+    (host, store)
+}
+
+fn open(host: &Path) -> Store {
+    Store::open(&host.join("store"), Opening { create: true, ephemeral: true }).unwrap()
+}
+
+fn put(dir: &Dir, name: &str, content: &[u8]) {
+    let mut file = dir.create(name.as_bytes(), Mode::new(0o644)).unwrap();
+    file.write_all(content).unwrap();
+    drop(file);
+    dir.chmod(name.as_bytes(), Mode::new(0o644)).unwrap();
+    dir.set_times(name.as_bytes(), None, Some(TIME)).unwrap();
+}
+
+fn seal<'a>(name: Option<&'a LayerName>, progress: &'a mut dyn FnMut(super::Progress) -> bool) -> Seal<'a> {
+    Seal { name, message: Some("hello"), created: CREATED, clamp: None, progress }
+}
+
+fn seal_draft(store: &Store, draft: &Draft) -> Sealed {
+    store.seal_draft(draft, seal(Some(draft.name()), &mut |_| true)).unwrap()
+}
+
+/// A layer of one file.
+fn layer(store: &Store, text: &str, file: &str, content: &[u8]) -> TreeId {
+    let draft = store.draft(&name(text)).unwrap();
+    put(&draft.tree().unwrap(), file, content);
+    seal_draft(store, &draft).id
+}
+
+fn mount(store: &Store, text: &str, stack: &[TreeId]) -> MountDir {
+    let root = stack.last().map_or_else(
+        || Metadata { mode: Mode::new(0o755), ..Metadata::default() },
+        |&id| store.changeset(id).unwrap().entry(&LayerPath::root()).unwrap().meta.clone(),
+    );
+    let new = NewMount {
+        stack: stack.iter().map(|&id| StackPart::Sealed(id)).collect(),
+        driver: "direct",
+        at: None,
+        read_only: false,
+        volatile: false,
+        root,
+    };
+    store.create_mount(&name(text), &new).unwrap()
+}
+
+fn commit(store: &Store, mount: &MountDir, text: &str) -> Sealed {
+    store.commit(mount, seal(Some(&name(text)), &mut |_| true)).unwrap()
+}
