@@ -47,7 +47,7 @@ impl Union {
         })
     }
 
-    /// mkdir(2). A directory among lower ones is opaque from the start, as the kernel makes it.
+    /// mkdir(2). Over a whiteout the directory is opaque, so that what was deleted stays so.
     pub fn mkdir(&self, path: &LayerPath, mode: Mode) -> Result<(), Errno> {
         let _changing = self.change();
         let (dir, name, look) = self.spot(path)?;
@@ -57,8 +57,7 @@ impl Union {
         let upper = self.writable()?;
         let up = self.raise_dir(&dir)?;
         if look.slot == Slot::Empty {
-            up.mkdir(name, mode)?;
-            return if dir.is_pure_upper() { Ok(()) } else { make_opaque(&up, name) };
+            return up.mkdir(name, mode);
         }
         upper.building(|work, temporary| {
             // its owner must be able to move it; the mode follows

@@ -84,7 +84,11 @@ pub(crate) fn settled(time: Timestamp) -> Option<Timestamp> {
 }
 
 /// Builds a layer in an empty directory.
-pub(crate) fn build(root: &Path, number: usize, spec: &LayerSpec) {
+///
+/// `beneath`: the next lower layer, where the kernel is to read this one. In the lowest part of a directory the
+/// kernel lists a whiteout of the attribute form as a file (`a_whiteout_that_hides_nothing_...` in `named.rs`),
+/// so there such are left out unless the directory merges with something.
+pub(crate) fn build(root: &Path, number: usize, spec: &LayerSpec, beneath: Option<&Path>) {
     let mut made: Vec<PathBuf> = Vec::new();
     for (path, what) in &spec.entries {
         let full = root.join(path);
@@ -119,6 +123,7 @@ pub(crate) fn build(root: &Path, number: usize, spec: &LayerSpec) {
             }
             Made::Symlink(target) => in_dir.symlink(target.as_bytes(), name).unwrap(),
             Made::Fifo => in_dir.mknod(name, &Node::Fifo, Mode::new(0o644)).unwrap(),
+            Made::Whiteout if spec.form == WhiteoutForm::Xattr && !merges(root, path, beneath) => continue,
             Made::Whiteout => put_whiteout(spec.form, &in_dir, name),
             Made::Link(to) => {
                 let is_file = fs::symlink_metadata(root.join(to)).is_ok_and(|stat| stat.is_file());
@@ -142,6 +147,19 @@ pub(crate) fn build(root: &Path, number: usize, spec: &LayerSpec) {
     }
     let time = long_ago(number * 1000 + 999);
     dir.set_times(b".", Some(time), Some(time)).unwrap();
+}
+
+/// Whether the directory of `path` merges with the next lower layer's.
+fn merges(root: &Path, path: &str, beneath: Option<&Path>) -> bool {
+    let Some(beneath) = beneath else { return true };
+    let dir = Dir::open(root).unwrap();
+    let cut = |above: &Path| {
+        let above = above.as_os_str().as_encoded_bytes();
+        !above.is_empty() && xattr::get_at(&dir, above, names::OPAQUE).as_deref() == Ok(b"y")
+    };
+    let parent = Path::new(path).parent().unwrap();
+    !Path::new(path).ancestors().skip(1).any(cut)
+        && fs::symlink_metadata(beneath.join(parent)).is_ok_and(|stat| stat.is_dir())
 }
 
 /// Puts a whiteout, if it can be one here: in an opaque directory the attribute form would be a file.

@@ -24,14 +24,16 @@ pub(crate) struct Stage {
 const UPPER: usize = 900_000;
 
 impl Stage {
-    /// Builds lower layers, bottom → top.
-    pub(crate) fn new(parent: &Path, lowers: &[LayerSpec]) -> Self {
+    /// Builds lower layers, bottom → top; `for_kernel`: such that the kernel shows them without its oddities.
+    pub(crate) fn new(parent: &Path, lowers: &[LayerSpec], for_kernel: bool) -> Self {
         ufs::sys::clear_umask();
         let stage = Self { dir: tempfile::tempdir_in(parent).unwrap(), layers: lowers.len() };
         for (number, spec) in lowers.iter().enumerate() {
             let root = stage.lower(number);
             fs::create_dir(&root).unwrap();
-            layers::build(&root, number, spec);
+            // beneath the lowest lies nothing
+            let beneath = number.checked_sub(1).map_or(PathBuf::from("/nothing"), |below| stage.lower(below));
+            layers::build(&root, number, spec, for_kernel.then_some(&*beneath));
         }
         stage
     }

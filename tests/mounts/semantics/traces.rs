@@ -70,7 +70,7 @@ pub(crate) fn direct_against_model(parent: &Path, usual: u32) {
         Just(WhiteoutForm::Xattr).boxed()
     };
     let check = |((layers, ops), form): ((Vec<LayerSpec>, Vec<Op>), WhiteoutForm)| {
-        let stage = Stage::new(parent, &layers);
+        let stage = Stage::new(parent, &layers, false);
         let upper = stage.add_upper("direct");
         let direct = stage.mount(DriverKind::Direct, "direct", form);
         let mut model = stage.model();
@@ -99,7 +99,7 @@ pub(crate) fn three_ways(parent: &Path, usual: u32) {
 
 fn three_way(parent: &Path, layers: &[LayerSpec], ops: &[Op]) -> Result<(), TestCaseError> {
     let form = WhiteoutForm::Device;
-    let stage = Stage::new(parent, layers);
+    let stage = Stage::new(parent, layers, true);
     let upper_kernel = stage.add_upper("kernel");
     let upper_direct = stage.add_upper("direct");
     let kernel = stage.mount(DriverKind::Overlay, "kernel", form);
