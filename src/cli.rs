@@ -1,7 +1,7 @@
 //! The command line.
 
 use std::ffi::OsString;
-use std::io::IsTerminal as _;
+use std::io::{IsTerminal as _, Write as _};
 use std::path::PathBuf;
 
 use clap::{Parser, ValueEnum};
@@ -23,7 +23,7 @@ struct Arguments {
     /// Runs one piece of code and prints its value
     #[arg(short = 'e', value_name = "CODE", conflicts_with = "script")]
     code: Option<String>,
-    /// The store's directory [default: $UFS_STORE, else the platform's data directory]
+    /// The store's directory [default: $`UFS_STORE`, else the platform's data directory]
     #[arg(long, value_name = "DIR", conflicts_with = "ephemeral")]
     store: Option<PathBuf>,
     /// Uses a store that is gone at the end
@@ -89,8 +89,7 @@ pub fn main() -> u8 {
         Ok(settings) => shell::run(settings),
         Err((message, hint)) => {
             let err = Style { unicode: config::unicode(), ..Style::plain(80) };
-            let text = view::error(&message, Some(hint), &err);
-            use std::io::Write as _;
+            let text = view::error(&message, &[], Some(hint), &err);
             if let Err(error) = std::io::stderr().write_all(text.as_bytes()) {
                 log::debug!("stderr: {error}");
             }

@@ -7,9 +7,7 @@ use std::fs::File;
 use std::os::fd::AsFd as _;
 use std::path::Path;
 
-use super::{
-    DirItem, DriverKind, Files, Follow, MountError, MountSpec, Mounted, OpenHow, RenameHow, Stat,
-};
+use super::{DirItem, DriverKind, Files, Follow, MountError, MountSpec, Mounted, OpenHow, RenameHow, Stat};
 use crate::model::{Kind, LayerPath, Mode, Node, PATH_MAX, Timestamp};
 use crate::sys::{Dir, Errno, OFlags, RenameFlags};
 use crate::union::{Options, Union, UpperDirs};

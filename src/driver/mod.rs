@@ -85,8 +85,15 @@ pub fn read_union(
     whiteouts: WhiteoutForm,
     identity: Identity,
 ) -> Result<Box<dyn Files>, MountError> {
-    let spec =
-        MountSpec { lowers, upper: None, target: None, read_only: true, volatile: false, whiteouts, identity };
+    let spec = MountSpec {
+        lowers,
+        upper: None,
+        target: None,
+        read_only: true,
+        volatile: false,
+        whiteouts,
+        identity,
+    };
     Ok(Box::new(direct::open(&spec).map_err(|errno| MountError::Layers { errno })?))
 }
 

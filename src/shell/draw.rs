@@ -50,7 +50,7 @@ fn ours(value: &Dynamic, style: &Style) -> Option<String> {
         return Some(view::stat(&stat.0, style));
     }
     if let Some(change) = value.read_lock::<Change>() {
-        return Some(changes(&[change.clone()], style));
+        return Some(changes(std::slice::from_ref(&*change), style));
     }
     if let Some(layer) = value.read_lock::<Layer>() {
         return Some(match layer.report() {
@@ -68,7 +68,7 @@ fn ours(value: &Dynamic, style: &Style) -> Option<String> {
         let mut lines = String::new();
         let mut all = entries.clone();
         for map in all.by_ref().take(ENTRIES) {
-            let text = |key: &str| map.get(key).map_or_else(String::new, |value| debug_plain(value));
+            let text = |key: &str| map.get(key).map_or_else(String::new, debug_plain);
             let path = view::escape::prose(&text("path"), style);
             let _ = writeln!(lines, "{:<8} {:<4} {:>12}  {path}", text("kind"), text("mode"), text("size"));
         }
@@ -79,7 +79,7 @@ fn ours(value: &Dynamic, style: &Style) -> Option<String> {
         return Some(lines);
     }
     if let Some(generation) = value.read_lock::<Generation>() {
-        return Some(generations(&[generation.clone()], style));
+        return Some(generations(std::slice::from_ref(&*generation), style));
     }
     None
 }

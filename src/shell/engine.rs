@@ -56,13 +56,7 @@ fn register(engine: &mut Engine, shell: &Shell, command: &'static Command) {
     }
 }
 
-fn register_form(
-    engine: &mut Engine,
-    shell: &Shell,
-    command: &'static Command,
-    form: &Form,
-    count: usize,
-) {
+fn register_form(engine: &mut Engine, shell: &Shell, command: &'static Command, form: &Form, count: usize) {
     let mut types: Vec<TypeId> = form.on.type_id().into_iter().collect();
     types.extend(std::iter::repeat_n(TypeId::of::<Dynamic>(), count));
     let shell = shell.clone();
@@ -97,7 +91,11 @@ fn call(
 }
 
 /// Whether two values are equal, by the script's own `==`.
-pub(super) fn equal(context: &NativeCallContext<'_>, a: &Dynamic, b: &Dynamic) -> Result<bool, Box<EvalAltResult>> {
+pub(super) fn equal(
+    context: &NativeCallContext<'_>,
+    a: &Dynamic,
+    b: &Dynamic,
+) -> Result<bool, Box<EvalAltResult>> {
     let mut values = rhai::StaticVec::new_const();
     (a.clone(), b.clone()).parse(&mut values);
     let mut refs: Vec<&mut Dynamic> = values.iter_mut().collect();

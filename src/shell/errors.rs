@@ -69,14 +69,14 @@ pub(super) fn interrupted(position: Position) -> Box<EvalAltResult> {
 }
 
 /// The end that a script asked for: no `try` catches it.
-pub(super) fn exit(value: Dynamic, position: Position) -> Box<EvalAltResult> {
+pub(super) fn exit(value: &Dynamic, position: Position) -> Box<EvalAltResult> {
     let ending = if value.is_unit() {
         Ending::Exit { code: 0, said: None }
     } else if let Ok(code) = value.as_int() {
         // as every program's: the low eight bits
-        Ending::Exit { code: code.rem_euclid(256) as u8, said: None }
+        Ending::Exit { code: code.to_le_bytes()[0], said: None }
     } else {
-        Ending::Exit { code: 1, said: Some(super::draw::debug(&value).trim_matches('"').to_owned()) }
+        Ending::Exit { code: 1, said: Some(super::draw::debug(value).trim_matches('"').to_owned()) }
     };
     Box::new(EvalAltResult::ErrorTerminated(Dynamic::from(ending), position))
 }

@@ -11,15 +11,21 @@ use crate::view::{Paint, Style};
 /// All groups with their commands, one line each.
 pub(super) fn overview(style: &Style) -> String {
     let mut text = String::new();
-    for group in [Group::Layers, Group::Mounts, Group::Files, Group::Seeing, Group::Committing, Group::Control] {
+    for group in
+        [Group::Layers, Group::Mounts, Group::Files, Group::Seeing, Group::Committing, Group::Control]
+    {
         line(&mut text, &style.paint(Paint::Heading, group.title()));
         for command in commands().filter(|command| command.group == group) {
             let call = format!("{:<28}", shortest(command));
-            line(&mut text, &format!("  {}{}", style.paint(Paint::Path, &call), fit(command.summary, style.width, 30)));
+            line(
+                &mut text,
+                &format!("  {}{}", style.paint(Paint::Path, &call), fit(command.summary, style.width, 30)),
+            );
         }
         text.push('\n');
     }
-    let more = "help(\"commit\") tells all about one of them, help(\"whiteout\") explains a word of the field:";
+    let more =
+        "help(\"commit\") tells all about one of them, help(\"whiteout\") explains a word of the field:";
     line(&mut text, more);
     let words: Vec<&str> = WORDS.iter().map(|(word, _)| *word).collect();
     line(&mut text, &format!("  {}", words.join(", ")));

@@ -70,7 +70,6 @@ fn open_comment(text: &str) -> bool {
         match (quote, pair) {
             (Some(b'"' | b'\''), (b'\\', _)) => at += 1,
             (Some(open), (c, _)) if c == open => quote = None,
-            (Some(_), _) => {}
             (None, (b'/', b'*')) => {
                 depth += 1;
                 at += 1;
@@ -99,7 +98,9 @@ mod tests {
     #[test]
     fn open_things_go_on_and_mistakes_do_not() {
         let engine = Engine::new();
-        for open in ["if true {", "let x = [1,", "f(", "`a", "/* a", "fn f()", "let x = ", "#{ a: 1", "1 +", "#\"a"] {
+        for open in
+            ["if true {", "let x = [1,", "f(", "`a", "/* a", "fn f()", "let x = ", "#{ a: 1", "1 +", "#\"a"]
+        {
             assert!(is_incomplete(&engine, open), "{open}");
         }
         for whole in ["1", "let x = 1;", "}", "\"a", "let x = 1 2", "`a`", "/* a */ 1", "// `", "1 )"] {

@@ -19,4 +19,4 @@ mod values;
 mod words;
 
 pub use commands::{all as commands, properties};
-pub use run::{Source, Settings, run};
+pub use run::{Settings, Source, run};

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 use std::cell::RefCell;
-use std::path::PathBuf;
+use std::path::Path;
 use std::rc::Rc;
 
 use rhai::{AST, Dynamic, Engine, Scope};
@@ -17,7 +17,7 @@ use rustyline::{Cmd, Config, Editor, Helper, KeyCode, KeyEvent, Modifiers};
 use super::errors::{self, Ending};
 use super::incomplete::is_incomplete;
 use super::render::{self, Definitions, Text};
-use super::state::Shell;
+use super::state::{Shell, write_err};
 use super::{commands, engine, run as running};
 use crate::sys::signals::{self, Pending};
 use crate::view::Paint;
@@ -75,17 +75,17 @@ enum Next {
 }
 
 /// Reads and runs lines until the end; gives the exit code.
-pub(super) fn run(shell: &Shell, history: Option<PathBuf>) -> u8 {
+pub(super) fn run(shell: &Shell, history: Option<&Path>) -> u8 {
     let engine = Rc::new(RefCell::new(engine::build(shell)));
     let mut editor = match editor(engine.clone()) {
         Ok(editor) => editor,
         Err(error) => {
             let message = format!("the terminal cannot be used: {error}");
-            shell.write_err(crate::view::error(&message, None, shell.err_style()).as_bytes());
+            shell.complain(&message);
             return running::FAILED;
         }
     };
-    if let Some(file) = &history {
+    if let Some(file) = history {
         load_history(&mut editor, file);
     }
     shell.tell("`help()` lists what you can do, `show()` draws the layers, Ctrl-D ends");
@@ -123,7 +123,7 @@ pub(super) fn run(shell: &Shell, history: Option<PathBuf>) -> u8 {
         if let Err(error) = editor.add_history_entry(&line) {
             log::debug!("history: {error}");
         }
-        if let Some(file) = &history
+        if let Some(file) = history
             && let Err(error) = editor.append_history(file)
         {
             log::debug!("history: {error}");
@@ -171,14 +171,16 @@ impl Session {
         if matches!(trimmed, "quit" | "exit" | "quit()") {
             return Next::End(0);
         }
-        let text = Text { name: format!("line {}", self.line).into(), source: self.expand(trimmed, line).into() };
+        let text =
+            Text { name: format!("line {}", self.line).into(), source: self.expand(trimmed, line).into() };
         self.run_text(&text)
     }
 
     /// A bare word that names a function without arguments calls it.
     fn expand<'a>(&self, word: &str, line: &'a str) -> Cow<'a, str> {
         let callable = commands().any(|command| {
-            command.name == word && command.forms.iter().any(|form| form.params.is_empty() && form.on.prefix().is_empty())
+            command.name == word
+                && command.forms.iter().any(|form| form.params.is_empty() && form.on.prefix().is_empty())
         });
         let shadowed = self.scope.contains(word);
         if callable && !shadowed { Cow::Owned(format!("{word}()")) } else { Cow::Borrowed(line) }
@@ -189,7 +191,7 @@ impl Session {
         let ast = match engine.compile_with_scope(&self.scope, &*text.source) {
             Ok(ast) => ast,
             Err(error) => {
-                self.shell.write_err(render::parse(&error, text, self.shell.err_style()).as_bytes());
+                write_err(render::parse(&error, text, self.shell.err_style()).as_bytes());
                 return Next::Line;
             }
         };
@@ -211,13 +213,14 @@ impl Session {
                 }
                 Next::Line
             }
-            Err(error) => match errors::ending(&error) {
-                Some(Ending::Exit { code, .. }) => Next::End(code),
-                _ => {
+            Err(error) => {
+                if let Some(Ending::Exit { code, .. }) = errors::ending(&error) {
+                    Next::End(code)
+                } else {
                     running::report(&self.shell, &engine, &error, text, &self.definitions);
                     Next::Line
                 }
-            },
+            }
         };
         if self.scope.len() > SCOPE {
             self.scope = self.scope.clone_visible();

@@ -40,7 +40,7 @@ pub(super) fn runtime(
     functions: &[&str],
     style: &Style,
 ) -> String {
-    draw(take_apart(error, text, definitions, functions), style)
+    draw(&take_apart(error, text, definitions, functions), style)
 }
 
 /// Draws a parse error.
@@ -53,7 +53,7 @@ pub(super) fn parse(error: &ParseError, text: &Text, style: &Style) -> String {
     };
     let message = lower_first(&error.0.to_string());
     let told = Told { message, hint, position: error.1, text: Some(text.clone()), through: Vec::new() };
-    draw(told, style)
+    draw(&told, style)
 }
 
 fn take_apart(error: &EvalAltResult, text: &Text, definitions: &Definitions, functions: &[&str]) -> Told {
@@ -161,7 +161,7 @@ fn lower_first(text: &str) -> String {
     }
 }
 
-fn draw(told: Told, style: &Style) -> String {
+fn draw(told: &Told, style: &Style) -> String {
     let message = escape(&told.message, style);
     let renderer = if style.color { Renderer::styled() } else { Renderer::plain() };
     let decor = if style.unicode { DecorStyle::Unicode } else { DecorStyle::Ascii };
@@ -170,7 +170,7 @@ fn draw(told: Told, style: &Style) -> String {
     let through: Vec<String> =
         told.through.iter().map(|name| format!("in the function `{}`", escape(name, style))).collect();
     let source = told.text.as_ref().map(|text| clean(&text.source));
-    let mut group = match (&told.text, &source, span(&told)) {
+    let mut group = match (&told.text, &source, span(told)) {
         (Some(text), Some(source), Some(span)) => {
             let snippet = Snippet::source(source.as_str())
                 .path(&*text.name)
@@ -185,7 +185,7 @@ fn draw(told: Told, style: &Style) -> String {
     if let Some(hint) = &hint {
         group = group.element(Level::HELP.with_name("hint").message(hint.as_str()));
     }
-    let mut drawn = renderer.render(&[group]).to_string();
+    let mut drawn = renderer.render(&[group]);
     drawn.push('\n');
     drawn
 }

@@ -9,7 +9,7 @@ use rhai::{AST, Dynamic, Engine, EvalAltResult, ImmutableString, Scope};
 
 use super::errors::{self, Ending};
 use super::render::{self, Definitions, Text};
-use super::state::{Shell, Voice};
+use super::state::{Shell, Voice, write_err};
 use super::{commands, engine, prompt};
 use crate::sys::signals::{self, Pending};
 use crate::view::Style;
@@ -60,8 +60,8 @@ pub fn run(settings: Settings) -> u8 {
     let workspace = match Workspace::open(workspace, progress) {
         Ok(workspace) => workspace,
         Err(error) => {
-            let text = crate::view::error(&error.to_string(), error.hint().as_deref(), &err);
-            eprint_raw(&text);
+            let text = crate::view::error(&error.to_string(), &[], error.hint().as_deref(), &err);
+            write_err(text.as_bytes());
             return error.exit_code();
         }
     };
@@ -71,7 +71,7 @@ pub fn run(settings: Settings) -> u8 {
         Source::File(path) => run_file(&shell, &path),
         Source::Code(code) => run_text(&shell, "-e", code, true, None),
         Source::Doctor => run_text(&shell, "doctor", "doctor()".to_owned(), true, None),
-        Source::Stdin if io::stdin().is_terminal() => prompt::run(&shell, history),
+        Source::Stdin if io::stdin().is_terminal() => prompt::run(&shell, history.as_deref()),
         Source::Stdin => run_stdin(&shell),
     }));
     // whatever came, what we mounted goes
@@ -86,19 +86,12 @@ pub fn run(settings: Settings) -> u8 {
     }
 }
 
-fn eprint_raw(text: &str) {
-    use io::Write as _;
-    if let Err(error) = io::stderr().lock().write_all(text.as_bytes()) {
-        log::debug!("stderr: {error}");
-    }
-}
-
 fn run_file(shell: &Shell, path: &Path) -> u8 {
     let text = match std::fs::read_to_string(path) {
         Ok(text) => text,
         Err(error) => {
             let message = format!("cannot read the script `{}`: {error}", path.display());
-            shell.write_err(crate::view::error(&message, None, shell.err_style()).as_bytes());
+            shell.complain(&message);
             return USAGE;
         }
     };
@@ -110,17 +103,14 @@ fn run_stdin(shell: &Shell) -> u8 {
     let mut bytes = Vec::new();
     if let Err(error) = io::stdin().lock().read_to_end(&mut bytes) {
         let message = format!("cannot read standard input: {error}");
-        shell.write_err(crate::view::error(&message, None, shell.err_style()).as_bytes());
+        shell.complain(&message);
         return FAILED;
     }
-    match String::from_utf8(bytes) {
-        Ok(text) => run_text(shell, "stdin", text, true, None),
-        Err(_) => {
-            shell.write_err(
-                crate::view::error("standard input is not UTF-8 text", None, shell.err_style()).as_bytes(),
-            );
-            USAGE
-        }
+    if let Ok(text) = String::from_utf8(bytes) {
+        run_text(shell, "stdin", text, true, None)
+    } else {
+        shell.complain("standard input is not UTF-8 text");
+        USAGE
     }
 }
 
@@ -135,7 +125,7 @@ fn run_text(shell: &Shell, name: &str, text: String, print_last: bool, modules: 
     let ast = match engine.compile(&*text.source) {
         Ok(ast) => ast,
         Err(error) => {
-            shell.write_err(render::parse(&error, &text, shell.err_style()).as_bytes());
+            write_err(render::parse(&error, &text, shell.err_style()).as_bytes());
             return USAGE;
         }
     };
@@ -152,7 +142,7 @@ fn run_text(shell: &Shell, name: &str, text: String, print_last: bool, modules: 
 
 /// The `#!` line becomes a comment, so that line numbers stay.
 fn without_shebang(text: String) -> String {
-    if text.starts_with("#!") && !text.starts_with("#![") { format!("//{}", &text[2..]) } else { text }
+    if text.starts_with("#!") && !text.starts_with("#![") { format!("// {}", &text[2..]) } else { text }
 }
 
 /// Tells how a script ended; gives its exit code.
@@ -169,19 +159,19 @@ pub(super) fn report(
     match errors::ending(error) {
         Some(Ending::Exit { code, said }) => {
             if let Some(said) = said {
-                shell.write_err(format!("{}\n", crate::view::escape::prose(&said, shell.err_style())).as_bytes());
+                write_err(format!("{}\n", crate::view::escape::prose(&said, shell.err_style())).as_bytes());
             }
             return code;
         }
         Some(Ending::Interrupted) => {
-            shell.write_err(crate::view::error("interrupted", None, shell.err_style()).as_bytes());
+            shell.complain("interrupted");
             return 130;
         }
         None => {}
     }
     let functions = known_functions(engine);
     let names: Vec<&str> = functions.iter().map(ImmutableString::as_str).collect();
-    shell.write_err(render::runtime(error, text, definitions, &names, shell.err_style()).as_bytes());
+    write_err(render::runtime(error, text, definitions, &names, shell.err_style()).as_bytes());
     exit_code(error)
 }
 

@@ -99,12 +99,9 @@ impl Shell {
         }
     }
 
-    /// Writes to stderr as it is; where that fails, nobody can be told.
-    pub(super) fn write_err(&self, bytes: &[u8]) {
-        let mut err = io::stderr().lock();
-        if let Err(error) = err.write_all(bytes) {
-            log::debug!("stderr: {error}");
-        }
+    /// An error that no line of a script is to blame for.
+    pub(super) fn complain(&self, message: &str) {
+        write_err(view::error(message, &[], None, &self.0.err).as_bytes());
     }
 
     /// Tells what the workspace has to say beside the answers.
@@ -117,7 +114,14 @@ impl Shell {
     /// One line of talk on stderr, unless that is turned off.
     pub(super) fn tell(&self, note: &str) {
         if !self.0.quiet {
-            self.write_err(format!("{}\n", view::escape::prose(note, &self.0.err)).as_bytes());
+            write_err(format!("{}\n", view::escape::prose(note, &self.0.err)).as_bytes());
         }
+    }
+}
+
+/// Writes to stderr as it is; where that fails, nobody can be told.
+pub(super) fn write_err(bytes: &[u8]) {
+    if let Err(error) = io::stderr().lock().write_all(bytes) {
+        log::debug!("stderr: {error}");
     }
 }

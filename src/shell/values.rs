@@ -12,7 +12,8 @@ use crate::driver;
 use crate::model::{Change as LayerChange, Changeset, DiffId, Entry, LayerPath, Node, Timestamp};
 use crate::overlay::{DiffKind, Difference, StepKind};
 use crate::workspace::{
-    DiffReport, DoctorReport, ExplainReport, HistoryItem, HistoryReport, Layer, Mount, StackReport, TreeReport,
+    DiffReport, DoctorReport, ExplainReport, HistoryItem, HistoryReport, Layer, Mount, StackReport,
+    TreeReport,
 };
 
 /// A text that is printed as it is.
@@ -107,7 +108,8 @@ pub(super) fn changes(report: DiffReport) -> Dynamic {
 /// All layers of a history as an array.
 pub(super) fn generations(report: HistoryReport) -> Dynamic {
     let report = Rc::new(report);
-    let all = (0..report.items.len()).map(|index| Dynamic::from(Generation { report: report.clone(), index }));
+    let all =
+        (0..report.items.len()).map(|index| Dynamic::from(Generation { report: report.clone(), index }));
     all.collect::<Array>().into()
 }
 
@@ -120,7 +122,10 @@ pub(super) fn seconds(time: Timestamp) -> Dynamic {
     if time.nanos == 0 {
         return time.secs.into();
     }
-    #[expect(clippy::cast_precision_loss, reason = "a float has 53 bits: microseconds for the next centuries")]
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "a float has 53 bits: microseconds for the next centuries"
+    )]
     let float = time.secs as FLOAT + FLOAT::from(time.nanos) / 1e9;
     float.into()
 }
@@ -253,7 +258,9 @@ impl Union {
         let layers: Array = report
             .items
             .iter()
-            .map(|item| report.layers.get(item.layer).map_or(Dynamic::UNIT, |label| label.name.clone().into()))
+            .map(|item| {
+                report.layers.get(item.layer).map_or(Dynamic::UNIT, |label| label.name.clone().into())
+            })
             .collect();
         map_of([
             ("title", report.title.clone().into()),
@@ -334,8 +341,12 @@ impl Picture {
             .rows
             .iter()
             .map(|row| {
-                let cells: Map =
-                    row.cells.iter().enumerate().map(|(index, cell)| (name(index).into(), json::cell(*cell).into())).collect();
+                let cells: Map = row
+                    .cells
+                    .iter()
+                    .enumerate()
+                    .map(|(index, cell)| (name(index).into(), json::cell(*cell).into()))
+                    .collect();
                 Dynamic::from_map(map_of([
                     ("path", path_value(&row.path)),
                     ("kind", row.kind.word().into()),
@@ -365,7 +376,13 @@ impl Picture {
         map_of([
             ("title", report.title.clone().into()),
             ("driver", report.driver.map_or(Dynamic::UNIT, |kind| kind.word().into())),
-            ("merged", report.merged.clone().map_or(Dynamic::UNIT, |path| from_bytes(path.into_os_string().into_encoded_bytes()))),
+            (
+                "merged",
+                report
+                    .merged
+                    .clone()
+                    .map_or(Dynamic::UNIT, |path| from_bytes(path.into_os_string().into_encoded_bytes())),
+            ),
             ("layers", layers.into()),
             ("rows", rows.into()),
             ("left_out", int(report.matrix.left_out)),

@@ -431,11 +431,7 @@ impl AsFd for Dir {
 }
 
 /// futimens(2) of an open file; `None` leaves a time as it is.
-pub fn set_times_fd(
-    fd: impl AsFd,
-    atime: Option<Timestamp>,
-    mtime: Option<Timestamp>,
-) -> Result<(), Errno> {
+pub fn set_times_fd(fd: impl AsFd, atime: Option<Timestamp>, mtime: Option<Timestamp>) -> Result<(), Errno> {
     rustix::fs::futimens(fd, &timestamps(atime, mtime))
 }
 

@@ -38,7 +38,8 @@ pub fn shared(path: &Path) -> Result<Lock, Errno> {
 
 /// Takes a lock on an open directory itself, shared or exclusive, if nobody is in the way.
 pub fn try_dir(dir: &Dir, exclusive: bool) -> Result<Option<Lock>, Errno> {
-    let file = File::from(dir.open_raw(b".", OFlags::RDONLY | OFlags::DIRECTORY, crate::model::Mode::default())?);
+    let file =
+        File::from(dir.open_raw(b".", OFlags::RDONLY | OFlags::DIRECTORY, crate::model::Mode::default())?);
     let operation = if exclusive {
         FlockOperation::NonBlockingLockExclusive
     } else {

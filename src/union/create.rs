@@ -3,11 +3,11 @@
 use std::fs::File;
 use std::sync::Arc;
 
+use super::Union;
 use super::lookup::{Look, Slot, split};
 use super::marks::make_opaque;
 use super::merged::Merged;
 use super::raise::{Content, make_node};
-use super::Union;
 use crate::model::{Device, Kind, LayerPath, Mode, Node};
 use crate::sys::dir::chmod_fd;
 use crate::sys::{Dir, Errno, OFlags, RenameFlags, dir};

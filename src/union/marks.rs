@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
+use super::Union;
 use super::lookup::{Found, Place};
 use super::merged::Merged;
-use super::Union;
 use crate::model::{Kind, Mode, Opaque, WhiteoutForm, names};
 use crate::sys::{Dir, Errno, RenameFlags, xattr};
 

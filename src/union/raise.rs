@@ -70,34 +70,12 @@ impl Union {
             let upper = self.writable()?;
             let up = self.raise_dir(dir)?;
             upper.building(|work, temporary| {
-                self.copy_node(found, work, temporary, content)?;
+                copy_node(found, work, temporary, content)?;
                 self.copy_attributes(&found.place, &found.stat, work, temporary)?;
                 keep_times(&up, || work.rename(temporary, &up, name, RenameFlags::empty()))
             })?;
         }
         Ok(Place { dir: self.raise_dir(dir)?, name: name.to_vec() })
-    }
-
-    /// Makes a file like the one found, without its attributes.
-    fn copy_node(&self, found: &Found, work: &Dir, name: &[u8], content: Content) -> Result<(), Errno> {
-        let Place { dir, name: from } = &found.place;
-        let mode = Mode::new(0o600);
-        let node = match found.stat.kind {
-            Kind::File => {
-                let copy = work.create(name, mode)?;
-                if content == Content::Copied && found.stat.size > 0 {
-                    copy::contents(&found.place.open(OFlags::RDONLY)?, &copy, found.stat.size, &mut |_| {})?;
-                }
-                return Ok(());
-            }
-            Kind::Symlink => return work.symlink(&dir.read_link(from)?, name),
-            Kind::Fifo => Node::Fifo,
-            Kind::Socket => Node::Socket,
-            Kind::CharDevice => Node::CharDevice(found.stat.rdev),
-            Kind::BlockDevice => Node::BlockDevice(found.stat.rdev),
-            Kind::Dir => return Err(Errno::ISDIR),
-        };
-        make_node(work, name, &node, mode)
     }
 
     /// Gives a copy everything of the original but its content: owner, attributes, mode, times.
@@ -135,6 +113,28 @@ impl Union {
         }
         to.set_times(name, Some(stat.atime), Some(stat.mtime))
     }
+}
+
+/// Makes a file like the one found, without its attributes.
+fn copy_node(found: &Found, work: &Dir, name: &[u8], content: Content) -> Result<(), Errno> {
+    let Place { dir, name: from } = &found.place;
+    let mode = Mode::new(0o600);
+    let node = match found.stat.kind {
+        Kind::File => {
+            let copy = work.create(name, mode)?;
+            if content == Content::Copied && found.stat.size > 0 {
+                copy::contents(&found.place.open(OFlags::RDONLY)?, &copy, found.stat.size, &mut |_| {})?;
+            }
+            return Ok(());
+        }
+        Kind::Symlink => return work.symlink(&dir.read_link(from)?, name),
+        Kind::Fifo => Node::Fifo,
+        Kind::Socket => Node::Socket,
+        Kind::CharDevice => Node::CharDevice(found.stat.rdev),
+        Kind::BlockDevice => Node::BlockDevice(found.stat.rdev),
+        Kind::Dir => return Err(Errno::ISDIR),
+    };
+    make_node(work, name, &node, mode)
 }
 
 /// mknod(2); a device that the host refuses is kept as an empty file with `user.ufs.node`.

@@ -20,11 +20,7 @@ impl Union {
             return Err(Errno::ISDIR);
         }
         let up = self.raise_dir(&dir)?;
-        if self.below(&dir, name)? {
-            self.put_whiteout(&dir, &up, name, None)
-        } else {
-            up.unlink(name)
-        }
+        if self.below(&dir, name)? { self.put_whiteout(&dir, &up, name, None) } else { up.unlink(name) }
     }
 
     /// rmdir(2): the directory must be empty in the union; whiteouts in its upper part go with it.

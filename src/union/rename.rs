@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
+use super::Union;
 use super::lookup::{Found, Slot, split};
 use super::marks::{make_opaque, opaque_mark};
 use super::merged::Merged;
 use super::raise::Content;
-use super::Union;
 use crate::model::{Kind, LayerPath, Opaque, WhiteoutForm};
 use crate::sys::{Dir, Errno, RenameFlags};
 

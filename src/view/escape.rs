@@ -5,7 +5,6 @@
 //! is doubled, so that each name has one picture and no two names share it: `\n`, `\x1b` (a byte), `\u{202e}`
 //! (a character), `\\`.
 
-use std::fmt::Write as _;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 
@@ -74,12 +73,12 @@ fn write_escape(out: &mut String, c: char) {
         '\r' => out.push_str("\\r"),
         '\t' => out.push_str("\\t"),
         c if c.is_ascii() => hex(out, c as u8),
-        c => drop(write!(out, "\\u{{{:x}}}", u32::from(c))),
+        c => out.push_str(&format!("\\u{{{:x}}}", u32::from(c))),
     }
 }
 
 fn hex(out: &mut String, byte: u8) {
-    drop(write!(out, "\\x{byte:02x}"));
+    out.push_str(&format!("\\x{byte:02x}"));
 }
 
 /// Whether a character cannot be seen, or moves others: controls, formats, blanks, selectors, fillers.

@@ -52,7 +52,7 @@ impl<'s> Line<'s> {
     }
 
     /// The columns taken so far.
-    pub(super) fn column(&self) -> usize {
+    pub(super) fn taken(&self) -> usize {
         self.owed
     }
 

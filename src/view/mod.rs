@@ -1,19 +1,46 @@
-//! stub
-#![allow(missing_docs)]
+//! Values → text: one file a view.
+//!
+//! Takes reports, gives text that ends in a newline; the caller prints it. Knows no Rhai, asks no terminal
+//! (what it allows comes in as [`Style`]) and does no I/O, but for progress bars. No view trusts a byte that
+//! is not its own: names, targets and messages go through [`escape`]. No line is wider than
+//! [`Style::width`], given at least 60 columns.
+
 pub mod escape;
 pub mod quantity;
+
+mod branches;
+mod bytes;
+mod describe;
+mod diff;
+mod doctor;
+mod error;
+mod explain;
+mod history;
+mod layer;
+mod line;
+mod listing;
+mod matrix;
+mod mounts;
+mod note;
 mod paint;
+mod progress;
 mod signs;
+mod stack;
+mod stat;
+mod table;
+mod tree;
+
+pub use bytes::bytes;
+pub use diff::diff;
+pub use doctor::doctor;
+pub use error::error;
+pub use explain::explain;
+pub use history::history;
+pub use layer::{layer, layers};
+pub use listing::listing;
+pub use mounts::{mount, mounts};
 pub use paint::{Paint, Style};
-use crate::workspace::*;
-pub fn bytes(_: &[u8], _: &Style) -> String { String::new() }
-pub fn diff(r: &DiffReport, _: &Style) -> String { format!("{r:#?}\n") }
-pub fn doctor(r: &DoctorReport, _: &Style) -> String { format!("{r:#?}\n") }
-pub fn error(m: &str, h: Option<&str>, _: &Style) -> String { format!("error: {m}\nhint: {h:?}\n") }
-pub fn explain(r: &ExplainReport, _: &Style) -> String { format!("{r:#?}\n") }
-pub fn history(r: &HistoryReport, _: &Style) -> String { format!("{r:#?}\n") }
-pub fn layers(r: &[LayerReport], _: &Style) -> String { format!("{r:#?}\n") }
-pub fn mounts(r: &[MountReport], _: &Style) -> String { format!("{r:#?}\n") }
-pub fn stack(r: &StackReport, _: &Style) -> String { format!("{r:#?}\n") }
-pub fn stat(r: &crate::driver::Stat, _: &Style) -> String { format!("{r:#?}\n") }
-pub fn tree(r: &TreeReport, _: &Style) -> String { format!("{r:#?}\n") }
+pub use progress::Bar;
+pub use stack::stack;
+pub use stat::stat;
+pub use tree::tree;

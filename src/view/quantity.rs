@@ -1,7 +1,5 @@
 //! Numbers as people read them: bytes, counts, times, ages.
 
-use std::fmt::Write as _;
-
 use crate::model::Timestamp;
 
 /// Bytes in binary units: `11 B`, `16.4 KiB`, `1.2 GiB`.
@@ -56,9 +54,7 @@ pub(super) fn counted(number: u64, word: &str) -> String {
 /// How long ago something was: `12 s ago`, `2 min ago`, `3 h ago`, `5 days ago`; a date for the future.
 pub fn age(then: Timestamp, now: Timestamp) -> String {
     let seconds = now.secs.saturating_sub(then.secs);
-    let many = |number: i64, word: &str| {
-        format!("{} ago", counted(number.unsigned_abs(), word))
-    };
+    let many = |number: i64, word: &str| format!("{} ago", counted(number.unsigned_abs(), word));
     match seconds {
         ..0 => time(then),
         0 => "just now".to_owned(),
@@ -80,7 +76,7 @@ pub fn time(moment: Timestamp) -> String {
 pub fn exact_time(moment: Timestamp) -> String {
     let mut text = to_the_second(moment);
     if moment.nanos != 0 {
-        drop(write!(text, ".{:09}", moment.nanos));
+        text.push_str(&format!(".{:09}", moment.nanos));
     }
     text + "Z"
 }
@@ -88,12 +84,7 @@ pub fn exact_time(moment: Timestamp) -> String {
 fn to_the_second(moment: Timestamp) -> String {
     let (year, month, day) = date(moment.secs.div_euclid(86_400));
     let second = moment.secs.rem_euclid(86_400);
-    format!(
-        "{year:04}-{month:02}-{day:02}T{:02}:{:02}:{:02}",
-        second / 3600,
-        second / 60 % 60,
-        second % 60
-    )
+    format!("{year:04}-{month:02}-{day:02}T{:02}:{:02}:{:02}", second / 3600, second / 60 % 60, second % 60)
 }
 
 /// Days since 1970-01-01 → year, month and day of the Gregorian calendar.

@@ -53,13 +53,8 @@ impl Workspace {
         }
         self.0.progress.start("committing", None);
         let mut progress = self.watch();
-        let seal = Seal {
-            name,
-            message,
-            created: self.now(),
-            clamp: self.0.options.epoch,
-            progress: &mut progress,
-        };
+        let seal =
+            Seal { name, message, created: self.now(), clamp: self.0.options.epoch, progress: &mut progress };
         let sealed = self.store()?.commit(&live.dir, seal);
         self.0.progress.finish();
         match sealed {

@@ -8,10 +8,8 @@ use crate::sys::probe::{self, Answer};
 impl Workspace {
     /// Asks the machine everything that the drivers need. Works without a store; makes one to try a mount in it.
     pub fn doctor(&self) -> DoctorReport {
-        let mut checks = vec![
-            check("kernel", probe::kernel()),
-            check("privilege", self.0.options.namespace.answer()),
-        ];
+        let mut checks =
+            vec![check("kernel", probe::kernel()), check("privilege", self.0.options.namespace.answer())];
         checks.push(check("OverlayFS in the kernel", probe::overlay_in_kernel()));
         let place = match self.store() {
             Ok(store) => {

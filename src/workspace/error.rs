@@ -309,9 +309,7 @@ impl Error {
         use std::os::unix::ffi::OsStrExt as _;
         match self {
             Self::Path { path, .. } => Some(path.clone()),
-            Self::File { path, .. } | Self::TooLarge { path, .. } => {
-                Some([b"/", path.as_bytes()].concat())
-            }
+            Self::File { path, .. } | Self::TooLarge { path, .. } => Some([b"/", path.as_bytes()].concat()),
             Self::Host { path, .. } => Some(path.as_os_str().as_bytes().to_vec()),
             Self::Store(error) => error.path(),
             Self::Mount(error) => error.path(),
@@ -371,12 +369,13 @@ impl Error {
             Self::File { act: Act::SetXattr, errno: Errno::OPNOTSUPP, .. } => {
                 "a layer carries `user.*`, `security.capability` and POSIX ACLs".to_owned()
             }
-            Self::UnknownLayer { near: Some(near), .. } => format!("did you mean `{near}`?"),
+            Self::UnknownLayer { near: Some(near), .. } | Self::UnknownMount { near: Some(near), .. } => {
+                format!("did you mean `{near}`?")
+            }
             Self::UnknownLayer { name, .. } => {
                 format!("`layers()` lists them; `layer(\"{name}\")` starts a new one")
             }
             Self::AmbiguousId { .. } => "give more digits of the ID".to_owned(),
-            Self::UnknownMount { near: Some(near), .. } => format!("did you mean `{near}`?"),
             Self::UnknownMount { .. } => "`mounts()` lists them".to_owned(),
             Self::MountExists { name, .. } => format!(
                 "`use_mount(\"{name}\")` goes on with it, `use_mount(\"{name}\").discard()` drops it"

@@ -164,8 +164,7 @@ pub(super) fn rename(files: &dyn Files, from: &LayerPath, to: &LayerPath) -> Res
     match with_parents(files, Act::Move, to, || files.rename(from, to, RenameHow::Replace)) {
         Err(Error::File { errno: Errno::XDEV, .. }) => {
             if let Ok(target) = files.stat(to, Follow::No) {
-                let empty = target.kind() == Kind::Dir
-                    && on(Act::List, to, files.read_dir(to))?.is_empty();
+                let empty = target.kind() == Kind::Dir && on(Act::List, to, files.read_dir(to))?.is_empty();
                 if !empty {
                     let errno = if target.kind() == Kind::Dir { Errno::NOTEMPTY } else { Errno::NOTDIR };
                     return on(Act::Move, to, Err(errno));

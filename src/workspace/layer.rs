@@ -167,8 +167,10 @@ impl Layer {
         let layers = match self.state() {
             State::Sealed { id, record: Some(record) } => {
                 let (top, below) = record.stack.split_last().map_or((None, &[][..]), |(t, b)| (Some(t), b));
-                let mut layers =
-                    below.iter().map(|layer| self.workspace.layer_of(layer)).collect::<Result<Vec<_>, _>>()?;
+                let mut layers = below
+                    .iter()
+                    .map(|layer| self.workspace.layer_of(layer))
+                    .collect::<Result<Vec<_>, _>>()?;
                 // the record's top is this layer
                 debug_assert!(top.is_none_or(|top| *top == StackPart::Sealed(id)));
                 layers.push(self.clone());
@@ -196,15 +198,15 @@ impl Layer {
             State::Draft(draft) => {
                 let how = ScanHow { owners: draft.owners()?, ..ScanHow::default() };
                 Ok(Rc::new(scan(&draft.tree()?, &how)?.changes))
-            },
+            }
             _ => Ok(Rc::new(scan(&*self.tree()?, &ScanHow::default())?.changes)),
         }
     }
 
     /// How views call it.
-    pub(super) fn label(&self) -> Result<LayerLabel, Error> {
+    pub(super) fn label(&self) -> LayerLabel {
         let role = self.role();
-        Ok(LayerLabel {
+        LayerLabel {
             role,
             name: self.title(),
             id: self.id(),
@@ -212,14 +214,14 @@ impl Layer {
             message: self.message(),
             created: self.created(),
             path: self.path().ok(),
-        })
+        }
     }
 
     /// Its own line.
     pub fn report(&self) -> Result<LayerReport, Error> {
         let stack = self.stack()?;
         Ok(LayerReport {
-            label: self.label()?,
+            label: self.label(),
             diff_id: self.diff_id()?,
             chain_id: stack.chain_id()?,
             depth: stack.layers().len(),

@@ -157,12 +157,11 @@ impl Mount {
 
     /// Its own line.
     pub fn report(&self) -> Result<MountReport, Error> {
-        let mut layers =
-            self.stack()?.layers().iter().map(Layer::label).collect::<Result<Vec<_>, _>>()?;
+        let mut layers: Vec<_> = self.stack()?.layers().iter().map(Layer::label).collect();
         let read_only = self.read_only();
         let mut upper = None;
         if !read_only {
-            let label = self.upper()?.label()?;
+            let label = self.upper()?.label();
             debug_assert!(label.role == Role::Upper);
             upper.clone_from(&label.path);
             layers.push(label);

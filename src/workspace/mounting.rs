@@ -255,13 +255,12 @@ impl Workspace {
     pub fn unmount(&self, mount: &Mount) -> Result<(), Error> {
         let name = mount.layer_name();
         let mut live = self.0.live.borrow_mut();
-        match live.get_mut(name).and_then(|held| held.mounted.as_mut()) {
-            Some(mounted) => mounted.unmount()?,
-            None => {
-                drop(live);
-                mount.record()?;
-                return Err(Error::NotMounted { name: mount.name() });
-            }
+        if let Some(mounted) = live.get_mut(name).and_then(|held| held.mounted.as_mut()) {
+            mounted.unmount()?;
+        } else {
+            drop(live);
+            mount.record()?;
+            return Err(Error::NotMounted { name: mount.name() });
         }
         if let Some(held) = live.get_mut(name) {
             held.mounted = None;

@@ -48,7 +48,7 @@ impl Sight {
 }
 
 impl Workspace {
-    fn sight(&self, subject: &Subject) -> Result<Sight, Error> {
+    fn sight(subject: &Subject) -> Result<Sight, Error> {
         let (layers, mut sight) = match subject {
             Subject::Stack(stack) => {
                 let title = stack.title();
@@ -69,7 +69,7 @@ impl Workspace {
             }
         };
         for layer in &layers {
-            sight.labels.push(layer.label()?);
+            sight.labels.push(layer.label());
             sight.changes.push(layer.changes()?);
             sight.trees.push(layer.tree()?);
         }
@@ -78,7 +78,7 @@ impl Workspace {
 
     /// The picture of a mount or a stack, with at most `limit` rows.
     pub fn show(&self, subject: &Subject, limit: usize) -> Result<StackReport, Error> {
-        let sight = self.sight(subject)?;
+        let sight = Self::sight(subject)?;
         let matrix = overlay::matrix(&sight.stack(), limit);
         let Sight { title, driver, merged, mounted, labels, .. } = sight;
         Ok(StackReport { title, driver, merged, mounted, layers: labels, matrix })
@@ -87,7 +87,7 @@ impl Workspace {
     /// The union as a tree from `path` down, with at most `limit` paths.
     pub fn tree(&self, subject: &Subject, path: &[u8], limit: usize) -> Result<TreeReport, Error> {
         let path = files::path(path)?;
-        let sight = self.sight(subject)?;
+        let sight = Self::sight(subject)?;
         let stack = sight.stack();
         if overlay::resolve(&stack, &path).is_none() {
             return files::on(super::Act::List, &path, Err(crate::sys::Errno::NOENT));
@@ -102,7 +102,7 @@ impl Workspace {
             let title = mount.name();
             return Ok(DiffReport { before: title.clone(), after: title, changes: Vec::new() });
         }
-        let sight = self.sight(&Subject::Mount(mount.clone()))?;
+        let sight = Self::sight(&Subject::Mount(mount.clone()))?;
         let before = sight.labels.iter().rev().nth(1).map_or_else(String::new, |label| label.name.clone());
         let mut same = |path: &_, (a, old): (usize, &_), (b, new): (usize, &_)| {
             content::same(path, (&sight.trees[a], old), (&sight.trees[b], new))
@@ -113,7 +113,7 @@ impl Workspace {
 
     /// Two mounts or stacks against each other.
     pub fn diff(&self, old: &Subject, new: &Subject) -> Result<DiffReport, Error> {
-        let (before, after) = (self.sight(old)?, self.sight(new)?);
+        let (before, after) = (Self::sight(old)?, Self::sight(new)?);
         let mut same = |path: &_, (a, old): (usize, &_), (b, new): (usize, &_)| {
             content::same(path, (&before.trees[a], old), (&after.trees[b], new))
         };
@@ -124,7 +124,7 @@ impl Workspace {
     /// One path's life, bottom → top.
     pub fn explain(&self, subject: &Subject, path: &[u8]) -> Result<ExplainReport, Error> {
         let path = files::path(path)?;
-        let sight = self.sight(subject)?;
+        let sight = Self::sight(subject)?;
         let life = overlay::explain(&sight.stack(), &path);
         Ok(ExplainReport { layers: sight.labels, life })
     }
@@ -144,7 +144,7 @@ impl Workspace {
         let mut chain = Some(Vec::new());
         let mut items = Vec::new();
         for layer in &layers {
-            let label = layer.label()?;
+            let label = layer.label();
             chain = match (chain, layer.diff_id()?) {
                 (Some(mut ids), Some(id)) if label.role == Role::Layer => {
                     ids.push(id);

@@ -38,8 +38,11 @@ impl Mount {
         let Some(path) = self.path() else {
             return Err(Error::Unsupported { what: "a host shell", driver: DriverKind::Direct });
         };
-        let dir = Dir::open(&path)
-            .map_err(|errno| Error::File { act: Act::Run, path: LayerPath::root(), errno })?;
+        let dir = Dir::open(&path).map_err(|errno| Error::File {
+            act: Act::Run,
+            path: LayerPath::root(),
+            errno,
+        })?;
         let ended = process::shell(command, &dir, &[], output)
             .map_err(|cause| Error::host(Act::Run, &path, &cause))?;
         if ended.interrupted {

@@ -144,7 +144,8 @@ impl Workspace {
     pub(super) fn layer_of(&self, reference: &StackPart) -> Result<Layer, Error> {
         match reference {
             StackPart::Sealed(id) => {
-                let record = self.store()?.names()?.into_iter().find(|record| record.stack.last() == Some(reference));
+                let record =
+                    self.store()?.names()?.into_iter().find(|record| record.stack.last() == Some(reference));
                 Ok(Layer::new(self, State::Sealed { id: *id, record }))
             }
             StackPart::Host(dir) => Ok(Layer::new(self, State::Host(dir.clone()))),

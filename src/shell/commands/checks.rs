@@ -47,7 +47,9 @@ pub(super) const COMMANDS: &[Command] = &[
         details: "",
         example: "try { fail(\"no\"); } catch (e) { assert_eq(e.message, \"no\"); }",
         see: &["assert", "exit"],
-        run: |call| Err(Raise::Rhai(errors::assertion(call.text(0)?.to_string(), call.context.call_position()))),
+        run: |call| {
+            Err(Raise::Rhai(errors::assertion(call.text(0)?.to_string(), call.context.call_position())))
+        },
     },
 ];
 

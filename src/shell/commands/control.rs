@@ -2,7 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use rhai::{Array, Blob, Dynamic, Engine, EvalAltResult, FnPtr, INT, ImmutableString, Map, NativeCallContext};
+use rhai::{
+    Array, Blob, Dynamic, Engine, EvalAltResult, FnPtr, INT, ImmutableString, Map, NativeCallContext,
+};
 
 use crate::shell::command::{Command, Group, global};
 use crate::shell::state::Shell;
@@ -38,9 +40,8 @@ pub(super) const COMMANDS: &[Command] = &[
             if name.is_empty() || name.contains(['=', '\0']) {
                 return Ok(Dynamic::UNIT);
             }
-            Ok(std::env::var_os(&*name).map_or(Dynamic::UNIT, |value| {
-                crate::shell::command::from_bytes(value.into_encoded_bytes())
-            }))
+            Ok(std::env::var_os(&*name)
+                .map_or(Dynamic::UNIT, |value| crate::shell::command::from_bytes(value.into_encoded_bytes())))
         },
     },
     Command {
@@ -149,17 +150,19 @@ pub(in crate::shell) fn register_special(engine: &mut Engine, shell: &Shell) {
         #[expect(clippy::cast_precision_loss, reason = "nobody waits that long")]
         sleep(&context, seconds as f64)
     });
-    engine.register_fn("sleep", |context: NativeCallContext<'_>, seconds: rhai::FLOAT| sleep(&context, seconds));
+    engine.register_fn("sleep", |context: NativeCallContext<'_>, seconds: rhai::FLOAT| {
+        sleep(&context, seconds)
+    });
     macro_rules! exits {
         ($($kind:ty)*) => {$(
             engine.register_fn("exit", |context: NativeCallContext<'_>, value: $kind| -> Result<(), Box<EvalAltResult>> {
-                Err(errors::exit(Dynamic::from(value), context.call_position()))
+                Err(errors::exit(&Dynamic::from(value), context.call_position()))
             });
         )*};
     }
     exits!(() bool char INT rhai::FLOAT ImmutableString Array Map Blob Dynamic);
     engine.register_fn("exit", |context: NativeCallContext<'_>| -> Result<(), Box<EvalAltResult>> {
-        Err(errors::exit(Dynamic::UNIT, context.call_position()))
+        Err(errors::exit(&Dynamic::UNIT, context.call_position()))
     });
 }
 

@@ -5,9 +5,8 @@ use rhai::{Array, Dynamic};
 use super::layers::done;
 use crate::driver::DirItem;
 use crate::model::LayerPath;
-use crate::shell::command::{
-    Call, Command, Group, Outcome, from_bytes, global, on_layer, on_mount, usage,
-};
+use crate::shell::command::{Call, Command, Group, Outcome, from_bytes, global, on_layer, on_mount, usage};
+use crate::shell::state::write_err;
 use crate::shell::values::Stat;
 use crate::workspace::{Mount, Stream};
 
@@ -59,13 +58,23 @@ pub(super) const COMMANDS: &[Command] = &[
     Command {
         name: "ls",
         group: Group::Files,
-        forms: &[global(&[]), global(&["path"]), on_mount(&[]), on_mount(&["path"]), on_layer(&[]), on_layer(&["path"])],
+        forms: &[
+            global(&[]),
+            global(&["path"]),
+            on_mount(&[]),
+            on_mount(&["path"]),
+            on_layer(&[]),
+            on_layer(&["path"]),
+        ],
         gives: "an array of names",
         summary: "Lists a directory, sorted.",
         details: "The root where no path is given. On a layer: what it holds itself, whiteouts not listed.",
         example: "layer(\"base\").write(\"/etc/motd\", \"hello\\n\");\nmount_direct(\"base\");\nassert_eq(ls(\"/etc\"), [\"motd\"]);",
         see: &["find", "stat", "tree"],
-        run: |call| { let path = call.path_or_root(0)?; Ok(names(both!(call, |on| on.ls(&path))?)) },
+        run: |call| {
+            let path = call.path_or_root(0)?;
+            Ok(names(both!(call, |on| on.ls(&path))?))
+        },
     },
     command!("stat" ["path"] [global on_mount on_layer] "a stat: `kind, size, mode, uid, gid, mtime, nlink, ino, target`",
         "Gives a file's attributes; a symlink's own.", "`mtime` is in seconds since 1970; `mode` is a string such as `\"0644\"`.",
@@ -138,7 +147,12 @@ pub(super) const COMMANDS: &[Command] = &[
     Command {
         name: "sh",
         group: Group::Files,
-        forms: &[global(&["cmd"]), global(&["cmd", "options"]), on_mount(&["cmd"]), on_mount(&["cmd", "options"])],
+        forms: &[
+            global(&["cmd"]),
+            global(&["cmd", "options"]),
+            on_mount(&["cmd"]),
+            on_mount(&["cmd", "options"]),
+        ],
         gives: "a map: `code`, `out`, `err`",
         summary: "Runs a host shell in the merged directory, and shows its output as it comes.",
         details: "Fails on an exit code that is not 0, unless `#{ check: false }`. Raw strings are for shell text: \
@@ -174,14 +188,14 @@ fn sh(call: &Call<'_>) -> Outcome {
     let options = call.options(&["check"])?;
     let check = match options.as_ref().and_then(|map| map.get("check")) {
         None => true,
-        Some(value) => {
-            value.as_bool().or_else(|_| usage::<bool>("the option `check` is true or false", "`#{ check: false }`"))?
-        }
+        Some(value) => value
+            .as_bool()
+            .or_else(|_| usage::<bool>("the option `check` is true or false", "`#{ check: false }`"))?,
     };
     let shell = call.shell;
     let result = call.mount()?.sh(&call.text(0)?, check, &mut |stream, bytes| match stream {
         Stream::Out if !shell.is_json() => shell.write_out(bytes),
-        _ => shell.write_err(bytes),
+        _ => write_err(bytes),
     })?;
     let mut map = rhai::Map::new();
     map.insert("code".into(), i64::from(result.code).into());

@@ -70,7 +70,7 @@ pub(super) const COMMANDS: &[Command] = &[
         run: |call| {
             let freed = call.shell.workspace().collect()?;
             let mut map = rhai::Map::new();
-            map.insert("layers".into(), int(freed.layers as u64));
+            map.insert("layers".into(), int(freed.layers));
             map.insert("bytes".into(), int(freed.bytes));
             Ok(map.into())
         },

@@ -131,9 +131,11 @@ pub(super) const PROPERTIES: &[Property] = &[
     property("path", "The merged directory; `()` with `direct` and when it is not mounted.", |call| {
         Ok(path(call.mount()?.path()))
     }),
-    property("host_path", "Where another terminal of this user or of root finds the merged directory.", |call| {
-        Ok(path(call.mount()?.host_path()))
-    }),
+    property(
+        "host_path",
+        "Where another terminal of this user or of root finds the merged directory.",
+        |call| Ok(path(call.mount()?.host_path())),
+    ),
     property("work", "The kernel's scratch directory.", |call| Ok(path(call.mount()?.work()))),
     property("driver", "`overlay`, `fuse` or `direct`.", |call| Ok(call.mount()?.driver().word().into())),
     property("mounted", "Whether it is mounted now.", |call| Ok(call.mount()?.mounted().into())),
@@ -147,11 +149,7 @@ pub(super) const PROPERTIES: &[Property] = &[
     }),
 ];
 
-const fn property(
-    name: &'static str,
-    summary: &'static str,
-    get: fn(&Call<'_>) -> Outcome,
-) -> Property {
+const fn property(name: &'static str, summary: &'static str, get: fn(&Call<'_>) -> Outcome) -> Property {
     Property { on: Receiver::Mount, name, summary, get }
 }
 
@@ -174,7 +172,7 @@ fn options(map: &Map) -> Result<MountOptions, Raise> {
     for (key, value) in map {
         let wrong = |wanted: &str| -> Raise {
             Raise::Usage {
-                message:format!("the option `{key}` is {wanted}"),
+                message: format!("the option `{key}` is {wanted}"),
                 hint: Some("`help(\"mount\")` shows the options".to_owned()),
             }
         };

@@ -123,5 +123,5 @@ fn show(call: &Call<'_>) -> Outcome {
 }
 
 fn is_stack(items: &rhai::Array) -> bool {
-    !items.is_empty() && items.iter().all(|item| item.is::<Layer>()) && items.len() > 1
+    !items.is_empty() && items.iter().all(rhai::Dynamic::is::<Layer>) && items.len() > 1
 }
