@@ -91,7 +91,8 @@ impl Iterator for Entries {
     fn next(&mut self) -> Option<Map> {
         let start = self.last.clone().unwrap_or_default();
         // the root is a directory of every layer and no change
-        let (path, change) = self.changes.beyond(&start).find(|(path, _)| !path.is_root())?;
+        let (path, change) =
+            self.changes.from_path(&start).find(|(path, _)| !path.is_root() && **path != start)?;
         let map = entry_line(path, change);
         self.last = Some(path.clone());
         Some(map)
