@@ -71,7 +71,7 @@ pub(super) fn differences(before: &Entry, after: &Entry, aspects: &[Aspect], sty
         }
         Aspect::Content => match (&before.node, &after.node) {
             (Node::File { size: old }, Node::File { size: new }) if old == new => {
-                format!("content ({}, as before)", size(*new))
+                format!("content (still {})", size(*new))
             }
             (Node::File { size: old }, Node::File { size: new }) => turned("content", size(*old), size(*new)),
             (Node::Symlink { target: old }, Node::Symlink { target: new }) => {
