@@ -432,6 +432,7 @@ pub(super) fn layer_map(layer: &Layer) -> Map {
         ("sealed", layer.sealed().into()),
         ("created", layer.created().map_or(Dynamic::UNIT, seconds)),
         ("message", layer.message().map_or(Dynamic::UNIT, Into::into)),
+        ("path", host_path(layer.path().ok())),
     ])
 }
 
@@ -452,6 +453,8 @@ pub(super) fn mount_map(mount: &Mount) -> Map {
         ("read_only", mount.read_only().into()),
         ("path", host_path(mount.path())),
         ("host_path", host_path(mount.host_path())),
+        ("work", host_path(mount.work())),
+        ("upper", mount.upper().map_or(Dynamic::UNIT, Dynamic::from)),
         ("stack", stack.into()),
     ])
 }

@@ -71,6 +71,18 @@ pub fn exact_time(moment: Timestamp) -> String {
     text + "Z"
 }
 
+/// Two moments in UTC, as exact as tells them apart: `2026-11-23`, `09:22:51Z`, `09:22:51.000000001Z`.
+pub(super) fn apart(a: Timestamp, b: Timestamp) -> [String; 2] {
+    let tell: fn(Timestamp) -> String = if date(a) != date(b) {
+        date
+    } else if a.secs != b.secs {
+        |moment| format!("{}Z", clock(moment))
+    } else {
+        |moment| format!("{}.{:09}Z", clock(moment), moment.nanos)
+    };
+    [tell(a), tell(b)]
+}
+
 /// A day in UTC: `2026-11-23`.
 pub(super) fn date(moment: Timestamp) -> String {
     let (year, month, day) = civil(moment.secs.div_euclid(86_400));
@@ -78,8 +90,12 @@ pub(super) fn date(moment: Timestamp) -> String {
 }
 
 fn to_the_second(moment: Timestamp) -> String {
+    format!("{}T{}", date(moment), clock(moment))
+}
+
+fn clock(moment: Timestamp) -> String {
     let second = moment.secs.rem_euclid(86_400);
-    format!("{}T{:02}:{:02}:{:02}", date(moment), second / 3600, second / 60 % 60, second % 60)
+    format!("{:02}:{:02}:{:02}", second / 3600, second / 60 % 60, second % 60)
 }
 
 /// Days since 1970-01-01 → year, month and day of the Gregorian calendar.

@@ -58,7 +58,8 @@ fn differences(texts: &[&str], edit: impl FnOnce(&mut Vec<Changeset>)) -> Vec<Di
     let mut layers = layers(texts);
     edit(&mut layers);
     let stack = stack(&layers);
-    overlay::diff(&stack[..stack.len() - 1], &stack, &mut |_, _, _| false)
+    // of one size, these alone hold the same bytes
+    overlay::diff(&stack[..stack.len() - 1], &stack, &mut |path, _, _| path.as_bytes() == b"etc/host")
 }
 
 fn edit_entry(layer: &mut Changeset, at: &str, edit: impl FnOnce(&mut crate::model::Entry)) {
@@ -70,8 +71,8 @@ fn edit_entry(layer: &mut Changeset, at: &str, edit: impl FnOnce(&mut crate::mod
 #[test]
 fn differences_one_a_line_with_what_changed_and_their_sums() {
     let texts = [
-        "etc/passwd=839 etc/motd=26 doc/a=1 doc/b=1 bin/tool=2048 l>old",
-        "etc/passwd=848 etc/motd=26 srv/www/index=15 -doc bin/tool=2048 l>new p>etc/motd",
+        "etc/passwd=839 etc/motd=26 etc/host=3 doc/a=1 doc/b=1 bin/tool=2048 l>old",
+        "etc/passwd=848 etc/motd=26 srv/www/index=15 -doc bin/tool=2048 l>new p>etc/motd etc/host=3",
     ];
     let found = differences(&texts, |layers| {
         edit_entry(&mut layers[1], "bin/tool", |entry| {
@@ -80,42 +81,47 @@ fn differences_one_a_line_with_what_changed_and_their_sums() {
             entry.meta.xattrs.insert(b"user.\x1b"[..].into(), b"1"[..].into());
             entry.meta.mtime = NOW;
         });
+        edit_entry(&mut layers[0], "etc/host", |entry| entry.meta.mtime = MADE);
+        edit_entry(&mut layers[1], "etc/host", |entry| entry.meta.mtime = NOW);
     });
     let all: Vec<&Difference> = found.iter().collect();
     assert_snapshot!(diff("web without its upper", "with it", &all, &PLAIN), @r"
     web without its upper → with it
-    C  /bin/tool       content (still 2.0 KiB), mode 0644 → 4755  copied up 2.0 KiB
-                       owner 0:0 → 33:0, xattr user.\x1b
+    C  /bin/tool       content (size still 2.0 KiB)        copied up 2.0 KiB
+                       mode 0644 → 4755, owner 0:0 → 33:0
+                       xattr user.\x1b
     D  /doc/           and 2 paths beneath it
-    C  /etc/motd       content (still 26 B)                       copied up 26 B
-    C  /etc/passwd     content 839 B → 848 B                      copied up 839 B
+    C  /etc/host       time 02:13:20Z → 05:39:05Z          copied up 3 B
+    C  /etc/motd       content (size still 26 B)           copied up 26 B
+    C  /etc/passwd     content 839 B → 848 B               copied up 839 B
     C  /l              target old → new
     A  /p -> etc/motd
     A  /srv/
     A  /srv/www/
     A  /srv/www/index  15 B
-    4 added, 4 changed, 1 deleted; 2.8 KiB copied up
+    4 added, 5 changed, 1 deleted; 2.8 KiB copied up
     ");
     assert_snapshot!(diff("web without its upper", "with it", &all, &Style { width: 60, ..ASCII }), @r"
     web without its upper -> with it
-    C  /bin/tool       content (still 2.0 Ki~  copied up 2.0 KiB
+    C  /bin/tool       content (size still 2~  copied up 2.0 KiB
                        mode 0644 -> 4755
                        owner 0:0 -> 33:0
                        xattr user.\x1b
     D  /doc/           and 2 paths beneath it
-    C  /etc/motd       content (still 26 B)    copied up 26 B
+    C  /etc/host       time 02:13:20Z -> 05:~  copied up 3 B
+    C  /etc/motd       content (size still 2~  copied up 26 B
     C  /etc/passwd     content 839 B -> 848 B  copied up 839 B
     C  /l              target old -> new
     A  /p -> etc/motd
     A  /srv/
     A  /srv/www/
     A  /srv/www/index  15 B
-    4 added, 4 changed, 1 deleted; 2.8 KiB copied up
+    4 added, 5 changed, 1 deleted; 2.8 KiB copied up
     ");
     let color = Style { color: true, ..PLAIN };
     assert_snapshot!(visible(&diff("base", "app", &all[..2], &color)), @r"
     <b>base → app</>
-    <166>C</>  <166>/bin/tool</>  content (still 2.0 KiB), mode 0644 → 4755  copied up 2.0 KiB
+    <166>C</>  <166>/bin/tool</>  content (size still 2.0 KiB), mode 0644 → 4755  copied up 2.0 KiB
                   owner 0:0 → 33:0, xattr user.\x1b
     <160>D</>  <160>/doc/</>      and 2 paths beneath it
     <243>1 changed, 1 deleted; 2.0 KiB copied up</>

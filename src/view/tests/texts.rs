@@ -3,7 +3,7 @@
 use insta::assert_snapshot;
 
 use super::super::escape::{fit, fit_end, literal, name, prose, width, wrap};
-use super::super::quantity::{age, count, counted, exact_time, size, time};
+use super::super::quantity::{age, apart, count, counted, exact_time, size, time};
 use super::super::{Paint, bytes, calls, error, words};
 use super::{ASCII, PLAIN, Style};
 use crate::model::Timestamp;
@@ -119,6 +119,9 @@ fn times_are_utc_for_any_year() {
     let at = |secs, nanos| Timestamp { secs, nanos };
     assert_eq!(time(at(951_782_400, 5)), "2000-02-29T00:00:00Z");
     assert_eq!(exact_time(at(951_782_400, 5)), "2000-02-29T00:00:00.000000005Z");
+    assert_eq!(apart(at(0, 0), at(86_400, 0)), ["1970-01-01", "1970-01-02"]);
+    assert_eq!(apart(at(0, 7), at(61, 0)), ["00:00:00Z", "00:01:01Z"]);
+    assert_eq!(apart(at(0, 7), at(0, 8)), ["00:00:00.000000007Z", "00:00:00.000000008Z"]);
     assert_eq!(time(at(-1, 0)), "1969-12-31T23:59:59Z");
     assert_eq!(time(at(4_107_542_400, 0)), "2100-03-01T00:00:00Z");
 }
