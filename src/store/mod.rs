@@ -18,6 +18,7 @@
 //! lock on the directory of a draft or a mount says that a process uses it; the kernel drops it with the process.
 //! Nothing here mounts, knows the clock, or prints.
 
+mod cache;
 mod changes;
 mod check;
 mod collect;
@@ -62,9 +63,10 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::rc::{Rc, Weak};
 
-use crate::model::{Changeset, TreeId, WhiteoutForm};
+use crate::model::WhiteoutForm;
 use crate::sys::lock::{self, Lock};
 use crate::sys::{Dir, Errno};
+use cache::Cache;
 use error::io;
 use temporary::Temporary;
 
@@ -90,7 +92,7 @@ pub struct Store {
     form: WhiteoutForm,
     ephemeral: bool,
     removed_at_end: bool,
-    cache: RefCell<HashMap<TreeId, Rc<Changeset>>>,
+    cache: RefCell<Cache>,
     held: RefCell<HashMap<String, Weak<Held>>>,
     stale: RefCell<Vec<Stale>>,
     steps: Steps,
