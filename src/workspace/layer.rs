@@ -1,6 +1,7 @@
 //! A layer as scripts hold it: a draft being written, a sealed layer, a host directory, or a mount's upper.
 
 use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
@@ -192,12 +193,22 @@ impl Layer {
     pub fn changes(&self) -> Result<Rc<Changeset>, Error> {
         match self.state() {
             State::Sealed { id, .. } => Ok(self.workspace.store()?.changeset(id)?),
-            State::Draft(draft) => {
-                let how = ScanHow { owners: draft.owners()?, ..ScanHow::default() };
-                Ok(Rc::new(scan(&draft.tree()?, &how)?.changes))
-            }
-            _ => Ok(Rc::new(scan(&*self.tree()?, &ScanHow::default())?.changes)),
+            _ => self.walk(None),
         }
+    }
+
+    /// What it says about one path and the directories above it, at least.
+    pub(super) fn changes_at(&self, path: &LayerPath) -> Result<Rc<Changeset>, Error> {
+        if self.sealed() { self.changes() } else { self.walk(Some(path.clone())) }
+    }
+
+    fn walk(&self, only: Option<LayerPath>) -> Result<Rc<Changeset>, Error> {
+        let owners = match self.state() {
+            State::Draft(draft) => draft.owners()?,
+            _ => BTreeMap::new(),
+        };
+        let how = ScanHow { owners, only, ..ScanHow::default() };
+        Ok(Rc::new(scan(&*self.tree()?, &how)?.changes))
     }
 
     /// How views call it.
