@@ -136,10 +136,13 @@ impl<'a> Pass<'_, 'a, '_, '_> {
             self.gone = Some(self.rows.len());
         }
         let copied_up = match (before.map(|old| &old.entry.node), after) {
-            (Some(Node::File { .. }), Some(new)) if Some(new.layer) == self.upper => match new.entry.node {
-                Node::File { size } => size,
-                _ => 0,
-            },
+            // the kernel copies the lower file up to where it is cut off
+            (Some(Node::File { size: old }), Some(new)) if Some(new.layer) == self.upper => {
+                match new.entry.node {
+                    Node::File { size } => size.min(*old),
+                    _ => 0,
+                }
+            }
             _ => 0,
         };
         self.rows.push(Difference {

@@ -171,7 +171,8 @@ pub struct Difference {
     pub after: Option<Entry>,
     /// What changed, for [`DiffKind::Changed`]; in the order of [`Aspect`].
     pub aspects: Vec<Aspect>,
-    /// Bytes that the upper holds for this path because it was copied up; 0 where nothing was.
+    /// Bytes of the lower file that the upper holds a copy of, at the most: what copy-up cost, unless the file
+    /// was written anew; 0 where nothing was copied up.
     pub copied_up: u64,
     /// For a directory that was deleted or became another type: how many paths beneath it went with it.
     pub beneath: u64,

@@ -7,7 +7,7 @@ use rhai::{Array, Blob, Dynamic, EvalAltResult, ImmutableString, Map, NativeCall
 
 use super::errors;
 use super::state::Shell;
-use crate::workspace::{Error, Layer, Mount, StackItem, Subject};
+use crate::workspace::{Error, Layer, Mount, StackItem, Subject, nearest};
 
 /// On what a form of a command is called.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -275,7 +275,7 @@ impl Call<'_> {
         };
         for key in map.keys() {
             if !known.contains(&key.as_str()) {
-                let near = errors::nearest(key, known.iter().copied());
+                let near = nearest(key, known.iter().copied());
                 let hint = match near {
                     Some(near) => format!("did you mean `{near}`?"),
                     None => format!("it knows {}", known.join(", ")),

@@ -134,10 +134,3 @@ pub(super) fn type_word(value: &Dynamic) -> &'static str {
         _ => "another value",
     }
 }
-
-/// The word that is nearest to what was typed, if it is near enough to be meant.
-pub(super) fn nearest<'a>(text: &str, words: impl Iterator<Item = &'a str>) -> Option<&'a str> {
-    let distance = |word: &str| strsim::damerau_levenshtein(&text.to_lowercase(), &word.to_lowercase());
-    let best = words.min_by_key(|word| distance(word))?;
-    (distance(best) <= 1 + text.len() / 4).then_some(best)
-}

@@ -3,10 +3,10 @@
 use std::fmt::Write as _;
 
 use super::command::{Command, Group, Raise, Receiver, usage};
-use super::errors::nearest;
 use super::words::WORDS;
 use super::{commands, properties};
 use crate::view::{Paint, Style};
+use crate::workspace::nearest;
 
 /// All groups with their commands, one line each.
 pub(super) fn overview(style: &Style) -> String {

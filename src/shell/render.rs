@@ -7,9 +7,9 @@ use annotate_snippets::renderer::DecorStyle;
 use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
 use rhai::{Dynamic, EvalAltResult, Map, ParseError, Position};
 
-use super::errors::nearest;
 use crate::view::Style;
 use crate::view::escape::prose as escape;
+use crate::workspace::nearest;
 
 /// A text that positions point into, with the name that people know it by.
 #[derive(Clone, Debug)]

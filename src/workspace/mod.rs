@@ -32,7 +32,7 @@ pub use progress::{Progress, Quiet};
 pub use report::*;
 pub use seeing::Subject;
 pub use shell_command::{ShellResult, Stream};
-pub use stack::{Stack, StackItem};
+pub use stack::{Stack, StackItem, nearest};
 
 use crate::driver::DriverKind;
 use crate::model::{LayerName, Timestamp};

@@ -6,7 +6,7 @@ use std::rc::Rc;
 
 use super::error::{Act, Error};
 use super::mount::Live;
-use super::stack::nearest;
+use super::stack::near;
 use super::{Mount, Stack, Workspace};
 use crate::driver::{self, DriverKind, MountError, MountSpec, Mounted};
 use crate::model::{LayerName, LayerPath, Metadata};
@@ -209,7 +209,7 @@ impl Workspace {
 
     pub(super) fn unknown_mount(&self, text: &str) -> Result<Error, Error> {
         let names: Vec<String> = self.store()?.mounts()?.iter().map(|mount| mount.name.to_string()).collect();
-        Ok(Error::UnknownMount { name: text.to_owned(), near: nearest(text, &names) })
+        Ok(Error::UnknownMount { name: text.to_owned(), near: near(text, &names) })
     }
 
     /// Makes a mount current, and mounts it again if it is not mounted.

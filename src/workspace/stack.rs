@@ -140,7 +140,7 @@ impl Workspace {
         for layer in self.layers()? {
             names.extend(layer.name());
         }
-        Ok(Error::UnknownLayer { name: text.to_owned(), near: nearest(text, &names) })
+        Ok(Error::UnknownLayer { name: text.to_owned(), near: near(text, &names) })
     }
 
     /// The layers behind a store's references; a sealed one with the newest name that records it as its top, if any.
@@ -163,9 +163,14 @@ impl Workspace {
     }
 }
 
-/// The name that is nearest to what was typed, if it is near enough to be meant.
-pub(super) fn nearest(text: &str, names: &[String]) -> Option<String> {
-    let distance = |name: &String| strsim::damerau_levenshtein(&text.to_lowercase(), &name.to_lowercase());
-    let best = names.iter().min_by_key(|name| distance(name))?;
-    (distance(best) <= 1 + text.len() / 4).then(|| best.clone())
+/// The nearest of some names, for an error.
+pub(super) fn near(text: &str, names: &[String]) -> Option<String> {
+    nearest(text, names.iter().map(String::as_str)).map(str::to_owned)
+}
+
+/// The word that is nearest to what was typed, if it is near enough to be meant.
+pub fn nearest<'a>(text: &str, words: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let distance = |word: &str| strsim::damerau_levenshtein(&text.to_lowercase(), &word.to_lowercase());
+    let best = words.into_iter().min_by_key(|word| distance(word))?;
+    (distance(best) <= 1 + text.len() / 4).then_some(best)
 }

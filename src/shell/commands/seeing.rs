@@ -51,7 +51,7 @@ pub(super) const COMMANDS: &[Command] = &[
         gives: "an array of changes: `path, kind, what, bytes, before, after`",
         summary: "Tells what the upper changed: `A`dded, `C`hanged, `D`eleted, and how many bytes were copied up.",
         details: "`kind` is `added`, `changed` or `deleted`; `what` lists `content`, `mode`, `owner`, `xattr`, `time`, \
-                  `type`; `bytes` were copied up.\n`diff(a, b)` compares any two layers, stacks or mounts.",
+                  `type`; `bytes` were copied up at the most.\n`diff(a, b)` compares any two layers, stacks or mounts.",
         example: "layer(\"base\").write(\"/a\", \"1\");\nmount_direct(\"base\");\nwrite(\"/a\", \"22\");\n\
                   assert_eq(diff()[0].kind, \"changed\");",
         see: &["show", "explain", "commit"],

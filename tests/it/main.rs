@@ -1,0 +1,5 @@
+//! Tests of the built program and of whole floors; none needs a privilege.
+
+#![allow(clippy::unwrap_used)]
+
+mod readme;

@@ -1,0 +1,124 @@
+//! Every code block of README.md runs, and prints what the README says.
+//!
+//! `rhai` is a script on an empty store, a `text` behind it what it prints; `sh` must succeed; in `console`, lines
+//! with `$` are commands and the others what they print.
+
+use std::fs;
+use std::os::unix::fs::{PermissionsExt as _, symlink};
+use std::path::Path;
+use std::process::{Command, Output};
+
+struct Block {
+    line: usize,
+    language: String,
+    text: String,
+}
+
+fn blocks(readme: &str) -> Vec<Block> {
+    let mut found: Vec<Block> = Vec::new();
+    let mut open = false;
+    for (number, line) in readme.lines().enumerate() {
+        match line.strip_prefix("```") {
+            Some(language) if !open => {
+                found.push(Block { line: number + 1, language: language.to_owned(), text: String::new() });
+                open = true;
+            }
+            Some(_) => open = false,
+            None if open => {
+                let block = found.last_mut().unwrap();
+                block.text.push_str(line);
+                block.text.push('\n');
+            }
+            None => {}
+        }
+    }
+    found
+}
+
+/// A directory with `ufs`, and with a `cargo` that stands for cargo where that would build us again.
+fn programs(dir: &Path) {
+    symlink(env!("CARGO_BIN_EXE_ufs"), dir.join("ufs")).unwrap();
+    let cargo = dir.join("cargo");
+    let script = "#!/bin/sh\ncase \"$*\" in\n'run --release -- '*) shift 3; exec ufs \"$@\";;\n\
+                  test|'run --example layers') exit 0;;\n*) echo \"cargo $*: not in this test\" >&2; exit 9;;\nesac\n";
+    fs::write(&cargo, script).unwrap();
+    fs::set_permissions(&cargo, fs::Permissions::from_mode(0o755)).unwrap();
+}
+
+fn run(program: &str, args: &[&str], home: &Path) -> Output {
+    let path = std::env::var("PATH").unwrap();
+    Command::new(program)
+        .args(args)
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .env_clear()
+        .env("PATH", format!("{}:{path}", home.display()))
+        .env("HOME", home)
+        .env("LC_ALL", "C.UTF-8")
+        .env("SOURCE_DATE_EPOCH", "1700000000")
+        .output()
+        .unwrap()
+}
+
+#[track_caller]
+fn succeeded(output: &Output, block: &Block) -> String {
+    let err = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "README.md:{}: {}\n{err}", block.line, output.status);
+    String::from_utf8(output.stdout.clone()).unwrap()
+}
+
+/// The picture's first line names a place that differs from machine to machine: only its ends count.
+fn without_places(text: &str) -> String {
+    let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
+    if let Some(first) = lines.first_mut()
+        && (first.contains("  overlay  ") || first.contains("  direct  "))
+    {
+        let words: Vec<&str> = first.split_whitespace().collect();
+        *first = format!("{} … {}", words[0], words[words.len() - 2..].join(" "));
+    }
+    lines.join("\n")
+}
+
+#[test]
+fn every_block_of_the_readme_does_what_it_says() {
+    let readme = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md")).unwrap();
+    let home = tempfile::tempdir().unwrap();
+    programs(home.path());
+    let mut printed: Option<String> = None;
+    let blocks = blocks(&readme);
+    assert!(blocks.len() > 8, "the blocks are found");
+    for block in &blocks {
+        let before = printed.take();
+        match block.language.as_str() {
+            "rhai" => {
+                let output = run("ufs", &["-q", "--ephemeral", "-e", &block.text], home.path());
+                printed = Some(succeeded(&output, block));
+            }
+            "text" => {
+                let Some(before) = before else { panic!("README.md:{}: text of no script", block.line) };
+                assert_eq!(without_places(&before), without_places(&block.text), "README.md:{}", block.line);
+            }
+            "sh" => {
+                succeeded(&run("sh", &["-euc", &block.text], home.path()), block);
+            }
+            "console" => {
+                let mut said = String::new();
+                for command in block.text.lines().filter_map(|line| line.strip_prefix("$ ")) {
+                    said.push_str("$ ");
+                    said.push_str(command);
+                    said.push('\n');
+                    said.push_str(&succeeded(&run("sh", &["-c", command], home.path()), block));
+                }
+                assert_eq!(said, block.text, "README.md:{}", block.line);
+            }
+            other => panic!("README.md:{}: no test runs a block of `{other}`", block.line),
+        }
+    }
+}
+
+#[test]
+fn the_two_commands_stand_in_the_readme_as_users_type_them() {
+    let readme = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md")).unwrap();
+    for command in ["cargo run --release -- scripts/overlayfs.rhai", "cargo test"] {
+        assert!(readme.lines().any(|line| line == command), "{command}");
+    }
+}
