@@ -38,6 +38,7 @@ mod place;
 mod record;
 mod scan;
 mod seal;
+mod spare;
 mod temporary;
 #[cfg(test)]
 mod tests;
@@ -68,6 +69,7 @@ use crate::sys::lock::{self, Lock};
 use crate::sys::{Dir, Errno};
 use cache::Cache;
 use error::io;
+use spare::Spare;
 use temporary::Temporary;
 
 /// How a store is opened.
@@ -95,6 +97,7 @@ pub struct Store {
     cache: RefCell<Cache>,
     held: RefCell<HashMap<String, Weak<Held>>>,
     stale: RefCell<Vec<Stale>>,
+    spare: RefCell<Option<Spare>>,
     steps: Steps,
 }
 
@@ -160,6 +163,7 @@ impl Store {
             cache: RefCell::default(),
             held: RefCell::default(),
             stale: RefCell::default(),
+            spare: RefCell::default(),
             steps: Steps::default(),
         };
         store.recover_drafts()?;
@@ -189,6 +193,7 @@ impl Store {
     }
 
     fn end(&mut self) -> Result<(), Error> {
+        self.drop_spare();
         if !std::mem::take(&mut self.removed_at_end) {
             return Ok(());
         }
