@@ -67,9 +67,7 @@ use std::rc::{Rc, Weak};
 use crate::model::WhiteoutForm;
 use crate::sys::lock::{self, Lock};
 use crate::sys::{Dir, Errno};
-use cache::Cache;
 use error::io;
-use spare::Spare;
 use temporary::Temporary;
 
 /// How a store is opened.
@@ -94,10 +92,10 @@ pub struct Store {
     form: WhiteoutForm,
     ephemeral: bool,
     removed_at_end: bool,
-    cache: RefCell<Cache>,
+    cache: RefCell<cache::Cache>,
     held: RefCell<HashMap<String, Weak<Held>>>,
     stale: RefCell<Vec<Stale>>,
-    spare: RefCell<Option<Spare>>,
+    spare: RefCell<Option<spare::Spare>>,
     steps: Steps,
 }
 

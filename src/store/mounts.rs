@@ -28,58 +28,44 @@ impl Store {
         if self.mounts.stat(file.as_bytes()).is_ok() {
             return Err(Error::MountExists { name: name.clone() });
         }
-        let record = MountRecord {
-            name: name.clone(),
-            stack: new.stack.clone(),
-            driver: new.driver.to_owned(),
-            at: new.at.clone(),
-            read_only: new.read_only,
-            volatile: new.volatile,
-            kept: false,
-            root: new.root.clone(),
-            owner: Some(std::process::id()),
-        };
-        let (aside, dir, held) = match self.take_spare(&record, &key) {
-            Some(spare) => spare,
-            None => self.make_mount(&record, &key)?,
-        };
-        let from = self.temporary.dir();
-        let moved = from.rename(aside.as_bytes(), &self.mounts, file.as_bytes(), RenameFlags::NOREPLACE);
-        let path = self.mounts_path().join(&file);
-        if let Err(errno) = moved {
+        let (aside, dir) = self.take_spare(name, new).map_or_else(|| self.temporary.make(), Ok)?;
+        let made = self.fill_mount(&dir, &aside, &file, &key, name, new);
+        if made.is_err() {
             self.forget(&key);
             self.temporary.drop_name(&aside);
-            return Err(match errno {
-                Errno::EXIST | Errno::NOTEMPTY => Error::MountExists { name: name.clone() },
-                errno => io("make", path)(errno),
-            });
         }
-        Ok(MountDir::new(dir, path, record, None, held))
+        let (record, held) = made?;
+        Ok(MountDir::new(dir, self.mounts_path().join(file), record, None, held))
     }
 
-    /// Makes a mount's directories in `tmp/`, locked; gives their name there.
-    fn make_mount(&self, record: &MountRecord, key: &str) -> Result<(String, Dir, Rc<Held>), Error> {
-        let (aside, dir) = self.temporary.make()?;
-        match self.fill_mount(&dir, &aside, key, record) {
-            Ok(held) => Ok((aside, dir, held)),
-            Err(error) => {
-                self.forget(key);
-                self.temporary.drop_name(&aside);
-                Err(error)
-            }
-        }
-    }
-
-    fn fill_mount(&self, dir: &Dir, aside: &str, key: &str, record: &MountRecord) -> Result<Rc<Held>, Error> {
+    fn fill_mount(
+        &self,
+        dir: &Dir,
+        aside: &str,
+        file: &str,
+        key: &str,
+        name: &LayerName,
+        new: &NewMount<'_>,
+    ) -> Result<(MountRecord, Rc<Held>), Error> {
         let at = self.temporary.path().join(aside);
-        for (sub, mode) in [(&b"up"[..], 0o755), (b"work", 0o700), (b"merged", 0o755)] {
-            dir.mkdir(sub, Mode::new(mode)).map_err(io("make directories in", &at))?;
+        let record = new.record(name);
+        let is_spare = dir.stat(b"mount.json").is_ok();
+        if !is_spare {
+            for (sub, mode) in [(&b"up"[..], 0o755), (b"work", 0o700), (b"merged", 0o755)] {
+                dir.mkdir(sub, Mode::new(mode)).map_err(io("make directories in", &at))?;
+            }
+            fill_upper(&dir.dir(b"up").map_err(io("open", &at))?, &new.root, &at)?;
+            write_new_json(dir, "mount.json", &MountJson::from(&record), &at, false)?;
+            write_new_json(dir, "owner", &Identity::own(), &at, false)?;
         }
-        fill_upper(&dir.dir(b"up").map_err(io("open", &at))?, &record.root, &at)?;
-        write_new_json(dir, "mount.json", &MountJson::from(record), &at, false)?;
-        write_new_json(dir, "owner", &Identity::own(), &at, false)?;
         let held = self.hold(key, dir).map_err(io("lock", &at))?;
-        held.ok_or_else(|| self.busy(&record.name))
+        let held = held.ok_or_else(|| self.busy(name))?;
+        let from = self.temporary.dir();
+        match from.rename(aside.as_bytes(), &self.mounts, file.as_bytes(), RenameFlags::NOREPLACE) {
+            Ok(()) => Ok((record, held)),
+            Err(Errno::EXIST | Errno::NOTEMPTY) => Err(Error::MountExists { name: name.clone() }),
+            Err(errno) => Err(io("make", self.mounts_path().join(file))(errno)),
+        }
     }
 
     fn busy(&self, name: &LayerName) -> Error {

@@ -5,12 +5,11 @@
 //! same record, so its directories are kept in `tmp/`, one set at a time, and used again: as if it had only been
 //! unmounted and mounted. Like all in `tmp/` they belong to nobody once this process is gone.
 
-use std::rc::Rc;
-
 use super::mount_dir::{MountJson, is_dirty};
 use super::record::{read_bytes, to_json};
-use super::{Held, MountDir, MountRecord, Store};
-use crate::sys::Dir;
+use super::{MountDir, NewMount, Store};
+use crate::model::LayerName;
+use crate::sys::{Dir, lock};
 
 /// What a mount's directory holds when nothing else is under way in it, sorted.
 const PARTS: [&[u8]; 5] = [b"merged", b"mount.json", b"owner", b"up", b"work"];
@@ -52,15 +51,15 @@ impl Store {
         (whole && same).then_some(json)
     }
 
-    /// Directories in `tmp/` that hold this record, locked.
-    pub(super) fn take_spare(&self, record: &MountRecord, key: &str) -> Option<(String, Dir, Rc<Held>)> {
-        let wanted = to_json(&MountJson::from(record), self.temporary.path()).ok()?;
+    /// Directories in `tmp/` that are those of a new mount already, with their name there.
+    pub(super) fn take_spare(&self, name: &LayerName, new: &NewMount<'_>) -> Option<(String, Dir)> {
+        let wanted = to_json(&MountJson::from(&new.record(name)), self.temporary.path()).ok()?;
         let spare = self.spare.borrow_mut().take_if(|spare| spare.json == wanted)?;
-        let opened = self.temporary.dir().dir(spare.name.as_bytes());
-        // somebody may still hold a handle on the mount that it was
-        let locked = opened.and_then(|dir| Ok(self.hold(key, &dir)?.map(|held| (dir, held))));
-        if let Ok(Some((dir, held))) = locked {
-            return Some((spare.name, dir, held));
+        if let Ok(dir) = self.temporary.dir().dir(spare.name.as_bytes())
+            // somebody may still hold a handle on the mount that it was
+            && matches!(lock::try_dir(&dir, true), Ok(Some(_)))
+        {
+            return Some((spare.name, dir));
         }
         self.temporary.drop_name(&spare.name);
         None
