@@ -149,16 +149,16 @@ impl Store {
         Ok(ChainId::of(&diffs))
     }
 
-    /// A layer's changes, from its index; read once a process.
+    /// A layer's changes, from its index; kept for the next question, up to a bound.
     ///
     /// # Errors
     /// [`Error::NoLayer`], [`Error::Damaged`].
     pub fn changeset(&self, id: TreeId) -> Result<Rc<Changeset>, Error> {
-        if let Some(changes) = self.cache.borrow().get(&id) {
-            return Ok(Rc::clone(changes));
+        if let Some(changes) = self.cache.borrow_mut().get(id) {
+            return Ok(changes);
         }
         let changes = Rc::new(self.index(id)?.changes);
-        self.cache.borrow_mut().insert(id, Rc::clone(&changes));
+        self.cache.borrow_mut().keep(id, Rc::clone(&changes));
         Ok(changes)
     }
 
@@ -270,7 +270,7 @@ impl Store {
 
     /// Remembers the changes of a layer that was just sealed.
     pub(super) fn remember(&self, id: TreeId, changes: Changeset) {
-        self.cache.borrow_mut().insert(id, Rc::new(changes));
+        self.cache.borrow_mut().keep(id, Rc::new(changes));
     }
 }
 

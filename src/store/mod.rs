@@ -18,6 +18,7 @@
 //! lock on the directory of a draft or a mount says that a process uses it; the kernel drops it with the process.
 //! Nothing here mounts, knows the clock, or prints.
 
+mod cache;
 mod changes;
 mod check;
 mod collect;
@@ -37,6 +38,7 @@ mod place;
 mod record;
 mod scan;
 mod seal;
+mod spare;
 mod temporary;
 #[cfg(test)]
 mod tests;
@@ -62,7 +64,7 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::rc::{Rc, Weak};
 
-use crate::model::{Changeset, TreeId, WhiteoutForm};
+use crate::model::WhiteoutForm;
 use crate::sys::lock::{self, Lock};
 use crate::sys::{Dir, Errno};
 use error::io;
@@ -90,9 +92,10 @@ pub struct Store {
     form: WhiteoutForm,
     ephemeral: bool,
     removed_at_end: bool,
-    cache: RefCell<HashMap<TreeId, Rc<Changeset>>>,
+    cache: RefCell<cache::Cache>,
     held: RefCell<HashMap<String, Weak<Held>>>,
     stale: RefCell<Vec<Stale>>,
+    spare: RefCell<Option<spare::Spare>>,
     steps: Steps,
 }
 
@@ -158,6 +161,7 @@ impl Store {
             cache: RefCell::default(),
             held: RefCell::default(),
             stale: RefCell::default(),
+            spare: RefCell::default(),
             steps: Steps::default(),
         };
         store.recover_drafts()?;
@@ -187,6 +191,7 @@ impl Store {
     }
 
     fn end(&mut self) -> Result<(), Error> {
+        self.drop_spare();
         if !std::mem::take(&mut self.removed_at_end) {
             return Ok(());
         }

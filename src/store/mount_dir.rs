@@ -114,6 +114,23 @@ impl From<&MountRecord> for MountJson {
     }
 }
 
+impl NewMount<'_> {
+    /// The record of the mount under that name, as this process makes it.
+    pub(super) fn record(&self, name: &LayerName) -> MountRecord {
+        MountRecord {
+            name: name.clone(),
+            stack: self.stack.clone(),
+            driver: self.driver.to_owned(),
+            at: self.at.clone(),
+            read_only: self.read_only,
+            volatile: self.volatile,
+            kept: false,
+            root: self.root.clone(),
+            owner: Some(std::process::id()),
+        }
+    }
+}
+
 impl MountJson {
     /// The record after a commit.
     pub(super) fn grow(&mut self, stack: &[StackPart], root: &Metadata) {

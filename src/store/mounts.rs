@@ -28,7 +28,7 @@ impl Store {
         if self.mounts.stat(file.as_bytes()).is_ok() {
             return Err(Error::MountExists { name: name.clone() });
         }
-        let (aside, dir) = self.temporary.make()?;
+        let (aside, dir) = self.take_spare(name, new).map_or_else(|| self.temporary.make(), Ok)?;
         let made = self.fill_mount(&dir, &aside, &file, &key, name, new);
         if made.is_err() {
             self.forget(&key);
@@ -48,23 +48,16 @@ impl Store {
         new: &NewMount<'_>,
     ) -> Result<(MountRecord, Rc<Held>), Error> {
         let at = self.temporary.path().join(aside);
-        let record = MountRecord {
-            name: name.clone(),
-            stack: new.stack.clone(),
-            driver: new.driver.to_owned(),
-            at: new.at.clone(),
-            read_only: new.read_only,
-            volatile: new.volatile,
-            kept: false,
-            root: new.root.clone(),
-            owner: Some(std::process::id()),
-        };
-        for (sub, mode) in [(&b"up"[..], 0o755), (b"work", 0o700), (b"merged", 0o755)] {
-            dir.mkdir(sub, Mode::new(mode)).map_err(io("make directories in", &at))?;
+        let record = new.record(name);
+        let is_spare = dir.stat(b"mount.json").is_ok();
+        if !is_spare {
+            for (sub, mode) in [(&b"up"[..], 0o755), (b"work", 0o700), (b"merged", 0o755)] {
+                dir.mkdir(sub, Mode::new(mode)).map_err(io("make directories in", &at))?;
+            }
+            fill_upper(&dir.dir(b"up").map_err(io("open", &at))?, &new.root, &at)?;
+            write_new_json(dir, "mount.json", &MountJson::from(&record), &at, false)?;
+            write_new_json(dir, "owner", &Identity::own(), &at, false)?;
         }
-        fill_upper(&dir.dir(b"up").map_err(io("open", &at))?, &new.root, &at)?;
-        write_new_json(dir, "mount.json", &MountJson::from(&record), &at, false)?;
-        write_new_json(dir, "owner", &Identity::own(), &at, false)?;
         let held = self.hold(key, dir).map_err(io("lock", &at))?;
         let held = held.ok_or_else(|| self.busy(name))?;
         let from = self.temporary.dir();
@@ -225,7 +218,7 @@ impl Store {
         let aside = self.temporary.set_aside(&self.mounts, &mount.name().file_name(), &self.mounts_path())?;
         self.forget(&format!("mount {}", mount.name()));
         self.sweep(mount);
-        self.temporary.remove(&aside)
+        if self.keep_spare(mount, &aside) { Ok(()) } else { self.temporary.remove(&aside) }
     }
 
     /// Removes what commits and resets set aside; to be called once nothing has it mounted any more.

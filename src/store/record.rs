@@ -304,7 +304,8 @@ pub(super) fn replace_json_beside(
     Ok(())
 }
 
-fn to_json(value: &impl Serialize, path: &Path) -> Result<Vec<u8>, Error> {
+/// A record's bytes; `path`: for messages.
+pub(super) fn to_json(value: &impl Serialize, path: &Path) -> Result<Vec<u8>, Error> {
     let mut bytes = serde_json::to_vec(value)
         .map_err(|error| Error::Damaged { path: path.to_owned(), why: error.to_string() })?;
     bytes.push(b'\n');

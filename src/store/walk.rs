@@ -36,6 +36,8 @@ pub struct ScanHow {
     pub clamp: Option<Timestamp>,
     /// Owners of symlinks and special files that the host could not give (see `Draft::set_owner`).
     pub owners: BTreeMap<LayerPath, (u32, u32)>,
+    /// Looks at this path and the directories above it, and at nothing else.
+    pub only: Option<LayerPath>,
 }
 
 /// Takes what a walk finds.
@@ -134,7 +136,7 @@ impl<V: Visit> Walker<'_, V> {
         let decoded = decode(&raw);
         let (mut items, mut whiteouts) = (Vec::new(), Vec::new());
         let mut sockets = Vec::new();
-        let mut listed = dir.items().map_err(tree("list", path))?;
+        let mut listed = self.listed(dir, path)?;
         listed.sort_unstable_by(|a, b| a.name.cmp(&b.name));
         for item in listed {
             let known = look_for_whiteout(dir, path, &item, decoded.opaque)?;
@@ -163,6 +165,20 @@ impl<V: Visit> Walker<'_, V> {
             self.name(dir, path, &name, known)?;
         }
         Ok(())
+    }
+
+    /// The names to look at in a directory: all, or the one on the way to the path that is asked for.
+    fn listed(&self, dir: &Dir, path: &LayerPath) -> Result<Vec<RawItem>, Error> {
+        let Some(only) = &self.how.only else { return dir.items().map_err(tree("list", path)) };
+        let below = only.below(path);
+        let Some(name) = below.as_ref().and_then(|below| below.components().next()) else {
+            return Ok(Vec::new());
+        };
+        match dir.stat(name) {
+            Ok(stat) => Ok(vec![RawItem { name: name.into(), ino: stat.ino, kind: Some(stat.kind) }]),
+            Err(Errno::NOENT) => Ok(Vec::new()),
+            Err(errno) => Err(tree("look at", &join(dir, path, name)?)(errno)),
+        }
     }
 
     fn name(

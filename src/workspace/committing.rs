@@ -112,11 +112,11 @@ impl Workspace {
 
     fn top_of(&self, stack: &[StackPart], name: Option<LayerName>) -> Result<Layer, Error> {
         let named = name.map(|name| self.existing(&name)).transpose()?.flatten();
-        match (named, stack.last()) {
-            (Some(layer), _) => Ok(layer),
-            (None, Some(top)) => self.layer_of(top),
-            (None, None) => Err(Error::StackSize { count: 0 }),
+        if let Some(layer) = named {
+            return Ok(layer);
         }
+        let top = stack.last().map(std::slice::from_ref).unwrap_or_default();
+        self.layers_of(top)?.pop().ok_or(Error::StackSize { count: 0 })
     }
 
     fn chain_of(&self, stack: &[StackPart]) -> Result<Option<crate::model::ChainId>, Error> {

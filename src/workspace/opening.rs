@@ -87,7 +87,7 @@ impl Workspace {
     fn named(&self, record: NameRecord) -> Result<Layer, Error> {
         match record.stack.last() {
             Some(StackPart::Sealed(id)) => {
-                Ok(Layer::new(self, State::Sealed { id: *id, record: Some(record) }))
+                Ok(Layer::new(self, State::Sealed { id: *id, record: Some(Rc::new(record)) }))
             }
             Some(StackPart::Host(dir)) => Ok(Layer::new(self, State::Host(dir.clone()))),
             None => Err(Error::UnknownLayer { name: record.name.to_string(), near: None }),
@@ -183,7 +183,7 @@ impl Workspace {
         let sealed = sealed?;
         self.note_sockets(&sealed.sockets);
         self.0.drafts.borrow_mut().remove(draft.name());
-        Ok(State::Sealed { id: sealed.id, record: store.name(draft.name())? })
+        Ok(State::Sealed { id: sealed.id, record: store.name(draft.name())?.map(Rc::new) })
     }
 
     pub(super) fn note_sockets(&self, sockets: &[LayerPath]) {

@@ -9,7 +9,7 @@ use super::files;
 use super::report::{
     DiffReport, ExplainReport, Handle, HistoryItem, HistoryReport, LayerLabel, Role, StackReport, TreeReport,
 };
-use super::{Mount, Stack, StackItem, Workspace};
+use super::{Layer, Mount, Stack, StackItem, Workspace};
 use crate::driver::DriverKind;
 use crate::model::{ChainId, Changeset};
 use crate::overlay;
@@ -50,6 +50,13 @@ impl Sight {
 
 impl Workspace {
     fn sight(subject: &Subject) -> Result<Sight, Error> {
+        Self::sight_of(subject, Layer::changes)
+    }
+
+    fn sight_of(
+        subject: &Subject,
+        changes: impl Fn(&Layer) -> Result<Rc<Changeset>, Error>,
+    ) -> Result<Sight, Error> {
         let (layers, mut sight) = match subject {
             Subject::Stack(stack) => {
                 let title = stack.title();
@@ -72,7 +79,7 @@ impl Workspace {
         };
         for layer in &layers {
             sight.labels.push(layer.label());
-            sight.changes.push(layer.changes()?);
+            sight.changes.push(changes(layer)?);
             sight.trees.push(layer.tree()?);
         }
         Ok(sight)
@@ -143,7 +150,8 @@ impl Workspace {
     /// One path's life, bottom → top.
     pub fn explain(&self, subject: &Subject, path: &[u8]) -> Result<ExplainReport, Error> {
         let path = files::path(path)?;
-        let sight = Self::sight(subject)?;
+        // a live tree is not walked whole for one path
+        let sight = Self::sight_of(subject, |layer| layer.changes_at(&path))?;
         let life = overlay::explain(&sight.stack(), &path);
         Ok(ExplainReport { layers: sight.labels, life })
     }

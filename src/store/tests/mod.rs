@@ -4,6 +4,7 @@ mod adding;
 mod commits;
 mod keeping;
 mod sealing;
+mod spare;
 
 use std::io::Write as _;
 use std::path::Path;

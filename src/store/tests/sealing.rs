@@ -1,7 +1,7 @@
 //! What a tree on disk becomes as a layer.
 
 use super::*;
-use crate::model::{Change, Device, Digest, Hasher, Node, WhiteoutForm, decode_xattrs, names};
+use crate::model::{Change, Device, Digest, Entry, Hasher, Node, WhiteoutForm, decode_xattrs, names};
 use crate::store::{Error, Opening, ScanHow, scan};
 use crate::sys::{Errno, xattr};
 
@@ -160,6 +160,38 @@ fn the_roots_own_entry_is_in_the_tar_only_where_it_changed() {
     put(&upper.upper().unwrap(), "f", b"x");
     let again = commit(&store, &upper, "again").id;
     assert_eq!(again, plain);
+}
+
+#[test]
+fn a_look_at_one_path_finds_what_a_whole_walk_finds_there() {
+    let (_host, store) = store();
+    let draft = store.draft(&name("l")).unwrap();
+    let tree = draft.tree().unwrap();
+    for dir in ["a", "a/b", "c"] {
+        store.put_opaque(&tree, &path(dir)).unwrap();
+    }
+    put(&tree.dir(b"a").unwrap(), "f", b"x");
+    put(&tree, "c.d", b"x");
+    tree.link(b"c.d", &tree.dir(b"c").unwrap(), b"twin").unwrap();
+    tree.symlink(b"a", b"link").unwrap();
+    store.put_whiteout(&tree, &path("gone")).unwrap();
+    let whole = scan(&tree, &ScanHow::default()).unwrap().changes;
+    let found = ["", "a", "a/b", "a/f", "c", "c.d", "c/twin", "link", "gone"];
+    let missing = ["a/missing", "missing", "a/f/beneath", "link/f", "gone/f", "a.b"];
+    for at in found.into_iter().chain(missing).map(path) {
+        let how = ScanHow { only: Some(at.clone()), ..ScanHow::default() };
+        let mut only = scan(&tree, &how).unwrap().changes;
+        assert_eq!(only.get(&at).is_some(), whole.get(&at).is_some(), "{at:?}");
+        // a look at one name cannot tell which others it is linked with
+        let unlinked = |change: &Change| match change {
+            Change::Put(entry) => Change::Put(Entry { link: None, ..entry.clone() }),
+            Change::Whiteout => Change::Whiteout,
+        };
+        for (above, change) in whole.iter().filter(|(above, _)| at.is_within(above)) {
+            assert_eq!(only.remove(above), Some(unlinked(change)), "{above:?} for {at:?}");
+        }
+        assert!(only.is_empty(), "{at:?}: {only:?}");
+    }
 }
 
 #[test]
