@@ -18,7 +18,7 @@ use std::time::Instant;
 
 use serde::{Deserialize, Serialize};
 
-use super::error::io;
+use super::error::{io, own};
 use super::mount_dir::MountJson;
 use super::record::{
     MetadataJson, NameJson, PartJson, VERSION, check_version, id_from, parts_from_json, parts_to_json,
@@ -73,17 +73,20 @@ impl Store {
         }
         let before = mount.record();
         mount.upper()?;
-        let container = dir.dir(b"up").map_err(io("open", path.join("up")))?;
+        let container = dir.dir(b"up").map_err(own("open", path.join("up")))?;
         let how = ScanHow { clamp: seal.clamp, ..ScanHow::default() };
         let (sealed, mut timings) =
             self.prepare(&container, &path.join("up"), &how, &before.root, seal.progress)?;
         let start = Instant::now();
-        let mut stack = before.stack.clone();
-        stack.push(StackPart::Sealed(sealed.id));
+        // content that a layer of the stack has already: it counts where it is topmost
+        let top = StackPart::Sealed(sealed.id);
+        let mut stack: Vec<StackPart> = before.stack.iter().filter(|part| **part != top).cloned().collect();
+        let chain_id = self.chain_with(&stack, sealed.id)?;
+        stack.push(top);
         let record = match seal.name {
             Some(name) => Some(NameRecord {
                 name: name.clone(),
-                chain_id: self.chain_with(&before.stack, sealed.id)?,
+                chain_id,
                 stack: stack.clone(),
                 message: seal.message.map(str::to_owned),
                 created: seal.created,
@@ -157,9 +160,14 @@ impl Store {
         let Some(intent) = read_json::<IntentJson>(dir, INTENT, path)? else { return Ok(false) };
         let damaged = |why: String| Error::Damaged { path: path.join(INTENT), why };
         check_version(intent.version).map_err(damaged)?;
-        if dir.stat(b"up/index").is_ok() {
-            for name in [&b"up/index"[..], b"up/meta.json", INTENT.as_bytes()] {
-                match dir.unlink(name) {
+        let container = match dir.dir(b"up") {
+            Ok(up) => Some(up),
+            Err(Errno::NOENT) => None,
+            Err(errno) => return Err(own("open", path.join("up"))(errno)),
+        };
+        if let Some(up) = container.filter(|up| up.stat(b"index").is_ok()) {
+            for (dir, name) in [(&up, "index"), (&up, "meta.json"), (dir, INTENT)] {
+                match dir.unlink(name.as_bytes()) {
                     Ok(()) | Err(Errno::NOENT) => {}
                     Err(errno) => return Err(io("clean up in", path)(errno)),
                 }

@@ -65,7 +65,7 @@ use std::rc::{Rc, Weak};
 use crate::model::{Changeset, TreeId, WhiteoutForm};
 use crate::sys::lock::{self, Lock};
 use crate::sys::{Dir, Errno};
-use error::io;
+use error::{io, own};
 use temporary::Temporary;
 
 /// How a store is opened.
@@ -136,12 +136,12 @@ impl Store {
         let lock_path = path.join("lock");
         let read_only = |errno| match errno {
             Errno::ROFS | Errno::ACCESS | Errno::PERM => Error::ReadOnly { path: path.clone(), errno },
-            errno => io("lock", &lock_path)(errno),
+            errno => own("lock", &lock_path)(errno),
         };
         if !temporary.is_empty()?
             && let Some(_alone) = lock::try_exclusive(&lock_path).map_err(read_only)?
         {
-            temporary.clear()?;
+            temporary.clear();
         }
         let lock = lock::shared(&lock_path).map_err(read_only)?;
         let store = Self {

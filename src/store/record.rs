@@ -11,9 +11,10 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::Error;
-use super::error::{errno_of, io};
+use super::error::{errno_of, io, own};
 use super::temporary::Temporary;
-use crate::model::{ChainId, Digest, LayerName, Metadata, Mode, Timestamp, TreeId};
+use crate::model::{ChainId, Digest, Kind, LayerName, Metadata, Mode, Timestamp, TreeId};
+use crate::sys::dir::stat_fd;
 use crate::sys::{Dir, Errno, RenameFlags};
 
 /// The version of every JSON record written here.
@@ -217,14 +218,19 @@ pub(super) fn read_bytes(dir: &Dir, name: &str, at: &Path, limit: u64) -> Result
     let file = match dir.file(name.as_bytes()) {
         Ok(file) => file,
         Err(Errno::NOENT) => return Ok(None),
-        Err(errno) => return Err(io("open", at.join(name))(errno)),
+        Err(errno) => return Err(own("open", at.join(name))(errno)),
     };
-    let mut bytes = Vec::new();
-    let read = file.take(limit + 1).read_to_end(&mut bytes);
-    read.map_err(|error| io("read", at.join(name))(errno_of(&error)))?;
-    if bytes.len() as u64 > limit {
-        return Err(Error::Damaged { path: at.join(name), why: "it is far too long".to_owned() });
+    let damaged = |why: &str| Error::Damaged { path: at.join(name), why: why.to_owned() };
+    let stat = stat_fd(&file).map_err(io("look at", at.join(name)))?;
+    if stat.kind != Kind::File {
+        return Err(damaged("something else lies in its place"));
     }
+    if stat.size > limit {
+        return Err(damaged("it is far too long"));
+    }
+    let mut bytes = Vec::with_capacity(usize::try_from(stat.size).unwrap_or(0));
+    let read = file.take(stat.size).read_to_end(&mut bytes);
+    read.map_err(|error| io("read", at.join(name))(errno_of(&error)))?;
     Ok(Some(bytes))
 }
 

@@ -7,7 +7,7 @@ use crate::model::{ChainId, LayerName, is_id};
 use crate::store::StackPart;
 
 /// The most layers that the kernel takes in one overlay (`OVL_MAX_STACK`).
-const MAX_LAYERS: usize = 500;
+pub(super) const MAX_LAYERS: usize = 500;
 
 /// Layers, bottom → top, each once.
 #[derive(Clone, PartialEq, Debug)]
