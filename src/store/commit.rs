@@ -74,7 +74,7 @@ impl Store {
         let before = mount.record();
         mount.upper()?;
         let container = dir.dir(b"up").map_err(own("open", path.join("up")))?;
-        let how = ScanHow { clamp: seal.clamp, ..ScanHow::default() };
+        let how = ScanHow { clamp: seal.clamp, forged: self.marks_are_forged, ..ScanHow::default() };
         let (sealed, mut timings) =
             self.prepare(&container, &path.join("up"), &how, &before.root, seal.progress)?;
         let start = Instant::now();

@@ -89,6 +89,8 @@ pub struct Store {
     lock: RefCell<Option<Lock>>,
     form: WhiteoutForm,
     ephemeral: bool,
+    /// See [`ScanHow::forged`]; marks that a user without privilege made in a store of theirs are good for root too.
+    marks_are_forged: bool,
     removed_at_end: bool,
     cache: RefCell<HashMap<TreeId, Rc<Changeset>>>,
     held: RefCell<HashMap<String, Weak<Held>>>,
@@ -144,6 +146,7 @@ impl Store {
             temporary.clear();
         }
         let lock = lock::shared(&lock_path).map_err(read_only)?;
+        let of_root = root.stat_self().is_ok_and(|stat| stat.uid == 0);
         let store = Self {
             layers: sub("layers/sha256")?,
             drafts: sub("drafts")?,
@@ -154,6 +157,7 @@ impl Store {
             lock: RefCell::new(Some(lock)),
             form,
             ephemeral: how.ephemeral,
+            marks_are_forged: of_root && crate::sys::process::has_every_right(),
             removed_at_end: false,
             cache: RefCell::default(),
             held: RefCell::default(),

@@ -319,7 +319,41 @@ fn to_json(value: &impl Serialize, path: &Path) -> Result<Vec<u8>, Error> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn a_name_record_with_anything_in_it_is_read_or_refused(
+            version in any::<u32>(),
+            parts in prop::collection::vec(("layer|host|x", "[0-9a-fA-Z:é]{0,70}"), 0..4),
+            chain in prop::option::of("(sha256:)?[0-9a-g]{60,66}"),
+            (secs, nanos) in (any::<i64>(), any::<u32>()),
+        ) {
+            let stack: Vec<_> = parts.iter().map(|(kind, text)| serde_json::json!({ kind: text })).collect();
+            let created = serde_json::json!({ "secs": secs, "nanos": nanos });
+            let text = serde_json::json!({
+                "version": version, "stack": stack, "chain_id": chain, "message": null, "created": created,
+            });
+            if let Ok(json) = serde_json::from_value::<NameJson>(text)
+                && let Ok(record) = json.read(LayerName::parse("name").unwrap())
+            {
+                let again = NameJson::from(&record).read(record.name.clone());
+                prop_assert_eq!(again, Ok(record));
+            }
+        }
+
+        #[test]
+        fn any_bytes_in_the_place_of_a_record_are_refused(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+            let host = tempfile::tempdir().unwrap();
+            std::fs::write(host.path().join("r"), &bytes).unwrap();
+            let dir = Dir::open(host.path()).unwrap();
+            prop_assert!(read_json::<NameJson>(&dir, "r", host.path()).is_err());
+        }
+    }
 
     #[test]
     fn hex_reads_back_and_nothing_else_does() {
