@@ -14,6 +14,7 @@
 //! that was done already. So at every point there is the upper or the layer.
 
 use std::path::Path;
+use std::rc::Rc;
 use std::time::Instant;
 
 use serde::{Deserialize, Serialize};
@@ -27,7 +28,7 @@ use super::record::{
 use super::seal::Progress;
 use super::walk::ScanHow;
 use super::{Error, MountDir, MountRecord, NameRecord, Sealed, StackPart, Store};
-use crate::model::{ChainId, Change, LayerName, LayerPath, Metadata, Timestamp, TreeId};
+use crate::model::{ChainId, Change, Changeset, LayerName, LayerPath, Metadata, Timestamp, TreeId};
 use crate::sys::{Dir, Errno};
 
 /// How something is sealed.
@@ -74,7 +75,12 @@ impl Store {
         let before = mount.record();
         mount.upper()?;
         let container = dir.dir(b"up").map_err(own("open", path.join("up")))?;
-        let how = ScanHow { clamp: seal.clamp, forged: self.marks_are_forged, ..ScanHow::default() };
+        let how = ScanHow {
+            clamp: seal.clamp,
+            forged: self.every_right,
+            beneath: if self.every_right { Vec::new() } else { self.changesets(&before.stack)? },
+            ..ScanHow::default()
+        };
         let (sealed, mut timings) =
             self.prepare(&container, &path.join("up"), &how, &before.root, seal.progress)?;
         let start = Instant::now();
@@ -113,6 +119,16 @@ impl Store {
         self.remember(sealed.id, sealed.changes);
         timings.publish = start.elapsed();
         Ok(Sealed { id: sealed.id, counts, sockets: sealed.sockets, reused, timings })
+    }
+
+    /// The changes of a stack's sealed layers; those above a host directory only.
+    fn changesets(&self, stack: &[StackPart]) -> Result<Vec<Rc<Changeset>>, Error> {
+        let from = stack.iter().rposition(|part| matches!(part, StackPart::Host(_))).map_or(0, |at| at + 1);
+        let sealed = stack[from..].iter().filter_map(|part| match part {
+            StackPart::Sealed(id) => Some(self.changeset(*id)),
+            StackPart::Host(_) => None,
+        });
+        sealed.collect()
     }
 
     /// The chain ID of a stack and the layer that is about to lie on it; `None` above a host directory.

@@ -89,8 +89,9 @@ pub struct Store {
     lock: RefCell<Option<Lock>>,
     form: WhiteoutForm,
     ephemeral: bool,
-    /// See [`ScanHow::forged`]; marks that a user without privilege made in a store of theirs are good for root too.
-    marks_are_forged: bool,
+    /// Whether every owner, device and attribute can be given here; not in a store of a user without privilege, also for
+    /// root, as it holds what could not be given.
+    every_right: bool,
     removed_at_end: bool,
     cache: RefCell<HashMap<TreeId, Rc<Changeset>>>,
     held: RefCell<HashMap<String, Weak<Held>>>,
@@ -157,7 +158,7 @@ impl Store {
             lock: RefCell::new(Some(lock)),
             form,
             ephemeral: how.ephemeral,
-            marks_are_forged: of_root && crate::sys::process::has_every_right(),
+            every_right: of_root && crate::sys::process::has_every_right(),
             removed_at_end: false,
             cache: RefCell::default(),
             held: RefCell::default(),

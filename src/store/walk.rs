@@ -7,12 +7,13 @@
 use std::collections::{BTreeMap, HashMap};
 use std::fs::File;
 use std::os::fd::AsFd;
+use std::rc::Rc;
 
 use super::Error;
 use super::error::{io, tree};
 use crate::model::{
-    Decoded, Entry, Identity, Kind, LayerPath, LinkGroup, Metadata, Mode, Node, Opaque, Timestamp,
-    decode_xattrs, names,
+    Change, Changeset, Decoded, Entry, Identity, Kind, LayerPath, LinkGroup, Metadata, Mode, Node, Opaque,
+    Timestamp, decode_xattrs, names,
 };
 use crate::sys::dir::{own_ids, set_times_fd, stat_fd};
 use crate::sys::xattr::{self, RawXattrs};
@@ -40,6 +41,38 @@ pub struct ScanHow {
     /// Whether our own attributes in the tree are taken for nobody's, and removed where it is sealed: where every owner,
     /// device and attribute could be given, we set none, and whoever may write a file could have.
     pub forged: bool,
+    /// The layers beneath an upper, bottom → top, where the host cannot give every owner. A symlink or special file takes
+    /// no attribute of ours, so its copy-up loses the owner that the layer's index has: one that is as the one beneath
+    /// keeps that one's owner.
+    pub beneath: Vec<Rc<Changeset>>,
+}
+
+impl ScanHow {
+    /// The owner of a symlink or special file that the layers beneath show just so.
+    fn owner_beneath(&self, path: &LayerPath, node: &Node) -> Option<(u32, u32)> {
+        for changes in self.beneath.iter().rev() {
+            match changes.get(path) {
+                Some(Change::Put(entry)) => {
+                    return (entry.node == *node).then_some((entry.meta.uid, entry.meta.gid));
+                }
+                Some(Change::Whiteout) => return None,
+                None => {}
+            }
+            let mut above = path.parent();
+            while let Some(dir) = above {
+                let hides = match changes.get(&dir) {
+                    Some(Change::Put(entry)) => !entry.is_dir() || entry.is_opaque(),
+                    Some(Change::Whiteout) => true,
+                    None => false,
+                };
+                if hides {
+                    return None;
+                }
+                above = dir.parent();
+            }
+        }
+        None
+    }
 }
 
 /// Takes what a walk finds.
@@ -274,7 +307,10 @@ impl<V: Visit> Walker<'_, V> {
             Node::File { .. } | Node::Dir { .. } => None,
             _ => self.how.owners.get(path).copied(),
         });
-        let (uid, gid) = kept.unwrap_or_else(|| self.owners.to_layer(stat.uid, stat.gid));
+        let given = self.owners.to_layer(stat.uid, stat.gid);
+        let special = !matches!(node, Node::File { .. } | Node::Dir { .. });
+        let lost = || self.how.owner_beneath(path, &node).filter(|_| special && given == (0, 0));
+        let (uid, gid) = kept.or_else(lost).unwrap_or(given);
         let mode = stat.mode;
         let meta = Metadata { mode, uid, gid, mtime: stat.mtime, xattrs: decoded.xattrs };
         let mut entry = Entry { node, meta, link: None };

@@ -272,3 +272,36 @@ fn a_half_done_commit_never_touches_what_a_link_in_its_place_leads_to() {
     assert!(matches!(store.open_mount(&name("web")), Err(Error::Damaged { .. })));
     assert!(outside.join("index").exists());
 }
+
+#[test]
+fn a_copied_up_symlink_keeps_the_owner_that_only_the_index_has() {
+    let (_host, mut store) = store();
+    store.every_right = false;
+    let draft = store.draft(&name("base")).unwrap();
+    let tree = draft.tree().unwrap();
+    let fifo =
+        |tree: &crate::sys::Dir| tree.mknod(b"p", &crate::model::Node::Fifo, Mode::new(0o600)).unwrap();
+    fifo(&tree);
+    for link in [&b"same"[..], b"other", b"again"] {
+        tree.symlink(b"there", link).unwrap();
+    }
+    for file in ["p", "same", "other", "again"] {
+        draft.set_owner(&path(file), 12, 34).unwrap();
+    }
+    let base = seal_draft(&store, &draft).id;
+    let web = mount(&store, "hide", &[base]);
+    let gone = path("again");
+    store.put_whiteout(&web.upper().unwrap(), &gone).unwrap();
+    let hide = commit(&store, &web, "hidden").id;
+    let web = mount(&store, "web", &[base, hide]);
+    let upper = web.upper().unwrap();
+    fifo(&upper);
+    for (target, link) in [(&b"there"[..], &b"same"[..]), (b"elsewhere", b"other"), (b"there", b"again")] {
+        upper.symlink(target, link).unwrap();
+    }
+    let changes = store.changeset(commit(&store, &web, "top").id).unwrap();
+    let owner = |file| changes.entry(&path(file)).map(|entry| (entry.meta.uid, entry.meta.gid)).unwrap();
+    assert_eq!((owner("p"), owner("same")), ((12, 34), (12, 34)));
+    assert_eq!((owner("other"), owner("again")), ((0, 0), (0, 0)));
+    assert!(store.check(true).unwrap().is_empty());
+}

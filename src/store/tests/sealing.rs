@@ -208,7 +208,7 @@ fn late_times_are_moved_back_in_the_layer_and_on_disk() {
 #[test]
 fn owners_and_devices_that_the_host_cannot_give_are_kept() {
     let (_host, mut store) = store();
-    store.marks_are_forged = false;
+    store.every_right = false;
     let draft = store.draft(&name("o")).unwrap();
     let tree = draft.tree().unwrap();
     put(&tree, "f", b"");
@@ -237,7 +237,7 @@ fn owners_and_devices_that_the_host_cannot_give_are_kept() {
 #[test]
 fn marks_that_anybody_could_have_set_count_for_nothing_where_we_set_none() {
     let (_host, mut store) = store();
-    store.marks_are_forged = true;
+    store.every_right = true;
     let draft = store.draft(&name("forged")).unwrap();
     let tree = draft.tree().unwrap();
     tree.mkdir(b"d", Mode::new(0o755)).unwrap();
