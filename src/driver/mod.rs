@@ -18,6 +18,7 @@ use std::os::fd::BorrowedFd;
 use std::path::{Path, PathBuf};
 
 use crate::model::{Identity, WhiteoutForm};
+use crate::sys::Dir;
 
 /// What is mounted, and how.
 #[derive(Debug)]
@@ -103,6 +104,15 @@ pub fn read_union(
 /// [`MountError::Busy`] while somebody writes in it.
 pub fn unmount_left_over(target: &Path) -> Result<(), MountError> {
     overlay::unmount_left_over(target)
+}
+
+/// Refuses an upper that a process which an earlier run of ours left behind may still write: in a mount of another
+/// namespace, or in one that is attached nowhere. `any_dir`: any directory, for the attempt.
+///
+/// # Errors
+/// [`MountError::UpperInUse`].
+pub fn refuse_used_upper(target: &Path, upper: &Dir, any_dir: &Dir) -> Result<(), MountError> {
+    overlay::refuse_used_upper(target, upper, any_dir)
 }
 
 /// Which way a stack is mounted.

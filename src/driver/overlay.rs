@@ -104,8 +104,13 @@ fn make(spec: &MountSpec<'_>) -> Result<Detached, MountError> {
         empty = empty_dir()?;
         lowers.insert(0, empty.as_fd());
     }
-    let what =
-        Overlay { lowers: &lowers, upper: spec.upper, read_only: spec.read_only, volatile: spec.volatile };
+    let what = Overlay {
+        lowers: &lowers,
+        upper: spec.upper,
+        read_only: spec.read_only,
+        volatile: spec.volatile,
+        exclusive: false,
+    };
     mount::overlay(&what)
         .map_err(|refused| MountError::Refused { reason: reason(&refused, spec), refused: Box::new(refused) })
 }
@@ -176,6 +181,17 @@ pub(super) fn unmount_left_over(target: &Path) -> Result<(), MountError> {
         return Err(busy(target));
     }
     mount::detach(&root).map_err(MountError::target("unmount", target))
+}
+
+/// Refuses an upper that a process of an earlier run still has in a mount that cannot be unmounted from here: in another
+/// namespace, or attached nowhere.
+pub(super) fn refuse_used_upper(target: &Path, upper: &Dir, any_dir: &Dir) -> Result<(), MountError> {
+    if mount::is_upper_in_use(upper.as_fd(), any_dir.as_fd()) {
+        let mut users = process::users(target, Use::Any);
+        users.retain(|user| user.pid != std::process::id());
+        return Err(MountError::UpperInUse { target: target.to_owned(), users });
+    }
+    Ok(())
 }
 
 impl OverlayMount {

@@ -67,7 +67,7 @@ use std::rc::{Rc, Weak};
 use crate::model::WhiteoutForm;
 use crate::sys::lock::{self, Lock};
 use crate::sys::{Dir, Errno};
-use error::io;
+use error::{io, own};
 use temporary::Temporary;
 
 /// How a store is opened.
@@ -91,6 +91,9 @@ pub struct Store {
     lock: RefCell<Option<Lock>>,
     form: WhiteoutForm,
     ephemeral: bool,
+    /// Whether every owner, device and attribute can be given here; not in a store of a user without privilege, also for
+    /// root, as it holds what could not be given.
+    every_right: bool,
     removed_at_end: bool,
     cache: RefCell<cache::Cache>,
     held: RefCell<HashMap<String, Weak<Held>>>,
@@ -139,14 +142,15 @@ impl Store {
         let lock_path = path.join("lock");
         let read_only = |errno| match errno {
             Errno::ROFS | Errno::ACCESS | Errno::PERM => Error::ReadOnly { path: path.clone(), errno },
-            errno => io("lock", &lock_path)(errno),
+            errno => own("lock", &lock_path)(errno),
         };
         if !temporary.is_empty()?
             && let Some(_alone) = lock::try_exclusive(&lock_path).map_err(read_only)?
         {
-            temporary.clear()?;
+            temporary.clear();
         }
         let lock = lock::shared(&lock_path).map_err(read_only)?;
+        let of_root = root.stat_self().is_ok_and(|stat| stat.uid == 0);
         let store = Self {
             layers: sub("layers/sha256")?,
             drafts: sub("drafts")?,
@@ -157,6 +161,7 @@ impl Store {
             lock: RefCell::new(Some(lock)),
             form,
             ephemeral: how.ephemeral,
+            every_right: of_root && crate::sys::process::has_every_right(),
             removed_at_end: false,
             cache: RefCell::default(),
             held: RefCell::default(),

@@ -11,6 +11,7 @@ use super::files;
 use super::layer::State;
 use super::mount::Live;
 use super::mounting::Opened;
+use super::stack::MAX_LAYERS;
 use super::{Layer, Mount, Stack, Workspace};
 use crate::driver;
 use crate::model::{LayerName, LayerPath};
@@ -29,6 +30,10 @@ impl Workspace {
         }
         if let Some(name) = &name {
             self.refuse_draft(name)?;
+        }
+        if record.stack.len() >= MAX_LAYERS {
+            // sealed first, it could not be mounted any more
+            return Err(Error::StackSize { count: record.stack.len() + 1 });
         }
         if !mount.dirty()? {
             self.note(format!("`{}` has no changes: the top layer stays as it is", mount.name()));

@@ -10,7 +10,7 @@ use crate::model::{ChainId, LayerName, TreeId, is_id};
 use crate::store::{NameRecord, StackPart};
 
 /// The most layers that the kernel takes in one overlay (`OVL_MAX_STACK`).
-const MAX_LAYERS: usize = 500;
+pub(super) const MAX_LAYERS: usize = 500;
 
 /// Layers, bottom → top, each once.
 #[derive(Clone, PartialEq, Debug)]

@@ -74,6 +74,12 @@ fn mount(store: &Store, text: &str, stack: &[TreeId]) -> MountDir {
     store.create_mount(&name(text), &new).unwrap()
 }
 
+fn open_mount(store: &Store, text: &str) -> MountDir {
+    let mount = store.open_mount(&name(text)).unwrap();
+    store.take_over(&mount).unwrap();
+    mount
+}
+
 fn commit(store: &Store, mount: &MountDir, text: &str) -> Sealed {
     store.commit(mount, seal(Some(&name(text)), &mut |_| true)).unwrap()
 }
