@@ -15,8 +15,14 @@ use ufs::sys::{Dir, xattr};
 /// What a layer holds at a path.
 #[derive(Clone, Debug)]
 pub(crate) enum Made {
-    Dir { opaque: bool, mode: u32 },
-    File { content: Vec<u8>, mode: u32 },
+    Dir {
+        opaque: bool,
+        mode: u32,
+    },
+    File {
+        content: Vec<u8>,
+        mode: u32,
+    },
     Symlink(&'static str),
     Fifo,
     Whiteout,
@@ -33,8 +39,8 @@ pub(crate) struct LayerSpec {
 
 /// Every path that traces and layers use.
 pub(crate) const PATHS: &[&str] = &[
-    "a", "b", "c", "a/a", "a/b", "a/c", "b/a", "b/b", "b/c", "c/a", "c/b", "a/a/a", "a/a/b", "a/b/a", "b/a/a",
-    "b/a/b", "b/b/c", "a/a/a/a",
+    "a", "b", "c", "a/a", "a/b", "a/c", "b/a", "b/b", "b/c", "c/a", "c/b", "a/a/a", "a/a/b", "a/b/a",
+    "b/a/a", "b/a/b", "b/b/c", "a/a/a/a",
 ];
 
 /// Symlink targets.

@@ -8,6 +8,5 @@ mod traces;
 
 #[test]
 fn random_traces_give_the_same_three_ways() {
-    let Some(scratch) = crate::host::scratch_for_mounts() else { return };
-    traces::three_ways(scratch.path(), 200);
+    crate::host::with_mounts(|scratch| traces::three_ways(scratch, 200));
 }

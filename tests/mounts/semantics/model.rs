@@ -41,6 +41,14 @@ pub(crate) struct Model {
 
 const ROOT: usize = 0;
 
+/// The state of a walk along a path.
+struct Walk {
+    /// Symlinks met.
+    links: u32,
+    /// The last name is made if it is not there, so it cannot be written with a slash.
+    makes: bool,
+}
+
 impl Model {
     /// The merged tree of the lower layers, its contents by path, and each file's link count in its layer.
     pub(crate) fn new(
@@ -81,7 +89,8 @@ impl Model {
     pub(crate) fn set_root(&mut self, mode: u32, mtime: Timestamp) {
         let owner = (0, 0);
         let root = &mut self.inodes[ROOT];
-        (root.mode, root.mtime, root.owner, root.xattrs) = (Mode::new(mode), Some(mtime), owner, BTreeMap::new());
+        (root.mode, root.mtime, root.owner, root.xattrs) =
+            (Mode::new(mode), Some(mtime), owner, BTreeMap::new());
     }
 
     fn exact(&self, path: &LayerPath) -> usize {
@@ -112,8 +121,8 @@ impl Model {
 
     /// Walks to the directory that holds a path's last name, and to what is under it.
     fn walk(&self, path: &[u8], follow: Follow) -> Result<(usize, Vec<u8>, Option<usize>), Errno> {
-        let mut links = 0;
-        self.walk_from(ROOT, path, follow, &mut links)
+        let mut walk = Walk { links: 0, makes: false };
+        self.walk_from(ROOT, path, follow, &mut walk)
     }
 
     fn walk_from(
@@ -121,7 +130,7 @@ impl Model {
         from: usize,
         path: &[u8],
         follow: Follow,
-        links: &mut u32,
+        walk: &mut Walk,
     ) -> Result<(usize, Vec<u8>, Option<usize>), Errno> {
         let mut at = if path.first() == Some(&b'/') { ROOT } else { from };
         let names: Vec<&[u8]> =
@@ -137,14 +146,20 @@ impl Model {
                 continue;
             }
             let found = self.child(at, name)?;
+            if last && slash && walk.makes {
+                return Err(Errno::ISDIR);
+            }
             here = (at, name.to_vec(), found);
             match found.map(|number| (number, &self.inodes[number].body)) {
                 Some((_, Body::Symlink(target))) if !last || follow == Follow::Yes || slash => {
-                    *links += 1;
-                    if *links > 40 {
+                    walk.links += 1;
+                    if walk.links > 40 {
                         return Err(Errno::LOOP);
                     }
-                    here = self.walk_from(at, target, Follow::Yes, links)?;
+                    let makes = walk.makes;
+                    walk.makes &= last;
+                    here = self.walk_from(at, target, Follow::Yes, walk)?;
+                    walk.makes = makes;
                     if !last {
                         at = here.2.ok_or(Errno::NOENT)?;
                     }
@@ -209,7 +224,8 @@ impl Model {
     }
 
     fn open_for_writing(&mut self, at: &str, create: bool) -> Result<usize, Errno> {
-        let (dir, name, found) = self.walk(at.as_bytes(), Follow::Yes)?;
+        let mut walk = Walk { links: 0, makes: create };
+        let (dir, name, found) = self.walk_from(ROOT, at.as_bytes(), Follow::Yes, &mut walk)?;
         match found {
             None if create => Ok(self.add(dir, name, Body::File(Vec::new()), 0o644)),
             None => Err(Errno::NOENT),

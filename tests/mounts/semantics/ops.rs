@@ -77,8 +77,7 @@ fn bytes() -> impl Strategy<Value = Vec<u8>> {
 
 /// An operation on the paths that layers use.
 pub(crate) fn an_op() -> impl Strategy<Value = Op> {
-    let how =
-        prop_oneof![3 => Just(RenameHow::Replace), 1 => Just(RenameHow::NoReplace), 1 => Just(RenameHow::Exchange)];
+    let how = prop_oneof![3 => Just(RenameHow::Replace), 1 => Just(RenameHow::NoReplace), 1 => Just(RenameHow::Exchange)];
     let follow = prop_oneof![Just(Follow::Yes), Just(Follow::No)];
     let owner = prop_oneof![Just((0, 0)), Just((7, 8))];
     let dir = prop_oneof![1 => Just(""), 4 => a_path()];

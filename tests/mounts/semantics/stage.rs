@@ -65,7 +65,8 @@ impl Stage {
 
     /// Mounts the lowers with the upper of that name, read-only without one.
     pub(crate) fn mount(&self, kind: DriverKind, upper: &str, form: WhiteoutForm) -> Box<dyn Mounted> {
-        let lowers: Vec<Dir> = (0..self.layers).map(|number| Dir::open(&self.lower(number)).unwrap()).collect();
+        let lowers: Vec<Dir> =
+            (0..self.layers).map(|number| Dir::open(&self.lower(number)).unwrap()).collect();
         let open = |name: String| Dir::open(&self.dir.path().join(name)).unwrap();
         let upper_dirs = self
             .upper(upper)
