@@ -377,8 +377,8 @@ impl Files for HostDir {
     }
 
     fn xattr(&self, path: &LayerPath, name: &[u8]) -> Result<Vec<u8>, Errno> {
-        let stored = self.stored_name(name).ok_or(Errno::NODATA)?;
-        xattr::get(self.handle(path, Follow::No)?, &stored)
+        let handle = self.handle(path, Follow::No)?;
+        xattr::get(handle, &self.stored_name(name).ok_or(Errno::NODATA)?)
     }
 
     fn xattrs(&self, path: &LayerPath) -> Result<Vec<Vec<u8>>, Errno> {
@@ -392,13 +392,13 @@ impl Files for HostDir {
     }
 
     fn set_xattr(&self, path: &LayerPath, name: &[u8], value: &[u8]) -> Result<(), Errno> {
-        let stored = self.stored_name(name).ok_or(Errno::OPNOTSUPP)?;
-        xattr::set(self.handle(path, Follow::No)?, &stored, value)
+        let handle = self.handle(path, Follow::No)?;
+        xattr::set(handle, &self.stored_name(name).ok_or(Errno::OPNOTSUPP)?, value)
     }
 
     fn remove_xattr(&self, path: &LayerPath, name: &[u8]) -> Result<(), Errno> {
-        let stored = self.stored_name(name).ok_or(Errno::NODATA)?;
-        xattr::remove(self.handle(path, Follow::No)?, &stored)
+        let handle = self.handle(path, Follow::No)?;
+        xattr::remove(handle, &self.stored_name(name).ok_or(Errno::NODATA)?)
     }
 }
 

@@ -56,7 +56,7 @@ impl Union {
         Ok(raw.into_iter().filter_map(seen).collect())
     }
 
-    /// lsetxattr(2); `EPERM` for `user.ufs.*`.
+    /// lsetxattr(2); `EOPNOTSUPP` for `user.ufs.*`.
     pub fn set_xattr(&self, path: &LayerPath, name: &[u8], value: &[u8]) -> Result<(), Errno> {
         check_name(name)?;
         if value.len() > VALUE_LIMIT {
@@ -65,7 +65,7 @@ impl Union {
         let _changing = self.change();
         let found = self.find(path)?;
         self.writable()?;
-        let on_disk = stored(name).ok_or(Errno::PERM)?;
+        let on_disk = stored(name).ok_or(Errno::OPNOTSUPP)?;
         if is_misplaced(found.stat.kind, name) {
             return Err(Errno::PERM);
         }
