@@ -1,6 +1,6 @@
 //! Extended attributes as users see them: marks hidden, a user's own `user.overlay.*` escaped on disk.
 
-use super::raise::Content;
+use super::raise::{self, Content};
 use super::{Union, marks};
 use crate::model::{Kind, LayerPath, names};
 use crate::sys::{Errno, xattr};
@@ -66,7 +66,7 @@ impl Union {
         let found = self.find(path)?;
         self.writable()?;
         let on_disk = stored(name).ok_or(Errno::OPNOTSUPP)?;
-        if is_misplaced(found.stat.kind, name) {
+        if is_misplaced(raise::kind(&found)?, name) {
             return Err(Errno::PERM);
         }
         self.change_file(path, Content::Copied, |place, _| {
@@ -81,7 +81,7 @@ impl Union {
         let found = self.find(path)?;
         self.writable()?;
         let on_disk = stored(name).ok_or(Errno::NODATA)?;
-        if is_misplaced(found.stat.kind, name) {
+        if is_misplaced(raise::kind(&found)?, name) {
             return Err(Errno::PERM);
         }
         let held = xattr::get_at(&found.place.dir, &found.place.name, &on_disk);

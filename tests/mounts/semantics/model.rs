@@ -11,7 +11,7 @@ use ufs::overlay::TreeItem;
 use ufs::sys::Errno;
 
 use super::layers::long_ago;
-use super::ops::{Op, Outcome, Rights, Seen, Snapshot, path, rights};
+use super::ops::{Op, Outcome, Rights, Seen, Snapshot, is_special, path, rights};
 
 #[derive(Clone, Debug)]
 enum Body {
@@ -257,6 +257,7 @@ impl Model {
             None if create => Ok(self.add(dir, name, Body::File(Vec::new()), 0o644)),
             None => Err(Errno::NOENT),
             Some(number) if self.is_dir(number) => Err(Errno::ISDIR),
+            Some(number) if matches!(self.inodes[number].body, Body::Special(_)) => Err(Errno::NXIO),
             Some(number) => {
                 self.change(number);
                 Ok(number)
@@ -268,8 +269,7 @@ impl Model {
         let inode = &mut self.inodes[number];
         inode.mtime = None;
         if rights() != Rights::Root {
-            let setgid = if inode.mode.bits() & 0o10 == 0 { 0 } else { 0o2000 };
-            inode.mode = Mode::new(inode.mode.bits() & !(0o4000 | setgid));
+            inode.mode = inode.mode.without_set_ids();
         }
         match &mut inode.body {
             Body::File(content) => content,
@@ -291,7 +291,11 @@ impl Model {
 
     fn list(&self, number: usize) -> Result<Vec<(Vec<u8>, Kind)>, Errno> {
         let Body::Dir { names, .. } = &self.inodes[number].body else { return Err(Errno::NOTDIR) };
-        Ok(names.iter().map(|(name, &inner)| (name.clone(), self.seen(inner).node.kind())).collect())
+        let listed = |inner: usize| match self.seen(inner).node {
+            Node::CharDevice(_) if rights() != Rights::Root => Kind::File,
+            node => node.kind(),
+        };
+        Ok(names.iter().map(|(name, &inner)| (name.clone(), listed(inner))).collect())
     }
 
     /// Does one operation.
@@ -302,7 +306,7 @@ impl Model {
     fn attempt(&mut self, op: &Op) -> Result<Outcome, Errno> {
         if let Some(at) = op.opened()
             && let Ok(number) = self.find(at, Follow::Yes)
-            && matches!(self.inodes[number].body, Body::Special(_))
+            && matches!(&self.inodes[number].body, Body::Special(node) if is_special(node))
         {
             return Ok(Outcome::Skipped);
         }
@@ -330,7 +334,10 @@ impl Model {
                 self.add(dir, name, Body::File(Vec::new()), 0o644);
             }
             Op::Truncate(at, size) => {
-                let number = self.open_for_writing(at, false)?;
+                let number = self.open_for_writing(at, false).map_err(|errno| match errno {
+                    Errno::NXIO => Errno::INVAL,
+                    errno => errno,
+                })?;
                 self.content(number).resize(usize::try_from(*size).unwrap(), 0);
             }
             Op::Mkdir(at, mode) => {
@@ -385,6 +392,7 @@ impl Model {
             Op::Stat(at, follow) => return Ok(Outcome::Stat(self.seen(self.find(at, *follow)?))),
             Op::Read(at) => match &self.inodes[self.find(at, Follow::Yes)?].body {
                 Body::File(content) => return Ok(Outcome::Bytes(content.clone())),
+                Body::Special(_) => return Err(Errno::NXIO),
                 _ => return Err(Errno::ISDIR),
             },
             Op::ReadDir(at) => {
@@ -401,18 +409,20 @@ impl Model {
     }
 
     fn chown(&mut self, number: usize, uid: u32, gid: u32) -> Result<(), Errno> {
-        let inode = self.change(number);
-        let takes_mark = matches!(inode.body, Body::Dir { .. } | Body::File(_));
+        // without the right to make devices they are files
+        let takes_mark = matches!(
+            self.inodes[number].body,
+            Body::Dir { .. } | Body::File(_) | Body::Special(Node::CharDevice(_))
+        );
         let gives = rights() == Rights::Root || (uid, gid) == (0, 0);
         if !gives && !takes_mark {
             return Err(if rights() == Rights::User { Errno::PERM } else { Errno::INVAL });
         }
+        let inode = self.change(number);
         inode.owner = (uid, gid);
         inode.group = if gives { gid } else { 0 };
         if !matches!(inode.body, Body::Dir { .. }) {
-            // setgid without execution for the group is another mark, and stays
-            let setgid = if inode.mode.bits() & 0o10 == 0 { 0 } else { 0o2000 };
-            inode.mode = Mode::new(inode.mode.bits() & !(0o4000 | setgid));
+            inode.mode = inode.mode.without_set_ids();
         }
         Ok(())
     }

@@ -90,9 +90,13 @@ impl Op {
     }
 }
 
-/// Whether opening it leads out of the file system.
+/// Whether opening it leads out of the file system; a file that only stands for a device cannot be opened.
 pub(crate) fn is_special(node: &Node) -> bool {
-    !matches!(node, Node::Dir { .. } | Node::File { .. } | Node::Symlink { .. })
+    match node {
+        Node::Dir { .. } | Node::File { .. } | Node::Symlink { .. } => false,
+        Node::CharDevice(_) => rights() == Rights::Root,
+        _ => true,
+    }
 }
 
 fn a_name() -> impl Strategy<Value = &'static str> {
