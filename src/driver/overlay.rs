@@ -6,6 +6,7 @@
 use std::os::fd::{AsFd as _, BorrowedFd};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::{DriverKind, Files, HostDir, MountError, MountSpec, Mounted};
 use crate::model::{Identity, Mode};
@@ -25,6 +26,8 @@ struct OverlayMount {
     identity: Identity,
     writable: bool,
     attached: bool,
+    /// The second layer of a mount that has only one; it goes last.
+    empty: Option<EmptyDir>,
 }
 
 /// Mounts a stack at its target.
@@ -40,7 +43,7 @@ pub(super) fn mount(spec: &MountSpec<'_>) -> Result<Box<dyn Mounted>, MountError
     if !point.items().map_err(at("read the mount point", &target))?.is_empty() {
         return Err(MountError::NotEmpty { target });
     }
-    let detached = make(spec)?;
+    let (detached, empty) = make(spec)?;
     let (root, id) = root(&detached).map_err(at("open", &target))?;
     detached.attach(&point, Place::Top).map_err(at("mount at", &target))?;
     let files = HostDir::merged(Rc::clone(&root), spec.identity);
@@ -53,6 +56,7 @@ pub(super) fn mount(spec: &MountSpec<'_>) -> Result<Box<dyn Mounted>, MountError
         identity: spec.identity,
         writable,
         attached: true,
+        empty,
     }))
 }
 
@@ -93,16 +97,15 @@ fn holder(dir: &Dir, lowers: &[BorrowedFd<'_>]) -> Result<Option<PathBuf>, Errno
     }
 }
 
-fn make(spec: &MountSpec<'_>) -> Result<Detached, MountError> {
+fn make(spec: &MountSpec<'_>) -> Result<(Detached, Option<EmptyDir>), MountError> {
     if spec.lowers.len() > MAX_LAYERS {
         return Err(MountError::TooManyLayers { count: spec.lowers.len() });
     }
-    let empty;
+    let mut empty = None;
     let mut lowers: Vec<BorrowedFd<'_>> = spec.lowers.clone();
     if spec.upper.is_none() && lowers.len() == 1 {
         // the kernel wants two layers; an empty one beneath changes nothing
-        empty = empty_dir()?;
-        lowers.insert(0, empty.as_fd());
+        lowers.insert(0, empty.insert(EmptyDir::make()?).dir.as_fd());
     }
     let what = Overlay {
         lowers: &lowers,
@@ -111,8 +114,12 @@ fn make(spec: &MountSpec<'_>) -> Result<Detached, MountError> {
         volatile: spec.volatile,
         exclusive: false,
     };
-    mount::overlay(&what)
-        .map_err(|refused| MountError::Refused { reason: reason(&refused, spec), refused: Box::new(refused) })
+    match mount::overlay(&what) {
+        Ok(detached) => Ok((detached, empty)),
+        Err(refused) => {
+            Err(MountError::Refused { reason: reason(&refused, spec), refused: Box::new(refused) })
+        }
+    }
 }
 
 /// What stands in the way, where the kernel says it only in its log.
@@ -153,17 +160,42 @@ fn too_deep(spec: &MountSpec<'_>) -> Option<String> {
     ))
 }
 
-/// A directory that is empty and has no name any more.
-fn empty_dir() -> Result<Dir, MountError> {
-    let scratch = std::env::temp_dir();
-    let name = format!("ufs-empty-{}", std::process::id());
-    let tell =
-        |errno| MountError::Target { act: "make an empty directory in", target: scratch.clone(), errno };
-    let parent = Dir::open(&scratch).map_err(tell)?;
-    parent.mkdir(name.as_bytes(), Mode::new(0o755)).map_err(tell)?;
-    let dir = parent.dir(name.as_bytes()).map_err(tell);
-    parent.rmdir(name.as_bytes()).map_err(tell)?;
-    dir
+/// An empty directory; gone when dropped. A mount needs it by name: a removed one can no longer be listed.
+#[derive(Debug)]
+struct EmptyDir {
+    parent: Dir,
+    name: String,
+    dir: Dir,
+}
+
+impl EmptyDir {
+    fn make() -> Result<Self, MountError> {
+        static MADE: AtomicU64 = AtomicU64::new(0);
+        let scratch = std::env::temp_dir();
+        let tell =
+            |errno| MountError::Target { act: "make an empty directory in", target: scratch.clone(), errno };
+        let parent = Dir::open(&scratch).map_err(tell)?;
+        loop {
+            let name = format!("ufs-empty-{}-{}", std::process::id(), MADE.fetch_add(1, Ordering::Relaxed));
+            match parent.mkdir(name.as_bytes(), Mode::new(0o755)) {
+                // an earlier process of that number left it
+                Err(Errno::EXIST) => {}
+                Err(errno) => return Err(tell(errno)),
+                Ok(()) => {
+                    let dir = parent.dir(name.as_bytes()).map_err(tell)?;
+                    return Ok(Self { parent, name, dir });
+                }
+            }
+        }
+    }
+}
+
+impl Drop for EmptyDir {
+    fn drop(&mut self) {
+        if let Err(errno) = self.parent.rmdir(self.name.as_bytes()) {
+            log::debug!("`{}` stays: {errno}", self.name);
+        }
+    }
 }
 
 fn busy(target: &Path) -> MountError {
@@ -269,7 +301,7 @@ impl Mounted for OverlayMount {
 
     fn replace(&mut self, spec: &MountSpec<'_>) -> Result<(), MountError> {
         let at = |act| MountError::target(act, &self.target);
-        let detached = make(spec)?;
+        let (detached, empty) = make(spec)?;
         let (fresh, id) = root(&detached).map_err(at("open"))?;
         let old = Rc::clone(self.root()?);
         let beneath = detached.attach(&old, Place::Beneath);
@@ -291,6 +323,7 @@ impl Mounted for OverlayMount {
         self.id = id;
         self.identity = spec.identity;
         self.writable = is_writable(spec);
+        self.empty = empty;
         Ok(())
     }
 
@@ -326,6 +359,8 @@ impl Mounted for OverlayMount {
 
     fn abandon(&mut self) {
         self.attached = false;
+        // the mount goes on needing it
+        std::mem::forget(self.empty.take());
     }
 }
 

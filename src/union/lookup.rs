@@ -93,10 +93,11 @@ impl Union {
         }
         let in_upper = top.is_some();
         let mut parts = Vec::new();
+        // a lower file with the attribute is a whiteout to every lookup; the directory's mark is for listings
         for part in dir.lowers.iter().filter(|_| open_below) {
             let layer = &self.lowers[part.layer];
             let Some(stat) = present(layer.stat(&path))? else { continue };
-            if is_whiteout(layer, &path, &stat, part.marked)? {
+            if is_whiteout(layer, &path, &stat, true)? {
                 break;
             }
             let place = || Place { dir: Arc::clone(layer), name: path.clone() };
@@ -127,7 +128,7 @@ impl Union {
         for part in &dir.lowers {
             let layer = &self.lowers[part.layer];
             if let Some(stat) = present(layer.stat(&path))? {
-                return Ok(!is_whiteout(layer, &path, &stat, part.marked)?);
+                return Ok(!is_whiteout(layer, &path, &stat, true)?);
             }
         }
         Ok(false)
@@ -178,7 +179,7 @@ impl Union {
 
     /// Every name in a directory, in raw byte order; whiteouts are left out.
     ///
-    /// `kind` is always known; `ino` is the topmost file's.
+    /// `kind` is always known, a device that the host could not make is listed as a file; `ino` is the topmost file's.
     pub fn read_dir(&self, path: &LayerPath) -> Result<Vec<RawItem>, Errno> {
         let dir = self.find(path)?.dir.ok_or(Errno::NOTDIR)?;
         Ok(self.list(&dir)?.into_values().flatten().collect())

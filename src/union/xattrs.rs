@@ -1,6 +1,6 @@
 //! Extended attributes as users see them: marks hidden, a user's own `user.overlay.*` escaped on disk.
 
-use super::raise::Content;
+use super::raise::{self, Content};
 use super::{Union, marks};
 use crate::model::{Kind, LayerPath, names};
 use crate::sys::{Errno, xattr};
@@ -9,15 +9,14 @@ use crate::sys::{Errno, xattr};
 const NAME_LIMIT: usize = 255;
 const VALUE_LIMIT: usize = 65536;
 
-/// The name on disk; `None` for ours, which users cannot reach.
-fn stored(name: &[u8]) -> Option<Vec<u8>> {
+/// The name on disk; `otherwise` for ours, which users cannot reach; `EOPNOTSUPP` where its escaped form is too long.
+fn stored(name: &[u8], otherwise: Errno) -> Result<Vec<u8>, Errno> {
     if name.starts_with(names::UFS) {
-        return None;
+        return Err(otherwise);
     }
-    match name.strip_prefix(names::OVERLAY) {
-        Some(rest) => Some([names::ESCAPED, rest].concat()),
-        None => Some(name.to_vec()),
-    }
+    let Some(rest) = name.strip_prefix(names::OVERLAY) else { return Ok(name.to_vec()) };
+    let escaped = [names::ESCAPED, rest].concat();
+    if escaped.len() > NAME_LIMIT { Err(Errno::OPNOTSUPP) } else { Ok(escaped) }
 }
 
 /// The name that users see; `None` for marks and bookkeeping.
@@ -45,7 +44,7 @@ impl Union {
     pub fn xattr(&self, path: &LayerPath, name: &[u8]) -> Result<Vec<u8>, Errno> {
         check_name(name)?;
         let found = self.find(path)?;
-        let name = stored(name).ok_or(Errno::NODATA)?;
+        let name = stored(name, Errno::NODATA)?;
         xattr::get_at(&found.place.dir, &found.place.name, &name)
     }
 
@@ -56,7 +55,7 @@ impl Union {
         Ok(raw.into_iter().filter_map(seen).collect())
     }
 
-    /// lsetxattr(2); `EPERM` for `user.ufs.*`.
+    /// lsetxattr(2); `EOPNOTSUPP` for `user.ufs.*`.
     pub fn set_xattr(&self, path: &LayerPath, name: &[u8], value: &[u8]) -> Result<(), Errno> {
         check_name(name)?;
         if value.len() > VALUE_LIMIT {
@@ -65,8 +64,8 @@ impl Union {
         let _changing = self.change();
         let found = self.find(path)?;
         self.writable()?;
-        let on_disk = stored(name).ok_or(Errno::PERM)?;
-        if is_misplaced(found.stat.kind, name) {
+        let on_disk = stored(name, Errno::OPNOTSUPP)?;
+        if is_misplaced(raise::kind(&found)?, name) {
             return Err(Errno::PERM);
         }
         self.change_file(path, Content::Copied, |place, _| {
@@ -80,8 +79,8 @@ impl Union {
         let _changing = self.change();
         let found = self.find(path)?;
         self.writable()?;
-        let on_disk = stored(name).ok_or(Errno::NODATA)?;
-        if is_misplaced(found.stat.kind, name) {
+        let on_disk = stored(name, Errno::NODATA)?;
+        if is_misplaced(raise::kind(&found)?, name) {
             return Err(Errno::PERM);
         }
         let held = xattr::get_at(&found.place.dir, &found.place.name, &on_disk);

@@ -7,6 +7,7 @@ mod model;
 #[path = "../mounts/semantics/ops.rs"]
 mod ops;
 #[path = "../mounts/semantics/stage.rs"]
+#[allow(dead_code, reason = "the kernel's part is run by tests/mounts")]
 mod stage;
 #[path = "../mounts/semantics/traces.rs"]
 #[allow(dead_code, reason = "the kernel's part is run by tests/mounts")]

@@ -3,3 +3,4 @@
 
 mod host;
 mod left_behind;
+mod semantics;
