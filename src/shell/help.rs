@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::command::{Command, Group, Raise, Receiver, usage};
+use super::command::{Command, Form, Group, Raise, Receiver, usage};
 use super::errors::nearest;
 use super::words::WORDS;
 use super::{commands, properties};
@@ -15,12 +15,16 @@ pub(super) fn overview(style: &Style) -> String {
         [Group::Layers, Group::Mounts, Group::Files, Group::Seeing, Group::Committing, Group::Control]
     {
         line(&mut text, &style.paint(Paint::Heading, group.title()));
-        for command in commands().filter(|command| command.group == group) {
-            let call = format!("{:<28}", shortest(command));
-            line(
-                &mut text,
-                &format!("  {}{}", style.paint(Paint::Path, &call), fit(command.summary, style.width, 30)),
-            );
+        let calls = || commands().filter(|command| command.group == group).map(shortest);
+        let column = calls().map(|call| call.chars().count()).max().unwrap_or(0) + 4;
+        for (call, command) in calls().zip(commands().filter(|command| command.group == group)) {
+            let call = format!("{call:<room$}", room = column - 2);
+            let mut rows = wrap(command.summary, style, column).into_iter();
+            let first = rows.next().unwrap_or_default();
+            line(&mut text, &format!("  {}{first}", style.paint(Paint::Path, &call)));
+            for row in rows {
+                line(&mut text, &format!("{:column$}{row}", ""));
+            }
         }
         text.push('\n');
     }
@@ -28,7 +32,9 @@ pub(super) fn overview(style: &Style) -> String {
         "help(\"commit\") tells all about one of them, help(\"whiteout\") explains a word of the field:";
     line(&mut text, more);
     let words: Vec<&str> = WORDS.iter().map(|(word, _)| *word).collect();
-    line(&mut text, &format!("  {}", words.join(", ")));
+    for row in wrap(&words.join(", "), style, 2) {
+        line(&mut text, &format!("  {row}"));
+    }
     text
 }
 
@@ -37,22 +43,65 @@ fn line(text: &mut String, line: &str) {
     text.push('\n');
 }
 
-/// Cuts a summary to the rest of the line.
-fn fit(summary: &str, width: usize, taken: usize) -> String {
-    let room = width.saturating_sub(taken + 1).max(20);
-    if summary.chars().count() <= room {
-        return summary.to_owned();
+/// Breaks a text at words to what is left of the width behind an indent; lines of its own stay lines.
+fn wrap(text: &str, style: &Style, indent: usize) -> Vec<String> {
+    let room = style.width.saturating_sub(indent + 1).max(20);
+    let mut rows = Vec::new();
+    for paragraph in text.split('\n') {
+        let mut row = String::new();
+        for word in paragraph.split(' ') {
+            if !row.is_empty() && row.chars().count() + 1 + word.chars().count() > room {
+                rows.push(std::mem::take(&mut row));
+            } else if !row.is_empty() {
+                row.push(' ');
+            }
+            row.push_str(word);
+        }
+        rows.push(row);
     }
-    let cut: String = summary.chars().take(room.saturating_sub(3)).collect();
-    format!("{}...", cut.rsplit_once(' ').map_or(cut.as_str(), |(head, _)| head))
+    rows
+}
+
+/// Adds a text, broken at words.
+fn prose(text: &mut String, words: &str, style: &Style) {
+    for row in wrap(words, style, 0) {
+        line(text, &row);
+    }
+}
+
+/// All ways to call a command, for a hint; `None` if there is no such command.
+pub(super) fn calls(name: &str) -> Option<String> {
+    let command = commands().find(|command| command.name == name)?;
+    Some(
+        command
+            .forms
+            .iter()
+            .map(|form| format!("`{}`", written(command, form)))
+            .collect::<Vec<_>>()
+            .join(", "),
+    )
+}
+
+/// As [`calls`], of methods on one kind of value.
+pub(super) fn calls_on(name: &str, on: Receiver) -> Option<String> {
+    let command = commands().find(|command| command.name == name)?;
+    let forms = command.forms.iter().filter(|form| form.on == on);
+    let calls: Vec<String> = forms.map(|form| format!("`{}`", written(command, form))).collect();
+    (!calls.is_empty()).then(|| calls.join(", "))
+}
+
+/// A form as it is typed.
+fn written(command: &Command, form: &Form) -> String {
+    let many = if form.many { ", … [, options]" } else { "" };
+    format!("{}{}({}{many})", form.on.prefix(), command.name, form.params.join(", "))
 }
 
 /// A command's shortest form.
 fn shortest(command: &Command) -> String {
-    match command.forms.first() {
-        Some(form) => format!("{}{}({})", form.on.prefix(), command.name, form.params.join(", ")),
-        None => format!("{}(…)", command.name),
-    }
+    let form = command.forms.first();
+    form.map_or_else(String::new, |form| {
+        format!("{}{}({})", form.on.prefix(), command.name, form.params.join(", "))
+    })
 }
 
 /// All about one command, property or word.
@@ -71,7 +120,10 @@ pub(super) fn topic(name: &str, style: &Style) -> Result<String, Raise> {
         if !text.is_empty() {
             text.push('\n');
         }
-        line(&mut text, &format!("{}: {meaning}", style.paint(Paint::Heading, word)));
+        let told = format!("{word}: {meaning}");
+        let told = wrap(&told, style, 0).join("\n");
+        let rest = told.strip_prefix(word).unwrap_or(&told);
+        line(&mut text, &format!("{}{rest}", style.paint(Paint::Heading, word)));
     }
     if !text.is_empty() {
         return Ok(text);
@@ -88,19 +140,14 @@ pub(super) fn topic(name: &str, style: &Style) -> Result<String, Raise> {
 
 fn about(command: &Command, style: &Style, text: &mut String) {
     for form in command.forms {
-        let mut call = format!("{}{}({}", form.on.prefix(), command.name, form.params.join(", "));
-        if form.many {
-            call.push_str(", … [, options]");
-        }
-        call.push(')');
-        line(text, &style.paint(Paint::Heading, &call));
+        line(text, &style.paint(Paint::Heading, &written(command, form)));
     }
-    line(text, command.summary);
+    prose(text, command.summary, style);
     if !command.gives.is_empty() {
-        line(text, &format!("Gives {}.", command.gives));
+        prose(text, &format!("Gives {}.", command.gives), style);
     }
     if !command.details.is_empty() {
-        line(text, &format!("\n{}", command.details));
+        prose(text, &format!("\n{}", command.details), style);
     }
     let _ = write!(text, "\n{}\n", style.paint(Paint::Heading, "Example"));
     for row in command.example.lines() {

@@ -79,9 +79,25 @@ impl Workspace {
     pub(super) fn existing(&self, name: &LayerName) -> Result<Option<Layer>, Error> {
         let store = self.store()?;
         if let Some(record) = store.name(name)? {
-            return self.named(record).map(Some);
+            return self.named_and_there(record).map(Some);
         }
         if store.has_draft(name) { self.draft(name).map(Some) } else { Ok(None) }
+    }
+
+    /// As [`Workspace::named`], for use: the layer must be there.
+    fn named_and_there(&self, record: NameRecord) -> Result<Layer, Error> {
+        let store = self.store()?;
+        let gone = record.stack.iter().find_map(|part| match part {
+            StackPart::Sealed(id) if !store.has_layer(*id) => Some(*id),
+            _ => None,
+        });
+        match gone {
+            Some(id) => {
+                let why = format!("it is gone, although the stack of `{}` needs it", record.name);
+                Err(store::Error::Damaged { path: store.tree_path(id), why }.into())
+            }
+            None => self.named(record),
+        }
     }
 
     fn named(&self, record: NameRecord) -> Result<Layer, Error> {
@@ -131,8 +147,12 @@ impl Workspace {
         for name in store.drafts()? {
             layers.push(self.draft(&name)?);
         }
-        for record in store.names()? {
+        let (names, damaged) = store.names_and_damage()?;
+        for record in names {
             layers.push(self.named(record)?);
+        }
+        for error in damaged {
+            self.note(format!("a name cannot be read: {error}"));
         }
         Ok(layers)
     }
@@ -160,7 +180,7 @@ impl Workspace {
             Ok(layer) => Err(Error::WrongLayer {
                 layer: layer.title(),
                 is: "an ID",
-                needed: "`remove` takes a name; a layer without one goes when nothing uses it",
+                instead: "`remove` takes a name; a layer without one goes when nothing uses it".to_owned(),
             }),
             Err(error) => Err(error),
         }

@@ -60,7 +60,7 @@ impl Workspace {
                     layers.push(mount.upper()?);
                 }
                 let sight = Sight {
-                    driver: Some(mount.driver()),
+                    driver: Some(mount.driver()?),
                     merged: mount.path(),
                     mounted: mount.mounted(),
                     ..Sight::empty(mount.name())

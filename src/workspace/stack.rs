@@ -76,7 +76,7 @@ impl Stack {
                     return Err(Error::WrongLayer {
                         layer: layer.title(),
                         is: "a mount's upper",
-                        needed: "a stack is made of sealed layers; `commit()` makes it one",
+                        instead: "a stack is made of sealed layers; `commit()` makes it one".to_owned(),
                     });
                 }
             };
@@ -140,12 +140,13 @@ impl Workspace {
         Ok(Error::UnknownLayer { name: text.to_owned(), near: nearest(text, &names) })
     }
 
-    /// The layer behind a store's reference; a sealed one with the name that records it as its top, if any.
+    /// The layer behind a store's reference; a sealed one with the oldest name that records it as its top, if any: a
+    /// stack does not read otherwise because its layer got one more name.
     pub(super) fn layer_of(&self, reference: &StackPart) -> Result<Layer, Error> {
         match reference {
             StackPart::Sealed(id) => {
                 let record =
-                    self.store()?.names()?.into_iter().find(|record| record.stack.last() == Some(reference));
+                    self.store()?.names()?.into_iter().rfind(|record| record.stack.last() == Some(reference));
                 Ok(Layer::new(self, State::Sealed { id: *id, record }))
             }
             StackPart::Host(dir) => Ok(Layer::new(self, State::Host(dir.clone()))),
