@@ -123,10 +123,37 @@ pub(super) fn kind_of(error: &Dynamic) -> String {
         Some("ErrorArithmetic") => "arithmetic".to_owned(),
         Some("ErrorMismatchDataType" | "ErrorMismatchOutputType") => "invalid_argument".to_owned(),
         Some("ErrorArrayBounds" | "ErrorStringBounds" | "ErrorIndexNotFound") => "out_of_bounds".to_owned(),
+        // the error inside has no keys of its own, only its words
+        Some("ErrorInFunctionCall" | "ErrorInModule") => {
+            kind_of_words(&text("message").unwrap_or_default()).to_owned()
+        }
         Some("ErrorDotExpr") => "unknown_property".to_owned(),
         Some(name) => snake(name.strip_prefix("Error").unwrap_or(name)),
         None => "thrown".to_owned(),
     }
+}
+
+/// The kind of one of Rhai's own errors by the words that it begins with.
+fn kind_of_words(message: &str) -> &'static str {
+    const KINDS: &[(&str, &str)] = &[
+        ("Function not found", "unknown_function"),
+        ("Variable not found", "unknown_variable"),
+        ("Unknown property", "unknown_property"),
+        ("Module not found", "module_not_found"),
+        ("Data race", "data_race"),
+        ("Data type", "invalid_argument"),
+        ("Output type", "invalid_argument"),
+        ("Array index", "out_of_bounds"),
+        ("String index", "out_of_bounds"),
+        ("Invalid index", "out_of_bounds"),
+        ("Division by zero", "arithmetic"),
+        ("Modulo division by zero", "arithmetic"),
+        ("Addition overflow", "arithmetic"),
+        ("Subtraction overflow", "arithmetic"),
+        ("Multiplication overflow", "arithmetic"),
+        ("Stack overflow", "stack_overflow"),
+    ];
+    KINDS.iter().find(|(words, _)| message.starts_with(words)).map_or("in_function_call", |(_, kind)| kind)
 }
 
 /// `DataRace` as `data_race`.

@@ -6,6 +6,7 @@ use super::command::{Command, Form, Group, Raise, Receiver, usage};
 use super::errors::nearest;
 use super::words::WORDS;
 use super::{commands, properties};
+use crate::view::escape::signs;
 use crate::view::{Paint, Style};
 
 /// All groups with their commands, one line each.
@@ -35,7 +36,7 @@ pub(super) fn overview(style: &Style) -> String {
     for row in wrap(&words.join(", "), style, 2) {
         line(&mut text, &format!("  {row}"));
     }
-    text
+    signs(&text, style).into_owned()
 }
 
 fn line(text: &mut String, line: &str) {
@@ -126,7 +127,7 @@ pub(super) fn topic(name: &str, style: &Style) -> Result<String, Raise> {
         line(&mut text, &format!("{}{rest}", style.paint(Paint::Heading, word)));
     }
     if !text.is_empty() {
-        return Ok(text);
+        return Ok(signs(&text, style).into_owned());
     }
     let known = commands()
         .map(|command| command.name)

@@ -5,6 +5,7 @@
 //! is doubled, so that each name has one picture and no two names share it: `\n`, `\x1b` (a byte), `\u{202e}`
 //! (a character), `\\`.
 
+use std::borrow::Cow;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 
@@ -37,8 +38,17 @@ pub fn host_path(path: &Path, style: &Style) -> String {
 /// Text in words (a message, a reason): as a name, but backslashes and spaces stay as they are.
 pub fn prose(text: &str, style: &Style) -> String {
     let mut escaped = String::with_capacity(text.len());
-    escape(&mut escaped, text.as_bytes(), style, false);
+    escape(&mut escaped, signs(text, style).as_bytes(), style, false);
     escaped
+}
+
+/// The signs of our own sentences as a terminal without UTF-8 can show them.
+pub fn signs<'a>(text: &'a str, style: &Style) -> Cow<'a, str> {
+    if style.unicode || text.is_ascii() {
+        Cow::Borrowed(text)
+    } else {
+        Cow::Owned(text.replace('…', "...").replace('→', "->"))
+    }
 }
 
 fn escape(out: &mut String, bytes: &[u8], style: &Style, double: bool) {

@@ -167,10 +167,7 @@ impl Layer {
         let layers = match self.state() {
             State::Sealed { id, record: Some(record) } => {
                 let (top, below) = record.stack.split_last().map_or((None, &[][..]), |(t, b)| (Some(t), b));
-                let mut layers = below
-                    .iter()
-                    .map(|layer| self.workspace.layer_of(layer))
-                    .collect::<Result<Vec<_>, _>>()?;
+                let mut layers = self.workspace.layers_of(below)?;
                 // the record's top is this layer
                 debug_assert!(top.is_none_or(|top| *top == StackPart::Sealed(id)));
                 layers.push(self.clone());

@@ -113,12 +113,7 @@ impl Mount {
 
     /// The read-only layers, bottom → top.
     pub fn stack(&self) -> Result<Stack, Error> {
-        let layers = self
-            .record()?
-            .stack
-            .iter()
-            .map(|reference| self.workspace.layer_of(reference))
-            .collect::<Result<_, _>>()?;
+        let layers = self.workspace.layers_of(&self.record()?.stack)?;
         Stack::new(layers, self.name())
     }
 

@@ -1,10 +1,12 @@
 //! Stacks: layers bottom → top, as users name them.
 
+use std::collections::HashMap;
+
 use super::error::Error;
 use super::layer::State;
 use super::{Layer, Mount, Workspace};
 use crate::model::{ChainId, LayerName, is_id};
-use crate::store::StackPart;
+use crate::store::{NameRecord, StackPart};
 
 /// The most layers that the kernel takes in one overlay (`OVL_MAX_STACK`).
 const MAX_LAYERS: usize = 500;
@@ -143,14 +145,26 @@ impl Workspace {
     /// The layer behind a store's reference; a sealed one with the oldest name that records it as its top, if any: a
     /// stack does not read otherwise because its layer got one more name.
     pub(super) fn layer_of(&self, reference: &StackPart) -> Result<Layer, Error> {
-        match reference {
-            StackPart::Sealed(id) => {
-                let record =
-                    self.store()?.names()?.into_iter().rfind(|record| record.stack.last() == Some(reference));
-                Ok(Layer::new(self, State::Sealed { id: *id, record }))
+        Ok(self.layers_of(std::slice::from_ref(reference))?.remove(0))
+    }
+
+    /// As [`Workspace::layer_of`], of many at once.
+    pub(super) fn layers_of(&self, references: &[StackPart]) -> Result<Vec<Layer>, Error> {
+        let mut by_top: HashMap<StackPart, NameRecord> = HashMap::new();
+        // newest first, so that the oldest stays
+        for record in self.store()?.names()? {
+            if let Some(top) = record.stack.last() {
+                by_top.insert(top.clone(), record);
             }
-            StackPart::Host(dir) => Ok(Layer::new(self, State::Host(dir.clone()))),
         }
+        let layer = |reference: &StackPart| {
+            let state = match reference {
+                StackPart::Sealed(id) => State::Sealed { id: *id, record: by_top.get(reference).cloned() },
+                StackPart::Host(dir) => State::Host(dir.clone()),
+            };
+            Layer::new(self, state)
+        };
+        Ok(references.iter().map(layer).collect())
     }
 }
 
