@@ -139,7 +139,7 @@ fn a_full_disk_loses_nothing_and_the_store_works_on_once_there_is_room() {
         return;
     }
     let place = Place::new();
-    let script = r##"
+    let script = r#"
         mkdir disk; mount -t tmpfs -o size=2m tmpfs disk
         ufs() { "$UFS" --store disk/store -e "$1"; }
         ufs 'let l = layer("base"); l.write("/a", "1"); l.seal(); ()'
@@ -157,7 +157,7 @@ fn a_full_disk_loses_nothing_and_the_store_works_on_once_there_is_room() {
         mount -o remount,ro disk
         ufs 'layers()' && exit 9
         test $? = 1
-    "##;
+    "#;
     let output = where_a_tmpfs_can_be_mounted(&place, script);
     let err = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{}\n{err}", String::from_utf8_lossy(&output.stdout));

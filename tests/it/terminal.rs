@@ -11,7 +11,7 @@ use nix::pty::{Winsize, openpty};
 use crate::program::Place;
 
 /// How long nothing may come from a program that should say something.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// The program at a terminal of its own.
 pub(crate) struct Terminal {
