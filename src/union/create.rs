@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::Union;
 use super::lookup::{Look, Slot, split};
-use super::marks::make_opaque;
+use super::marks::{make_opaque, swap_out};
 use super::merged::Merged;
 use super::raise::{Content, make_node, stand_in};
 use crate::model::{Device, Kind, LayerPath, Mode, Node};
@@ -64,7 +64,7 @@ impl Union {
             work.mkdir(temporary, Mode::new(mode.bits() | 0o700))?;
             make_opaque(work, temporary)?;
             inherit_group(&up, work, temporary)?;
-            self.swap_out(&up, name, work, temporary)?;
+            swap_out(&up, name, work, temporary)?;
             if up.stat(name)?.mode == mode { Ok(()) } else { up.chmod(name, mode) }
         })
     }

@@ -2,7 +2,7 @@
 
 #[path = "../mounts/semantics/layers.rs"]
 mod layers;
-#[path = "../mounts/semantics/model.rs"]
+#[path = "../mounts/semantics/model/mod.rs"]
 mod model;
 #[path = "../mounts/semantics/ops.rs"]
 mod ops;

@@ -152,7 +152,9 @@ fn a_setgid_directory_hands_its_group_on_over_whiteouts_too() {
         let case = Case::new(
             scratch,
             &[&|l| {
-                ["f", "d", "s"].iter().for_each(|name| l.file(format!("group/{name}"), "1"));
+                for name in ["f", "d", "s"] {
+                    l.file(format!("group/{name}"), "1");
+                }
                 if is_root() {
                     l.owner("group", 7, 8);
                 }

@@ -104,7 +104,9 @@ fn what_is_made_over_a_whiteout_takes_its_place() {
         let case = Case::new(
             scratch,
             &[&|l| {
-                names.iter().for_each(|name| l.file(name, "lower"));
+                for name in &names {
+                    l.file(name, "lower");
+                }
                 l.file("other", "lower");
             }],
         );

@@ -1,5 +1,6 @@
 //! Whiteouts without devices, and a store that lies on an overlay itself, as in a container.
 
+use std::os::fd::AsFd as _;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
@@ -104,12 +105,12 @@ fn outer(scratch: &Path) -> PathBuf {
         Dir::open(&path).unwrap()
     };
     let (lower, upper, work, target) = (make("lower"), make("upper"), make("work"), make("outer"));
-    use std::os::fd::AsFd as _;
     let what = mount::Overlay {
         lowers: &[lower.as_fd()],
         upper: Some((upper.as_fd(), work.as_fd())),
         read_only: false,
         volatile: false,
+        exclusive: false,
     };
     mount::overlay(&what).unwrap().attach(&target, mount::Place::Top).unwrap();
     scratch.join("outer")
@@ -150,7 +151,7 @@ fn layers_made_on_an_overlay_are_read_by_the_kernel() {
         }
         let stack = workspace.stack(&[StackItem::Layer(base)]).unwrap();
         let mount = workspace.mount(None, &stack, &MountOptions::default()).unwrap();
-        assert_eq!(mount.driver(), DriverKind::Direct);
+        assert_eq!(mount.driver().unwrap(), DriverKind::Direct);
         for path in ["gone", "dir/a", "emptied/a", "remade/old"] {
             mount.rm(path.as_bytes()).unwrap();
         }
