@@ -19,7 +19,7 @@ use super::incomplete::is_incomplete;
 use super::render::{self, Definitions, Text};
 use super::state::{Shell, write_err};
 use super::{commands, engine, run as running};
-use crate::sys::signals::{self, Pending};
+use crate::sys::signals;
 use crate::view::Paint;
 
 /// How many lines the history keeps.
@@ -101,13 +101,11 @@ pub(super) fn run(shell: &Shell, history: Option<&Path>) -> u8 {
     let plain = "ufs> ";
     let styled = shell.style().paint(Paint::Heading, "ufs>") + " ";
     loop {
-        if let Some(Pending::End(_)) = signals::pending() {
-            return running::FAILED;
-        }
-        let read = editor.readline(&(plain, styled.as_str()));
+        let read = signals::while_reading(|| editor.readline(&(plain, styled.as_str())));
+        let Some(read) = read else { return running::FAILED };
         let line = match read {
             Ok(line) => line,
-            // Ctrl-C as a key, or a signal from outside: one to end is seen at the top of the loop
+            // Ctrl-C as a key, or a signal from outside: one to end is seen before the next line
             Err(ReadlineError::Interrupted | ReadlineError::Signal(_)) => {
                 signals::clear_interrupt();
                 continue;

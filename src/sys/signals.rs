@@ -2,12 +2,14 @@
 //!
 //! Handlers are set without `SA_RESTART`, so that a blocking call returns `EINTR` instead of outliving Ctrl-C.
 
-use std::sync::atomic::{AtomicI32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 
 use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, kill, sigaction};
-use nix::unistd::getpid;
+use nix::unistd::{alarm, getpid};
 
 static PENDING: AtomicI32 = AtomicI32::new(0);
+/// Whether a line editor is at work.
+static READING: AtomicBool = AtomicBool::new(false);
 
 extern "C" fn remember(signal: i32) {
     // a signal to end outranks Ctrl-C
@@ -15,7 +17,15 @@ extern "C" fn remember(signal: i32) {
         let _ = PENDING.compare_exchange(0, signal, Ordering::SeqCst, Ordering::SeqCst);
     } else {
         PENDING.store(signal, Ordering::SeqCst);
-        // a line editor at work goes on reading after any signal but this one, for which it has its own handler
+        wake(signal);
+    }
+}
+
+/// Wakes a line editor, which goes on reading after any signal but SIGINT, for which it has a handler of its own. One
+/// that comes right before it reads is lost on it: so again each second until it has returned.
+extern "C" fn wake(_: i32) {
+    if READING.load(Ordering::SeqCst) {
+        alarm::set(1);
         if let Err(errno) = kill(getpid(), Signal::SIGINT) {
             debug_assert!(false, "a process may signal itself: {errno}");
         }
@@ -31,16 +41,31 @@ pub enum Pending {
     End(i32),
 }
 
-/// Sets the handlers for SIGINT, SIGTERM and SIGHUP.
-#[expect(unsafe_code, reason = "sigaction; the handler only touches an atomic and calls kill(2)")]
+/// Sets the handlers for SIGINT, SIGTERM and SIGHUP, and for the SIGALRM that repeats these two.
+#[expect(unsafe_code, reason = "sigaction; the handlers only touch atomics and call alarm(2) and kill(2)")]
 pub fn install() -> Result<(), super::Errno> {
-    let action = SigAction::new(SigHandler::Handler(remember), SaFlags::empty(), SigSet::empty());
-    for signal in [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP] {
-        // SAFETY: `remember` is async-signal-safe: it does nothing but atomic operations and kill(2).
+    let handlers: [(Signal, extern "C" fn(i32)); 4] = [
+        (Signal::SIGINT, remember),
+        (Signal::SIGTERM, remember),
+        (Signal::SIGHUP, remember),
+        (Signal::SIGALRM, wake),
+    ];
+    for (signal, handler) in handlers {
+        let action = SigAction::new(SigHandler::Handler(handler), SaFlags::empty(), SigSet::empty());
+        // SAFETY: both are async-signal-safe: they do nothing but atomic operations, alarm(2) and kill(2).
         unsafe { sigaction(signal, &action) }
             .map_err(|errno| super::Errno::from_raw_os_error(errno as i32))?;
     }
     Ok(())
+}
+
+/// Lets a line editor read, such that a signal to end makes it return; `None` where one has come already.
+pub fn while_reading<T>(read: impl FnOnce() -> T) -> Option<T> {
+    READING.store(true, Ordering::SeqCst);
+    let result = (!matches!(pending(), Some(Pending::End(_)))).then(read);
+    READING.store(false, Ordering::SeqCst);
+    alarm::cancel();
+    result
 }
 
 /// Whether anything came in that was not taken yet.
