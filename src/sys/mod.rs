@@ -3,6 +3,8 @@
 mod child;
 pub mod copy;
 pub mod dir;
+pub mod file;
+pub mod fuse;
 pub mod lock;
 pub mod mount;
 pub mod mountinfo;
@@ -24,6 +26,12 @@ use crate::model::Timestamp;
 /// The time now.
 pub fn now() -> Timestamp {
     let now = rustix::time::clock_gettime(rustix::time::ClockId::Realtime);
+    Timestamp { secs: now.tv_sec, nanos: u32::try_from(now.tv_nsec).unwrap_or(0) }
+}
+
+/// The time now as the kernel stamps files: that of the last tick, so never later than what a file gets right after.
+pub fn now_as_stamped() -> Timestamp {
+    let now = rustix::time::clock_gettime(rustix::time::ClockId::RealtimeCoarse);
     Timestamp { secs: now.tv_sec, nanos: u32::try_from(now.tv_nsec).unwrap_or(0) }
 }
 

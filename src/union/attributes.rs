@@ -121,7 +121,7 @@ impl Union {
 }
 
 /// What chown(2) leaves of a file's mode: setgid without group execution is a locking mark and stays.
-fn without_set_ids(mode: Mode) -> Mode {
+pub(super) fn without_set_ids(mode: Mode) -> Mode {
     let bits = mode.bits();
     let setgid = if bits & 0o010 == 0 { 0 } else { 0o2000 };
     Mode::new(bits & !(0o4000 | setgid))

@@ -74,6 +74,9 @@ impl Union {
                 self.copy_attributes(&found.place, &found.stat, work, temporary)?;
                 keep_times(&up, || work.rename(temporary, &up, name, RenameFlags::empty()))
             })?;
+            if found.stat.nlink == 1 {
+                self.numbers.keep(up.stat(name)?.ino, self.number(found)?);
+            }
         }
         Ok(Place { dir: self.raise_dir(dir)?, name: name.to_vec() })
     }

@@ -1,0 +1,68 @@
+//! Extended attributes, and the one that tells which layer supplies a file.
+
+use std::os::unix::ffi::OsStrExt as _;
+
+use super::adapter::Adapter;
+use super::attributes::Spot;
+use crate::sys::Errno;
+use crate::sys::xattr::Setting;
+
+/// A value, or names each followed by a NUL.
+pub(super) type Answer = Vec<u8>;
+
+/// Answers `upper` or the layer's index in the stack, bottom → top, and then its directory.
+const ORIGIN: &[u8] = b"user.ufs.origin";
+
+impl Adapter {
+    pub(super) fn xattr(&self, node: u64, name: &[u8]) -> Result<Answer, Errno> {
+        match self.spot(node)? {
+            Spot::Path(path) if name == ORIGIN => {
+                let layer = self.union.supplier(&path)?;
+                let mut text =
+                    layer.map_or_else(|| "upper".to_owned(), |index| index.to_string()).into_bytes();
+                text.push(b' ');
+                text.extend_from_slice(self.union.layer_path(layer)?.as_os_str().as_bytes());
+                Ok(text)
+            }
+            Spot::Path(path) => self.union.xattr(&path, name),
+            Spot::Open(file, _) => self.union.xattr_open(file, name),
+        }
+    }
+
+    pub(super) fn xattrs(&self, node: u64) -> Result<Answer, Errno> {
+        let names = match self.spot(node)? {
+            Spot::Path(path) => self.union.xattrs(&path)?,
+            Spot::Open(file, _) => self.union.xattrs_open(file)?,
+        };
+        Ok(names.into_iter().flat_map(|name| name.into_iter().chain([0])).collect())
+    }
+
+    /// `flags` as setxattr(2) has them.
+    pub(super) fn set_xattr(&self, node: u64, name: &[u8], value: &[u8], flags: i32) -> Result<(), Errno> {
+        let setting = match flags {
+            0 => Setting::Any,
+            1 => Setting::New,
+            2 => Setting::Existing,
+            _ => return Err(Errno::INVAL),
+        };
+        match self.spot(node)? {
+            Spot::Path(path) => {
+                self.union.set_xattr_if(&path, name, value, setting)?;
+                self.raised(node, &path);
+                Ok(())
+            }
+            Spot::Open(file, _) => self.union.set_xattr_open(file, name, value, setting),
+        }
+    }
+
+    pub(super) fn remove_xattr(&self, node: u64, name: &[u8]) -> Result<(), Errno> {
+        match self.spot(node)? {
+            Spot::Path(path) => {
+                self.union.remove_xattr(&path, name)?;
+                self.raised(node, &path);
+                Ok(())
+            }
+            Spot::Open(file, _) => self.union.remove_xattr_open(file, name),
+        }
+    }
+}
