@@ -18,6 +18,26 @@ pub struct DirectFiles {
     union: Union,
 }
 
+/// What a path's last name is wanted for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum End {
+    /// A symlink there is meant itself.
+    Itself,
+    /// What a symlink there points to.
+    Target,
+    /// The same, and a file is made if nothing is there: `EISDIR` where a symlink says that it is a directory.
+    Made,
+}
+
+impl From<Follow> for End {
+    fn from(follow: Follow) -> Self {
+        match follow {
+            Follow::Yes => Self::Target,
+            Follow::No => Self::Itself,
+        }
+    }
+}
+
 /// The most symlinks in one path (Linux `MAXSYMLINKS`).
 const SYMLINKS_MAX: u32 = 40;
 
@@ -27,12 +47,13 @@ impl DirectFiles {
         Self { union }
     }
 
-    /// The exact path: symlinks in the directories resolved, at the end as `follow` says.
-    fn walk(&self, path: &LayerPath, follow: Follow) -> Result<LayerPath, Errno> {
+    /// The exact path: symlinks in the directories resolved, at the end as `end` says.
+    fn walk(&self, path: &LayerPath, end: End) -> Result<LayerPath, Errno> {
         let mut todo: VecDeque<Box<[u8]>> = path.components().map(Box::from).collect();
         let mut at = LayerPath::root();
         let mut links = 0;
         let mut must_be_dir = false;
+        let mut slash = false;
         while let Some(name) = todo.pop_front() {
             if *name == *b".." {
                 at = at.parent().unwrap_or_default();
@@ -40,13 +61,16 @@ impl DirectFiles {
             }
             let next = at.join(&name).map_err(|_| Errno::NAMETOOLONG)?;
             let last = todo.is_empty();
+            if last && slash && end == End::Made {
+                return Err(Errno::ISDIR);
+            }
             let kind = match self.union.stat(&next) {
                 Ok(stat) => stat.kind,
-                Err(Errno::NOENT) if last => return Ok(next),
+                Err(Errno::NOENT) if last && !must_be_dir => return Ok(next),
                 Err(error) => return Err(error),
             };
             match kind {
-                Kind::Symlink if !last || follow == Follow::Yes || must_be_dir => {
+                Kind::Symlink if !last || end != End::Itself || must_be_dir => {
                     links += 1;
                     if links > SYMLINKS_MAX {
                         return Err(Errno::LOOP);
@@ -55,7 +79,10 @@ impl DirectFiles {
                     if target.first() == Some(&b'/') {
                         at = LayerPath::root();
                     }
-                    must_be_dir |= last && target.last() == Some(&b'/');
+                    if last {
+                        slash = target.ends_with(b"/");
+                        must_be_dir |= slash || target.ends_with(b"/.");
+                    }
                     let names = target.split(|&b| b == b'/').filter(|name| !matches!(*name, b"" | b"."));
                     for name in names.rev() {
                         todo.push_front(name.into());
@@ -102,11 +129,11 @@ impl DirectFiles {
 
 impl Files for DirectFiles {
     fn stat(&self, path: &LayerPath, follow: Follow) -> Result<Stat, Errno> {
-        self.convert(&self.walk(path, follow)?)
+        self.convert(&self.walk(path, follow.into())?)
     }
 
     fn read_dir(&self, path: &LayerPath) -> Result<Vec<DirItem>, Errno> {
-        let items = self.union.read_dir(&self.walk(path, Follow::Yes)?)?;
+        let items = self.union.read_dir(&self.walk(path, End::Target)?)?;
         let named = items.into_iter().filter_map(|item| {
             let kind = item.kind?;
             Some(DirItem { name: item.name, kind })
@@ -115,7 +142,7 @@ impl Files for DirectFiles {
     }
 
     fn read_link(&self, path: &LayerPath) -> Result<Vec<u8>, Errno> {
-        self.union.read_link(&self.walk(path, Follow::No)?)
+        self.union.read_link(&self.walk(path, End::Itself)?)
     }
 
     fn open(&self, path: &LayerPath, how: OpenHow) -> Result<File, Errno> {
@@ -128,35 +155,39 @@ impl Files for DirectFiles {
         flags.set(OFlags::CREATE, how.create);
         flags.set(OFlags::EXCL, how.create && how.exclusive);
         flags.set(OFlags::TRUNC, how.truncate);
-        let follow = if how.create && how.exclusive { Follow::No } else { Follow::Yes };
-        self.union.open(&self.walk(path, follow)?, flags | OFlags::NOCTTY, how.mode)
+        let end = match (how.create, how.exclusive) {
+            (true, true) => End::Itself,
+            (true, false) => End::Made,
+            (false, _) => End::Target,
+        };
+        self.union.open(&self.walk(path, end)?, flags | OFlags::NOCTTY, how.mode)
     }
 
     fn mkdir(&self, path: &LayerPath, mode: Mode) -> Result<(), Errno> {
-        self.union.mkdir(&self.walk(path, Follow::No)?, mode)
+        self.union.mkdir(&self.walk(path, End::Itself)?, mode)
     }
 
     fn mknod(&self, path: &LayerPath, node: &Node, mode: Mode) -> Result<(), Errno> {
-        self.union.mknod(&self.walk(path, Follow::No)?, node, mode)
+        self.union.mknod(&self.walk(path, End::Itself)?, node, mode)
     }
 
     fn symlink(&self, target: &[u8], path: &LayerPath) -> Result<(), Errno> {
-        self.union.symlink(target, &self.walk(path, Follow::No)?)
+        self.union.symlink(target, &self.walk(path, End::Itself)?)
     }
 
     fn link(&self, old: &LayerPath, new: &LayerPath) -> Result<(), Errno> {
-        let old = self.walk(old, Follow::No)?;
+        let old = self.walk(old, End::Itself)?;
         // link(2) looks the old name up before it walks to the new one
         self.union.stat(&old)?;
-        self.union.link(&old, &self.walk(new, Follow::No)?)
+        self.union.link(&old, &self.walk(new, End::Itself)?)
     }
 
     fn unlink(&self, path: &LayerPath) -> Result<(), Errno> {
-        self.union.unlink(&self.walk(path, Follow::No)?)
+        self.union.unlink(&self.walk(path, End::Itself)?)
     }
 
     fn rmdir(&self, path: &LayerPath) -> Result<(), Errno> {
-        self.union.rmdir(&self.walk(path, Follow::No)?)
+        self.union.rmdir(&self.walk(path, End::Itself)?)
     }
 
     fn rename(&self, from: &LayerPath, to: &LayerPath, how: RenameHow) -> Result<(), Errno> {
@@ -165,15 +196,15 @@ impl Files for DirectFiles {
             RenameHow::NoReplace => RenameFlags::NOREPLACE,
             RenameHow::Exchange => RenameFlags::EXCHANGE,
         };
-        self.union.rename(&self.walk(from, Follow::No)?, &self.walk(to, Follow::No)?, flags)
+        self.union.rename(&self.walk(from, End::Itself)?, &self.walk(to, End::Itself)?, flags)
     }
 
     fn chmod(&self, path: &LayerPath, mode: Mode) -> Result<(), Errno> {
-        self.union.chmod(&self.walk(path, Follow::Yes)?, mode)
+        self.union.chmod(&self.walk(path, End::Target)?, mode)
     }
 
     fn chown(&self, path: &LayerPath, uid: u32, gid: u32) -> Result<(), Errno> {
-        self.union.chown(&self.walk(path, Follow::No)?, uid, gid)
+        self.union.chown(&self.walk(path, End::Itself)?, uid, gid)
     }
 
     fn set_times(
@@ -182,27 +213,27 @@ impl Files for DirectFiles {
         atime: Option<Timestamp>,
         mtime: Option<Timestamp>,
     ) -> Result<(), Errno> {
-        self.union.set_times(&self.walk(path, Follow::No)?, atime, mtime)
+        self.union.set_times(&self.walk(path, End::Itself)?, atime, mtime)
     }
 
     fn truncate(&self, path: &LayerPath, size: u64) -> Result<(), Errno> {
-        self.union.truncate(&self.walk(path, Follow::Yes)?, size)
+        self.union.truncate(&self.walk(path, End::Target)?, size)
     }
 
     fn xattr(&self, path: &LayerPath, name: &[u8]) -> Result<Vec<u8>, Errno> {
-        self.union.xattr(&self.walk(path, Follow::No)?, name)
+        self.union.xattr(&self.walk(path, End::Itself)?, name)
     }
 
     fn xattrs(&self, path: &LayerPath) -> Result<Vec<Vec<u8>>, Errno> {
-        self.union.xattrs(&self.walk(path, Follow::No)?)
+        self.union.xattrs(&self.walk(path, End::Itself)?)
     }
 
     fn set_xattr(&self, path: &LayerPath, name: &[u8], value: &[u8]) -> Result<(), Errno> {
-        self.union.set_xattr(&self.walk(path, Follow::No)?, name, value)
+        self.union.set_xattr(&self.walk(path, End::Itself)?, name, value)
     }
 
     fn remove_xattr(&self, path: &LayerPath, name: &[u8]) -> Result<(), Errno> {
-        self.union.remove_xattr(&self.walk(path, Follow::No)?, name)
+        self.union.remove_xattr(&self.walk(path, End::Itself)?, name)
     }
 }
 

@@ -123,6 +123,7 @@ pub trait Files {
     /// stat(2) or lstat(2).
     fn stat(&self, path: &LayerPath, follow: Follow) -> Result<Stat, Errno>;
     /// Every name in a directory but `.` and `..`, in no order. Whiteouts of a union are not listed.
+    /// A device that the host could not make is listed as the file that stands for it.
     fn read_dir(&self, path: &LayerPath) -> Result<Vec<DirItem>, Errno>;
     /// readlink(2).
     fn read_link(&self, path: &LayerPath) -> Result<Vec<u8>, Errno>;

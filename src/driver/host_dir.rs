@@ -130,6 +130,20 @@ impl HostDir {
         }
     }
 
+    /// Whether it is an empty file that stands for a device.
+    fn is_stand_in(&self, handle: &OwnedFd) -> Result<bool, Errno> {
+        if self.flavour == Flavour::Host {
+            return Ok(false);
+        }
+        let raw = stat_fd(handle)?;
+        Ok(raw.kind == Kind::File && raw.size == 0 && stand_in(handle)?.is_some())
+    }
+
+    /// Refuses a `user.*` attribute to a device, as the kernel does.
+    fn takes(&self, handle: &OwnedFd, name: &[u8]) -> Result<(), Errno> {
+        if name.starts_with(b"user.") && self.is_stand_in(handle)? { Err(Errno::PERM) } else { Ok(()) }
+    }
+
     /// Whether a name is a whiteout, where whiteouts mean something.
     fn is_whiteout_at(&self, dir: &Dir, name: &[u8]) -> Result<bool, Errno> {
         if self.flavour != Flavour::Layer {
@@ -251,7 +265,14 @@ impl Files for HostDir {
             // a whiteout is not there
             self.handle(path, Follow::Yes)?;
         }
-        Ok(File::from(self.root()?.in_root(path.as_bytes(), flags | OFlags::NOCTTY, how.mode)?))
+        if how.truncate && !how.exclusive {
+            match self.handle(path, Follow::Yes) {
+                Ok(handle) if self.is_stand_in(&handle)? => return Err(Errno::NXIO),
+                _ => {}
+            }
+        }
+        let file = self.root()?.in_root(path.as_bytes(), flags | OFlags::NOCTTY, how.mode)?;
+        if self.is_stand_in(&file)? { Err(Errno::NXIO) } else { Ok(File::from(file)) }
     }
 
     fn mkdir(&self, path: &LayerPath, mode: Mode) -> Result<(), Errno> {
@@ -354,7 +375,10 @@ impl Files for HostDir {
             },
             Err(errno @ (Errno::PERM | Errno::INVAL)) if self.flavour != Flavour::Host => {
                 // symlinks and special files take no `user.*` attribute
-                set_mark(&dir, name, names::OWNER, &encode_owner(uid, gid)).map_err(|_| errno)
+                set_mark(&dir, name, names::OWNER, &encode_owner(uid, gid)).map_err(|_| errno)?;
+                let stat = dir.stat(name)?;
+                let kept = stat.mode.without_set_ids();
+                if stat.kind == Kind::File && kept != stat.mode { dir.chmod(name, kept) } else { Ok(()) }
             }
             Err(errno) => Err(errno),
         }
@@ -373,12 +397,15 @@ impl Files for HostDir {
     fn truncate(&self, path: &LayerPath, size: u64) -> Result<(), Errno> {
         let file =
             self.root()?.in_root(path.as_bytes(), OFlags::WRONLY | OFlags::NONBLOCK, Mode::default())?;
+        if self.is_stand_in(&file)? {
+            return Err(Errno::INVAL);
+        }
         File::from(file).set_len(size).map_err(|error| Errno::from_io_error(&error).unwrap_or(Errno::IO))
     }
 
     fn xattr(&self, path: &LayerPath, name: &[u8]) -> Result<Vec<u8>, Errno> {
-        let stored = self.stored_name(name).ok_or(Errno::NODATA)?;
-        xattr::get(self.handle(path, Follow::No)?, &stored)
+        let handle = self.handle(path, Follow::No)?;
+        xattr::get(handle, &self.stored_name(name).ok_or(Errno::NODATA)?)
     }
 
     fn xattrs(&self, path: &LayerPath) -> Result<Vec<Vec<u8>>, Errno> {
@@ -392,13 +419,17 @@ impl Files for HostDir {
     }
 
     fn set_xattr(&self, path: &LayerPath, name: &[u8], value: &[u8]) -> Result<(), Errno> {
+        let handle = self.handle(path, Follow::No)?;
         let stored = self.stored_name(name).ok_or(Errno::OPNOTSUPP)?;
-        xattr::set(self.handle(path, Follow::No)?, &stored, value)
+        self.takes(&handle, name)?;
+        xattr::set(handle, &stored, value)
     }
 
     fn remove_xattr(&self, path: &LayerPath, name: &[u8]) -> Result<(), Errno> {
+        let handle = self.handle(path, Follow::No)?;
         let stored = self.stored_name(name).ok_or(Errno::NODATA)?;
-        xattr::remove(self.handle(path, Follow::No)?, &stored)
+        self.takes(&handle, name)?;
+        xattr::remove(handle, &stored)
     }
 }
 

@@ -26,6 +26,13 @@ impl Mode {
         self.0 as u32
     }
 
+    /// What chown(2) leaves of a file's mode: setgid without group execution is a locking mark and stays.
+    #[must_use]
+    pub const fn without_set_ids(self) -> Self {
+        let setgid = if self.bits() & 0o010 == 0 { 0 } else { 0o2000 };
+        Self::new(self.bits() & !(0o4000 | setgid))
+    }
+
     /// Applies a mode text to this mode: octal replaces it, symbolic changes it.
     ///
     /// # Errors

@@ -5,7 +5,7 @@ use std::fs::File;
 use super::Union;
 use super::lookup::{Found, Place, split};
 use super::marks;
-use super::raise::{Content, stand_in};
+use super::raise::{Content, kind, stand_in};
 use crate::model::{Kind, LayerPath, Mode, Timestamp, decode_xattrs, encode_owner, names};
 use crate::sys::{Errno, OFlags, RawStat, xattr};
 
@@ -70,8 +70,17 @@ impl Union {
     /// directories; setuid and setgid of a file go either way.
     pub fn chown(&self, path: &LayerPath, uid: u32, gid: u32) -> Result<(), Errno> {
         let _changing = self.change();
+        let (host_uid, host_gid) = self.options.identity.to_host(uid, gid);
+        let found = self.find(path)?;
+        if !found.in_upper && !matches!(found.stat.kind, Kind::File | Kind::Dir) {
+            // it takes no attribute that would keep the owner, so what the host refuses must not be copied up for
+            self.writable()?.building(|work, temporary| {
+                work.create(temporary, Mode::new(0o600))?;
+                work.chown(temporary, host_uid, host_gid)?;
+                work.unlink(temporary)
+            })?;
+        }
         self.change_file(path, Content::Copied, |place, found| {
-            let (host_uid, host_gid) = self.options.identity.to_host(uid, gid);
             match place.dir.chown(&place.name, host_uid, host_gid) {
                 Ok(()) => match xattr::remove_at(&place.dir, &place.name, names::OWNER) {
                     Ok(()) | Err(Errno::NODATA | Errno::OPNOTSUPP | Errno::PERM) => Ok(()),
@@ -81,7 +90,7 @@ impl Union {
                     let owner = encode_owner(uid, gid);
                     xattr::set_at(&place.dir, &place.name, names::OWNER, &owner)?;
                     let mode = found.stat.mode;
-                    let kept = without_set_ids(mode);
+                    let kept = mode.without_set_ids();
                     if found.stat.kind == Kind::File && kept != mode {
                         place.dir.chmod(&place.name, kept)?;
                     }
@@ -106,7 +115,7 @@ impl Union {
     /// truncate(2): `EISDIR` for a directory, `EINVAL` for anything but a regular file.
     pub fn truncate(&self, path: &LayerPath, size: u64) -> Result<(), Errno> {
         let _changing = self.change();
-        match self.find(path)?.stat.kind {
+        match kind(&self.find(path)?)? {
             Kind::File => {}
             Kind::Dir => return Err(Errno::ISDIR),
             _ => return Err(Errno::INVAL),
@@ -118,11 +127,4 @@ impl Union {
             File::from(file).set_len(size).map_err(told)
         })
     }
-}
-
-/// What chown(2) leaves of a file's mode: setgid without group execution is a locking mark and stays.
-pub(super) fn without_set_ids(mode: Mode) -> Mode {
-    let bits = mode.bits();
-    let setgid = if bits & 0o010 == 0 { 0 } else { 0o2000 };
-    Mode::new(bits & !(0o4000 | setgid))
 }

@@ -7,7 +7,7 @@ use super::Union;
 use super::lookup::{Look, Slot, split};
 use super::marks::make_opaque;
 use super::merged::Merged;
-use super::raise::{Content, make_node};
+use super::raise::{Content, make_node, stand_in};
 use crate::model::{Device, Kind, LayerPath, Mode, Node};
 use crate::sys::dir::chmod_fd;
 use crate::sys::{Dir, Errno, OFlags, RenameFlags, dir};
@@ -134,6 +134,7 @@ impl Union {
             _ if exclusive => return Err(Errno::EXIST),
             Kind::Dir => return Err(Errno::ISDIR),
             Kind::Symlink => return Err(Errno::LOOP),
+            Kind::File if stand_in(&found.place, &found.stat)?.is_some() => return Err(Errno::NXIO),
             // a node stands for something outside of the file system: opening it changes nothing here
             Kind::File if flags.intersects(OFlags::WRONLY | OFlags::RDWR | OFlags::TRUNC) => {}
             _ => return self.open_for_reading(path, flags.difference(OFlags::CREATE)),
@@ -147,7 +148,7 @@ impl Union {
 
     fn open_for_reading(&self, path: &LayerPath, flags: OFlags) -> Result<File, Errno> {
         let found = self.find(path)?;
-        if super::raise::stand_in(&found.place, &found.stat)?.is_some() {
+        if stand_in(&found.place, &found.stat)?.is_some() {
             return Err(Errno::NXIO);
         }
         found.place.open(flags)

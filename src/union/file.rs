@@ -7,7 +7,6 @@ use std::fs::File;
 use std::os::fd::AsFd;
 
 use super::Union;
-use super::attributes::without_set_ids;
 use super::xattrs::{seen, stored};
 use crate::model::{Kind, LayerPath, Mode, Timestamp};
 use crate::sys::dir::{chmod_fd, set_times_fd, stat_fd};
@@ -111,14 +110,14 @@ impl Union {
             Ok(()) | Err(Errno::NODATA | Errno::OPNOTSUPP | Errno::PERM) => {}
             Err(errno) => return Err(errno),
         }
-        let kept = without_set_ids(stat.mode);
+        let kept = stat.mode.without_set_ids();
         if kept == stat.mode { Ok(()) } else { chmod_fd(&of, kept) }
     }
 
     /// Whether a write takes something from a file, so that each must be looked at.
     pub fn has_privileges(&self, file: impl AsFd) -> Result<bool, Errno> {
         let stat = stat_fd(&file)?;
-        let marked = without_set_ids(stat.mode) != stat.mode;
+        let marked = stat.mode.without_set_ids() != stat.mode;
         Ok(marked || super::marks::attribute(xattr::get(&file, CAPABILITIES))?.is_some())
     }
 
@@ -141,7 +140,7 @@ impl Union {
         setting: Setting,
     ) -> Result<(), Errno> {
         self.writable()?;
-        xattr::set_if(of, &stored(name).ok_or(Errno::PERM)?, value, setting)
+        xattr::set_if(of, &stored(name).ok_or(Errno::OPNOTSUPP)?, value, setting)
     }
 
     /// fremovexattr(2) by any descriptor of an upper's file.

@@ -186,7 +186,7 @@ impl Union {
 
     /// Every name in a directory, in raw byte order; whiteouts are left out.
     ///
-    /// `kind` is always known; `ino` is the topmost file's.
+    /// `kind` is always known, a device that the host could not make is listed as a file; `ino` is the topmost file's.
     pub fn read_dir(&self, path: &LayerPath) -> Result<Vec<RawItem>, Errno> {
         let dir = self.find(path)?.dir.ok_or(Errno::NOTDIR)?;
         Ok(self.list(&dir)?.into_values().flatten().map(|listed| listed.item).collect())

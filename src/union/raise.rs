@@ -151,6 +151,11 @@ pub(super) fn make_node(dir: &Dir, name: &[u8], node: &Node, mode: Mode) -> Resu
     }
 }
 
+/// The type that users see.
+pub(super) fn kind(found: &Found) -> Result<Kind, Errno> {
+    Ok(stand_in(&found.place, &found.stat)?.map_or(found.stat.kind, |(kind, _)| kind))
+}
+
 /// The device that an empty file stands for.
 pub(super) fn stand_in(place: &Place, stat: &RawStat) -> Result<Option<(Kind, Device)>, Errno> {
     if stat.kind != Kind::File || stat.size != 0 {

@@ -1,6 +1,6 @@
 //! Extended attributes as users see them: marks hidden, a user's own `user.overlay.*` escaped on disk.
 
-use super::raise::Content;
+use super::raise::{self, Content};
 use super::{Union, marks};
 use crate::model::{Kind, LayerPath, names};
 use crate::sys::Errno;
@@ -57,7 +57,7 @@ impl Union {
         Ok(raw.into_iter().filter_map(seen).collect())
     }
 
-    /// lsetxattr(2); `EPERM` for `user.ufs.*`.
+    /// lsetxattr(2); `EOPNOTSUPP` for `user.ufs.*`.
     pub fn set_xattr(&self, path: &LayerPath, name: &[u8], value: &[u8]) -> Result<(), Errno> {
         self.set_xattr_if(path, name, value, Setting::Any)
     }
@@ -77,8 +77,8 @@ impl Union {
         let _changing = self.change();
         let found = self.find(path)?;
         self.writable()?;
-        let on_disk = stored(name).ok_or(Errno::PERM)?;
-        if is_misplaced(found.stat.kind, name) {
+        let on_disk = stored(name).ok_or(Errno::OPNOTSUPP)?;
+        if is_misplaced(raise::kind(&found)?, name) {
             return Err(Errno::PERM);
         }
         self.change_file(path, Content::Copied, |place, found| {
@@ -96,7 +96,7 @@ impl Union {
         let found = self.find(path)?;
         self.writable()?;
         let on_disk = stored(name).ok_or(Errno::NODATA)?;
-        if is_misplaced(found.stat.kind, name) {
+        if is_misplaced(raise::kind(&found)?, name) {
             return Err(Errno::PERM);
         }
         let held = xattr::get_at(&found.place.dir, &found.place.name, &on_disk);

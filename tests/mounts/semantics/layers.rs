@@ -15,8 +15,14 @@ use ufs::sys::{Dir, xattr};
 /// What a layer holds at a path.
 #[derive(Clone, Debug)]
 pub(crate) enum Made {
-    Dir { opaque: bool, mode: u32 },
-    File { content: Vec<u8>, mode: u32 },
+    Dir {
+        opaque: bool,
+        mode: u32,
+    },
+    File {
+        content: Vec<u8>,
+        mode: u32,
+    },
     Symlink(&'static str),
     Fifo,
     Whiteout,
@@ -33,8 +39,8 @@ pub(crate) struct LayerSpec {
 
 /// Every path that traces and layers use.
 pub(crate) const PATHS: &[&str] = &[
-    "a", "b", "c", "a/a", "a/b", "a/c", "b/a", "b/b", "b/c", "c/a", "c/b", "a/a/a", "a/a/b", "a/b/a", "b/a/a",
-    "b/a/b", "b/b/c", "a/a/a/a",
+    "a", "b", "c", "a/a", "a/b", "a/c", "b/a", "b/b", "b/c", "c/a", "c/b", "a/a/a", "a/a/b", "a/b/a",
+    "b/a/a", "b/a/b", "b/b/c", "a/a/a/a",
 ];
 
 /// Symlink targets.
@@ -45,8 +51,10 @@ pub(crate) fn a_path() -> impl Strategy<Value = &'static str> {
 }
 
 pub(crate) fn a_mode() -> impl Strategy<Value = u32> {
-    prop::sample::select(&[0o755_u32, 0o700, 0o644, 0o777, 0o600, 0o1777, 0o751][..])
-        .prop_map(|mode| mode | 0o700)
+    prop::sample::select(
+        &[0o755_u32, 0o700, 0o644, 0o777, 0o600, 0o1777, 0o751, 0o2755, 0o4755, 0o2700, 0o6711][..],
+    )
+    .prop_map(|mode| mode | 0o700)
 }
 
 fn made() -> impl Strategy<Value = Made> {
@@ -232,6 +240,7 @@ impl Scan {
         let decoded = decode_xattrs(raw.iter().map(|(name, value)| (&name[..], &value[..])));
         let node = match stat.kind {
             Kind::Dir => Node::Dir { opaque: decoded.opaque == Some(Opaque::Yes) },
+            Kind::File if stat.size == 0 && decoded.node.is_some() => decoded.node.unwrap(),
             Kind::File => Node::File { size: stat.size },
             Kind::Symlink => Node::Symlink { target: dir.read_link(name).unwrap().into() },
             Kind::Fifo => Node::Fifo,

@@ -1,5 +1,6 @@
 //! The semantics of a union, three ways: the kernel's overlay, our union in the process, a pure model.
 
+mod fuse;
 mod layers;
 mod model;
 mod ops;
@@ -8,6 +9,10 @@ mod traces;
 
 #[test]
 fn random_traces_give_the_same_three_ways() {
-    let Some(scratch) = crate::host::scratch_for_mounts() else { return };
-    traces::three_ways(scratch.path(), 200);
+    crate::host::with_mounts(|scratch| traces::three_ways(scratch, 200));
+}
+
+#[test]
+fn random_traces_by_fuse_give_what_the_kernel_gives() {
+    crate::host::with_mounts(|scratch| fuse::kernel_and_fuse(scratch, 100));
 }

@@ -11,14 +11,14 @@ use ufs::overlay::TreeItem;
 use ufs::sys::Errno;
 
 use super::layers::long_ago;
-use super::ops::{Op, Outcome, Seen, Snapshot, is_root, path};
+use super::ops::{Op, Outcome, Rights, Seen, Snapshot, is_special, path, rights};
 
 #[derive(Clone, Debug)]
 enum Body {
     Dir { names: BTreeMap<Vec<u8>, usize>, parent: usize, bound: bool },
     File(Vec<u8>),
     Symlink(Vec<u8>),
-    Fifo,
+    Special(Node),
 }
 
 #[derive(Clone, Debug)]
@@ -26,6 +26,8 @@ struct Inode {
     body: Body,
     mode: Mode,
     owner: (u32, u32),
+    /// The group that the host gave it, which others inherit.
+    group: u32,
     mtime: Option<Timestamp>,
     xattrs: BTreeMap<Vec<u8>, Vec<u8>>,
     links: u64,
@@ -41,6 +43,14 @@ pub(crate) struct Model {
 
 const ROOT: usize = 0;
 
+/// The state of a walk along a path.
+struct Walk {
+    /// Symlinks met.
+    links: u32,
+    /// The last name is made if it is not there, so it cannot be written with a slash.
+    makes: bool,
+}
+
 impl Model {
     /// The merged tree of the lower layers, its contents by path, and each file's link count in its layer.
     pub(crate) fn new(
@@ -55,8 +65,7 @@ impl Model {
                 Node::Dir { .. } => Body::Dir { names: BTreeMap::new(), parent, bound: true },
                 Node::File { .. } => Body::File(content(&item.path, item.layer)),
                 Node::Symlink { target } => Body::Symlink(target.to_vec()),
-                Node::Fifo => Body::Fifo,
-                other => panic!("no {other:?} in the tests' layers"),
+                special => Body::Special(special.clone()),
             };
             let meta = &item.entry.meta;
             let is_dir = matches!(body, Body::Dir { .. });
@@ -64,6 +73,7 @@ impl Model {
                 body,
                 mode: meta.mode,
                 owner: (meta.uid, meta.gid),
+                group: meta.gid,
                 mtime: super::layers::settled(meta.mtime),
                 xattrs: meta.xattrs.iter().map(|(name, value)| (name.to_vec(), value.to_vec())).collect(),
                 links: 1,
@@ -81,7 +91,30 @@ impl Model {
     pub(crate) fn set_root(&mut self, mode: u32, mtime: Timestamp) {
         let owner = (0, 0);
         let root = &mut self.inodes[ROOT];
-        (root.mode, root.mtime, root.owner, root.xattrs) = (Mode::new(mode), Some(mtime), owner, BTreeMap::new());
+        root.group = 0;
+        (root.mode, root.mtime, root.owner, root.xattrs) =
+            (Mode::new(mode), Some(mtime), owner, BTreeMap::new());
+    }
+
+    /// Everything lies in lower layers now: directories cannot move, names of one file go ways of their own.
+    fn seal(&mut self) {
+        let mut todo = vec![ROOT];
+        while let Some(number) = todo.pop() {
+            let Body::Dir { names, bound, .. } = &mut self.inodes[number].body else { continue };
+            *bound = true;
+            for (name, inner) in names.clone() {
+                if self.is_dir(inner) {
+                    todo.push(inner);
+                    continue;
+                }
+                let mut own = self.inodes[inner].clone();
+                own.lower_links = own.lower_links.or(Some(own.links));
+                own.links = 1;
+                self.inodes.push(own);
+                let own = self.inodes.len() - 1;
+                self.names(number).unwrap().insert(name, own);
+            }
+        }
     }
 
     fn exact(&self, path: &LayerPath) -> usize {
@@ -112,8 +145,8 @@ impl Model {
 
     /// Walks to the directory that holds a path's last name, and to what is under it.
     fn walk(&self, path: &[u8], follow: Follow) -> Result<(usize, Vec<u8>, Option<usize>), Errno> {
-        let mut links = 0;
-        self.walk_from(ROOT, path, follow, &mut links)
+        let mut walk = Walk { links: 0, makes: false };
+        self.walk_from(ROOT, path, follow, &mut walk)
     }
 
     fn walk_from(
@@ -121,7 +154,7 @@ impl Model {
         from: usize,
         path: &[u8],
         follow: Follow,
-        links: &mut u32,
+        walk: &mut Walk,
     ) -> Result<(usize, Vec<u8>, Option<usize>), Errno> {
         let mut at = if path.first() == Some(&b'/') { ROOT } else { from };
         let names: Vec<&[u8]> =
@@ -137,14 +170,20 @@ impl Model {
                 continue;
             }
             let found = self.child(at, name)?;
+            if last && slash && walk.makes {
+                return Err(Errno::ISDIR);
+            }
             here = (at, name.to_vec(), found);
             match found.map(|number| (number, &self.inodes[number].body)) {
                 Some((_, Body::Symlink(target))) if !last || follow == Follow::Yes || slash => {
-                    *links += 1;
-                    if *links > 40 {
+                    walk.links += 1;
+                    if walk.links > 40 {
                         return Err(Errno::LOOP);
                     }
-                    here = self.walk_from(at, target, Follow::Yes, links)?;
+                    let makes = walk.makes;
+                    walk.makes &= last;
+                    here = self.walk_from(at, target, Follow::Yes, walk)?;
+                    walk.makes = makes;
                     if !last {
                         at = here.2.ok_or(Errno::NOENT)?;
                     }
@@ -173,10 +212,13 @@ impl Model {
     }
 
     fn add(&mut self, dir: usize, name: Vec<u8>, body: Body, mode: u32) -> usize {
+        let above = &self.inodes[dir];
+        let group = if above.mode.bits() & 0o2000 == 0 { 0 } else { above.group };
         let inode = Inode {
             body,
             mode: Mode::new(mode),
-            owner: (0, 0),
+            owner: (0, group),
+            group,
             mtime: None,
             xattrs: BTreeMap::new(),
             links: 1,
@@ -209,11 +251,13 @@ impl Model {
     }
 
     fn open_for_writing(&mut self, at: &str, create: bool) -> Result<usize, Errno> {
-        let (dir, name, found) = self.walk(at.as_bytes(), Follow::Yes)?;
+        let mut walk = Walk { links: 0, makes: create };
+        let (dir, name, found) = self.walk_from(ROOT, at.as_bytes(), Follow::Yes, &mut walk)?;
         match found {
             None if create => Ok(self.add(dir, name, Body::File(Vec::new()), 0o644)),
             None => Err(Errno::NOENT),
             Some(number) if self.is_dir(number) => Err(Errno::ISDIR),
+            Some(number) if matches!(self.inodes[number].body, Body::Special(_)) => Err(Errno::NXIO),
             Some(number) => {
                 self.change(number);
                 Ok(number)
@@ -222,8 +266,12 @@ impl Model {
     }
 
     fn content(&mut self, number: usize) -> &mut Vec<u8> {
-        self.inodes[number].mtime = None;
-        match &mut self.inodes[number].body {
+        let inode = &mut self.inodes[number];
+        inode.mtime = None;
+        if rights() != Rights::Root {
+            inode.mode = inode.mode.without_set_ids();
+        }
+        match &mut inode.body {
             Body::File(content) => content,
             other => panic!("{other:?} has no content"),
         }
@@ -235,7 +283,7 @@ impl Model {
             Body::Dir { .. } => Node::Dir { opaque: false },
             Body::File(content) => Node::File { size: content.len() as u64 },
             Body::Symlink(target) => Node::Symlink { target: target.clone().into() },
-            Body::Fifo => Node::Fifo,
+            Body::Special(node) => node.clone(),
         };
         let nlink = (!self.is_dir(number)).then(|| inode.lower_links.unwrap_or(inode.links));
         Seen { node, mode: inode.mode, uid: inode.owner.0, gid: inode.owner.1, nlink, mtime: inode.mtime }
@@ -243,7 +291,11 @@ impl Model {
 
     fn list(&self, number: usize) -> Result<Vec<(Vec<u8>, Kind)>, Errno> {
         let Body::Dir { names, .. } = &self.inodes[number].body else { return Err(Errno::NOTDIR) };
-        Ok(names.iter().map(|(name, &inner)| (name.clone(), self.seen(inner).node.kind())).collect())
+        let listed = |inner: usize| match self.seen(inner).node {
+            Node::CharDevice(_) if rights() != Rights::Root => Kind::File,
+            node => node.kind(),
+        };
+        Ok(names.iter().map(|(name, &inner)| (name.clone(), listed(inner))).collect())
     }
 
     /// Does one operation.
@@ -252,9 +304,9 @@ impl Model {
     }
 
     fn attempt(&mut self, op: &Op) -> Result<Outcome, Errno> {
-        if let Op::Write(at, _) | Op::Append(at, _) | Op::Touch(at) | Op::Truncate(at, _) | Op::Read(at) = op
+        if let Some(at) = op.opened()
             && let Ok(number) = self.find(at, Follow::Yes)
-            && matches!(self.inodes[number].body, Body::Fifo)
+            && matches!(&self.inodes[number].body, Body::Special(node) if is_special(node))
         {
             return Ok(Outcome::Skipped);
         }
@@ -267,6 +319,13 @@ impl Model {
                 let number = self.open_for_writing(at, true)?;
                 self.content(number).extend(data);
             }
+            Op::WriteAt(at, offset, data) => {
+                let number = self.open_for_writing(at, false)?;
+                let content = self.content(number);
+                let start = usize::try_from(*offset).unwrap();
+                content.resize(content.len().max(start + data.len()), 0);
+                content[start..start + data.len()].copy_from_slice(data);
+            }
             Op::Touch(at) => {
                 self.open_for_writing(at, false)?;
             }
@@ -275,7 +334,10 @@ impl Model {
                 self.add(dir, name, Body::File(Vec::new()), 0o644);
             }
             Op::Truncate(at, size) => {
-                let number = self.open_for_writing(at, false)?;
+                let number = self.open_for_writing(at, false).map_err(|errno| match errno {
+                    Errno::NXIO => Errno::INVAL,
+                    errno => errno,
+                })?;
                 self.content(number).resize(usize::try_from(*size).unwrap(), 0);
             }
             Op::Mkdir(at, mode) => {
@@ -286,9 +348,9 @@ impl Model {
                 let (dir, name) = self.vacant(at)?;
                 self.add(dir, name, Body::Symlink(target.as_bytes().to_vec()), 0o777);
             }
-            Op::Fifo(at) => {
+            Op::Mknod(at, node) => {
                 let (dir, name) = self.vacant(at)?;
-                self.add(dir, name, Body::Fifo, 0o644);
+                self.add(dir, name, Body::Special(node.clone()), 0o644);
             }
             Op::Rmdir(at) => self.rmdir(at)?,
             Op::Unlink(at) => self.unlink(at)?,
@@ -300,12 +362,7 @@ impl Model {
             }
             Op::Chown(at, uid, gid) => {
                 let number = self.find(at, Follow::No)?;
-                let keeps = matches!(self.inodes[number].body, Body::Dir { .. } | Body::File(_));
-                if !is_root() && (*uid, *gid) != (0, 0) && !keeps {
-                    self.change(number);
-                    return Err(Errno::PERM);
-                }
-                self.change(number).owner = (*uid, *gid);
+                self.chown(number, *uid, *gid)?;
             }
             Op::SetTime(at, number) => {
                 let time = long_ago(500_000 + number);
@@ -314,11 +371,13 @@ impl Model {
             }
             Op::SetXattr(at, name, value) => {
                 let number = self.find(at, Follow::No)?;
+                takes_name(name)?;
                 self.takes_attributes(number, Errno::PERM)?;
                 self.change(number).xattrs.insert(name.as_bytes().to_vec(), value.clone());
             }
             Op::RemoveXattr(at, name) => {
                 let number = self.find(at, Follow::No)?;
+                takes_name(name).map_err(|_| Errno::NODATA)?;
                 self.takes_attributes(number, Errno::PERM)?;
                 if !self.inodes[number].xattrs.contains_key(name.as_bytes()) {
                     return Err(Errno::NODATA);
@@ -333,6 +392,7 @@ impl Model {
             Op::Stat(at, follow) => return Ok(Outcome::Stat(self.seen(self.find(at, *follow)?))),
             Op::Read(at) => match &self.inodes[self.find(at, Follow::Yes)?].body {
                 Body::File(content) => return Ok(Outcome::Bytes(content.clone())),
+                Body::Special(_) => return Err(Errno::NXIO),
                 _ => return Err(Errno::ISDIR),
             },
             Op::ReadDir(at) => {
@@ -342,8 +402,29 @@ impl Model {
                 Body::Symlink(target) => return Ok(Outcome::Bytes(target.clone())),
                 _ => return Err(Errno::INVAL),
             },
+            Op::Remount => {}
+            Op::Seal => self.seal(),
         }
         Ok(Outcome::Done)
+    }
+
+    fn chown(&mut self, number: usize, uid: u32, gid: u32) -> Result<(), Errno> {
+        // without the right to make devices they are files
+        let takes_mark = matches!(
+            self.inodes[number].body,
+            Body::Dir { .. } | Body::File(_) | Body::Special(Node::CharDevice(_))
+        );
+        let gives = rights() == Rights::Root || (uid, gid) == (0, 0);
+        if !gives && !takes_mark {
+            return Err(if rights() == Rights::User { Errno::PERM } else { Errno::INVAL });
+        }
+        let inode = self.change(number);
+        inode.owner = (uid, gid);
+        inode.group = if gives { gid } else { 0 };
+        if !matches!(inode.body, Body::Dir { .. }) {
+            inode.mode = inode.mode.without_set_ids();
+        }
+        Ok(())
     }
 
     fn takes_attributes(&self, number: usize, otherwise: Errno) -> Result<(), Errno> {
@@ -468,4 +549,9 @@ impl Model {
         }
         found
     }
+}
+
+/// Our own attributes are out of reach.
+fn takes_name(name: &str) -> Result<(), Errno> {
+    if name.starts_with("user.ufs.") { Err(Errno::OPNOTSUPP) } else { Ok(()) }
 }

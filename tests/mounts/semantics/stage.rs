@@ -6,11 +6,11 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use ufs::driver::{self, DriverKind, MountSpec, Mounted};
-use ufs::model::{Changeset, LayerPath, WhiteoutForm};
+use ufs::model::{Changeset, LayerPath, Timestamp, WhiteoutForm};
 use ufs::overlay;
 use ufs::sys::Dir;
 
-use super::layers::{self, LayerSpec, long_ago};
+use super::layers::{self, LayerSpec};
 use super::model::Model;
 use super::ops::identity;
 
@@ -18,16 +18,18 @@ use super::ops::identity;
 pub(crate) struct Stage {
     dir: tempfile::TempDir,
     layers: usize,
+    /// How many uppers of each name became lowers.
+    sealed: usize,
 }
 
 /// The times of a fresh upper's root.
-const UPPER: usize = 900_000;
+pub(crate) const FRESH: Timestamp = Timestamp { secs: 1_900_000, nanos: 0 };
 
 impl Stage {
     /// Builds lower layers, bottom → top; `for_kernel`: such that the kernel shows them without its oddities.
     pub(crate) fn new(parent: &Path, lowers: &[LayerSpec], for_kernel: bool) -> Self {
         ufs::sys::clear_umask();
-        let stage = Self { dir: tempfile::tempdir_in(parent).unwrap(), layers: lowers.len() };
+        let stage = Self { dir: tempfile::tempdir_in(parent).unwrap(), layers: lowers.len(), sealed: 0 };
         for (number, spec) in lowers.iter().enumerate() {
             let root = stage.lower(number);
             fs::create_dir(&root).unwrap();
@@ -47,16 +49,41 @@ impl Stage {
     }
 
     /// Makes an upper that the next mount of that name uses.
-    pub(crate) fn add_upper(&self, name: &str) -> PathBuf {
+    pub(crate) fn add_upper(&self, name: &str) {
         let (upper, work, target) =
             (self.upper(name), self.dir.path().join(format!("work-{name}")), self.target(name));
         for dir in [&upper, &work, &target] {
             fs::create_dir(dir).unwrap();
         }
         fs::set_permissions(&upper, fs::Permissions::from_mode(0o755)).unwrap();
-        let time = long_ago(UPPER);
-        Dir::open(&upper).unwrap().set_times(b".", Some(time), Some(time)).unwrap();
-        upper
+        Dir::open(&upper).unwrap().set_times(b".", Some(FRESH), Some(FRESH)).unwrap();
+    }
+
+    /// Makes uppers (unmounted, with equal content) the topmost lowers, each one's that of the next name, with fresh
+    /// uppers on top.
+    pub(crate) fn seal(&mut self, names: &[&str]) {
+        for (index, name) in names.iter().enumerate() {
+            let to = names[(index + 1) % names.len()];
+            fs::rename(self.upper(name), self.sealed(to, self.sealed)).unwrap();
+        }
+        self.sealed += 1;
+        for name in names {
+            let dir = Dir::open(self.dir.path()).unwrap();
+            for part in ["work", "merged"] {
+                dir.remove_tree(format!("{part}-{name}").as_bytes()).unwrap();
+            }
+            self.add_upper(name);
+        }
+    }
+
+    fn sealed(&self, name: &str, number: usize) -> PathBuf {
+        self.dir.path().join(format!("sealed-{name}-{number}"))
+    }
+
+    /// The lower layers under the upper of that name, bottom → top.
+    fn lowers(&self, name: &str) -> Vec<PathBuf> {
+        let made = (0..self.layers).map(|number| self.lower(number));
+        made.chain((0..self.sealed).map(|number| self.sealed(name, number))).collect()
     }
 
     pub(crate) fn target(&self, name: &str) -> PathBuf {
@@ -65,7 +92,7 @@ impl Stage {
 
     /// Mounts the lowers with the upper of that name, read-only without one.
     pub(crate) fn mount(&self, kind: DriverKind, upper: &str, form: WhiteoutForm) -> Box<dyn Mounted> {
-        let lowers: Vec<Dir> = (0..self.layers).map(|number| Dir::open(&self.lower(number)).unwrap()).collect();
+        let lowers: Vec<Dir> = self.lowers(upper).iter().map(|lower| Dir::open(lower).unwrap()).collect();
         let open = |name: String| Dir::open(&self.dir.path().join(name)).unwrap();
         let upper_dirs = self
             .upper(upper)
@@ -83,14 +110,15 @@ impl Stage {
         driver::mount(kind, &spec).unwrap()
     }
 
-    /// The lowers as change sets.
-    pub(crate) fn scan_lowers(&self) -> Vec<Changeset> {
-        (0..self.layers).map(|number| layers::scan(&self.lower(number))).collect()
+    /// The lowers under the upper of that name as change sets.
+    pub(crate) fn scan_lowers(&self, name: &str) -> Vec<Changeset> {
+        self.lowers(name).iter().map(|lower| layers::scan(lower)).collect()
     }
 
     /// The model of the stack under a fresh upper.
     pub(crate) fn model(&self) -> Model {
-        let lowers = self.scan_lowers();
+        let lowers: Vec<Changeset> =
+            (0..self.layers).map(|number| layers::scan(&self.lower(number))).collect();
         let stack: Vec<&Changeset> = lowers.iter().collect();
         let (tree, left_out) = overlay::tree(&stack, &LayerPath::root(), usize::MAX);
         assert_eq!(left_out, 0);
@@ -102,7 +130,7 @@ impl Stage {
             fs::symlink_metadata(host(path, layer)).unwrap().nlink()
         };
         let mut model = Model::new(&tree, |path, layer| fs::read(host(path, layer)).unwrap(), links);
-        model.set_root(0o755, long_ago(UPPER));
+        model.set_root(0o755, FRESH);
         model
     }
 }
