@@ -66,12 +66,21 @@ pub fn mount(device: BorrowedFd<'_>, what: Fuse) -> Result<Detached, Refused> {
 
 /// Cuts a FUSE file system off from its server: whatever waits for an answer gets `ENOTCONN`.
 ///
-/// `device` is the file system's device number as stat(2) gives it. Needs the control file system, which is
-/// usually mounted at `/sys/fs/fuse/connections`.
+/// `device` is the file system's device number as stat(2) gives it. Needs the control file system, which is usually
+/// mounted at `/sys/fs/fuse/connections`; root of the machine can do without.
 pub fn abort(device: u64) -> Result<(), Errno> {
-    let number = rustix::fs::minor(device);
-    let path = format!("/sys/fs/fuse/connections/{number}/abort");
-    std::fs::write(path, "1").map_err(|error| Errno::from_io_error(&error).unwrap_or(Errno::IO))
+    let path = format!("{}/abort", rustix::fs::minor(device));
+    let tell = |error: std::io::Error| Errno::from_io_error(&error).unwrap_or(Errno::IO);
+    match std::fs::write(format!("/sys/fs/fuse/connections/{path}"), "1").map_err(tell) {
+        Err(Errno::NOENT) => {}
+        other => return other,
+    }
+    let context = begin("fusectl").map_err(|refused| refused.errno)?;
+    fsconfig_create(&context)?;
+    let control = fsmount(&context, FsMountFlags::FSMOUNT_CLOEXEC, MountAttrFlags::empty())?;
+    let abort =
+        rustix::fs::openat(control, path, OFlags::WRONLY | OFlags::CLOEXEC, rustix::fs::Mode::empty())?;
+    rustix::io::write(abort, b"1").map(|_| ())
 }
 
 /// Whether the server of the mount whose root is open is gone.

@@ -81,11 +81,12 @@ impl Server {
     /// Ends the threads of a mount that is out of the tree. Whoever still has a file open gets a moment to close it.
     pub(super) fn end(&mut self) {
         if !self.wait(PATIENCE) {
-            if let Err(errno) = fuse::abort(self.device) {
+            let cut = fuse::abort(self.device);
+            if let Err(errno) = cut {
                 log::debug!("the FUSE connection could not be cut: {errno}");
             }
-            if !self.wait(GRACE) {
-                // they end with the process, or when the last file is closed
+            if cut.is_err() || !self.wait(GRACE) {
+                // they end when the last file is closed, at the latest with the process
                 log::warn!("a FUSE mount that was unmounted is still in use");
             }
         }
