@@ -44,6 +44,14 @@ pub enum MountError {
         /// Who uses it, where that can be seen.
         users: Vec<User>,
     },
+    /// A process that an earlier run left behind still has the upper in a mount that cannot be reached from here.
+    #[error("the upper of `{}` is still in use{}", target.display(), left(users))]
+    UpperInUse {
+        /// The mount point.
+        target: PathBuf,
+        /// Who uses it, where that can be seen.
+        users: Vec<User>,
+    },
     /// Something is mounted inside the mount.
     #[error("`{}` is mounted inside `{}`", inner.display(), target.display())]
     MountedInside {
@@ -88,6 +96,11 @@ pub enum MountError {
     },
 }
 
+fn left(users: &[User]) -> String {
+    let who = named(users);
+    if who.is_empty() { " by a process that an earlier run left behind".to_owned() } else { who }
+}
+
 fn named(users: &[User]) -> String {
     if users.is_empty() {
         return String::new();
@@ -114,7 +127,7 @@ impl MountError {
                 | Errno::NOSYS => "unsupported",
                 _ => "mount",
             },
-            Self::Busy { .. } | Self::MountedInside { .. } => "busy",
+            Self::Busy { .. } | Self::UpperInUse { .. } | Self::MountedInside { .. } => "busy",
             Self::NotEmpty { .. } => "not_empty",
             Self::InsideLower { .. } | Self::TooManyLayers { .. } => "invalid_argument",
             Self::NoDevice { .. } | Self::Server { .. } => "unsupported",
@@ -136,7 +149,7 @@ impl MountError {
             | Self::Layers { errno }
             | Self::NoDevice { errno }
             | Self::Server { errno, .. } => Some(*errno),
-            Self::Busy { .. } | Self::MountedInside { .. } => Some(Errno::BUSY),
+            Self::Busy { .. } | Self::UpperInUse { .. } | Self::MountedInside { .. } => Some(Errno::BUSY),
             Self::NotEmpty { .. } => Some(Errno::NOTEMPTY),
             Self::InsideLower { .. } | Self::TooManyLayers { .. } => Some(Errno::INVAL),
         }
@@ -148,6 +161,7 @@ impl MountError {
         match self {
             Self::Target { target, .. }
             | Self::Busy { target, .. }
+            | Self::UpperInUse { target, .. }
             | Self::MountedInside { target, .. }
             | Self::NotEmpty { target }
             | Self::InsideLower { target, .. } => Some(target.as_os_str().as_bytes().to_vec()),
@@ -172,6 +186,7 @@ impl MountError {
             },
             Self::TooManyLayers { .. } => Some("`squash(stack, name)` makes one layer of many".to_owned()),
             Self::Busy { .. } => Some("close those files and leave the directory, then try again".to_owned()),
+            Self::UpperInUse { .. } => Some("end that process, then try again".to_owned()),
             Self::MountedInside { inner, .. } => Some(format!("`umount {}` first", inner.display())),
             Self::NotEmpty { .. } => Some("take an empty directory, or leave `at` out".to_owned()),
             Self::InsideLower { .. } => Some("take a directory outside of all layers".to_owned()),

@@ -137,6 +137,15 @@ pub fn unmount_left_over(target: &Path) -> Result<(), MountError> {
     point::unmount_left_over(target)
 }
 
+/// Refuses an upper that a process which an earlier run of ours left behind may still write: in a mount of another
+/// namespace, or in one that is attached nowhere. `any_dir`: any directory, for the attempt.
+///
+/// # Errors
+/// [`MountError::UpperInUse`].
+pub fn refuse_used_upper(target: &Path, upper: &Dir, any_dir: &Dir) -> Result<(), MountError> {
+    overlay::refuse_used_upper(target, upper, any_dir)
+}
+
 /// Which way a stack is mounted.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Hash, PartialOrd, Ord)]
 pub enum DriverKind {

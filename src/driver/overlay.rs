@@ -8,6 +8,7 @@ use super::{DriverKind, Files, MountError, MountSpec, Mounted};
 use crate::model::Mode;
 use crate::sys::dir::{path_of, stat_fd};
 use crate::sys::mount::{self, Detached, MAX_LAYERS, Overlay, Refused};
+use crate::sys::process::{self, Use};
 use crate::sys::{Dir, Errno, probe};
 
 /// A mounted overlay; unmounted when dropped.
@@ -34,8 +35,13 @@ fn make(spec: &MountSpec<'_>) -> Result<Detached, MountError> {
         empty = empty_dir()?;
         lowers.insert(0, empty.as_fd());
     }
-    let what =
-        Overlay { lowers: &lowers, upper: spec.upper, read_only: spec.read_only, volatile: spec.volatile };
+    let what = Overlay {
+        lowers: &lowers,
+        upper: spec.upper,
+        read_only: spec.read_only,
+        volatile: spec.volatile,
+        exclusive: false,
+    };
     mount::overlay(&what).map_err(|refused| MountError::Refused {
         driver: DriverKind::Overlay,
         reason: reason(&refused, spec),
@@ -92,6 +98,17 @@ fn empty_dir() -> Result<Dir, MountError> {
     let dir = parent.dir(name.as_bytes()).map_err(tell);
     parent.rmdir(name.as_bytes()).map_err(tell)?;
     dir
+}
+
+/// Refuses an upper that a process of an earlier run still has in a mount that cannot be unmounted from here: in another
+/// namespace, or attached nowhere.
+pub(super) fn refuse_used_upper(target: &Path, upper: &Dir, any_dir: &Dir) -> Result<(), MountError> {
+    if mount::is_upper_in_use(upper.as_fd(), any_dir.as_fd()) {
+        let mut users = process::users(target, Use::Any);
+        users.retain(|user| user.pid != std::process::id());
+        return Err(MountError::UpperInUse { target: target.to_owned(), users });
+    }
+    Ok(())
 }
 
 impl Mounted for OverlayMount {

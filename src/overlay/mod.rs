@@ -25,7 +25,7 @@ mod report;
 mod resolve;
 mod survey;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod walk;
 
 pub use compare::metadata_aspects;

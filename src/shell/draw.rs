@@ -1,25 +1,19 @@
 //! Any value as text for people: our values by their views.
 
-use std::fmt::Write as _;
-
 use rhai::{Array, Blob, Dynamic, Map};
 
 use super::values::{Change, Doctor, Entries, Explanation, Generation, Picture, Stat, Text, Union};
-use crate::view::{self, Style};
+use crate::overlay::Difference;
+use crate::view::{self, Paint, Style};
 use crate::workspace::{Layer, Mount};
-
-/// How many entries of a layer are drawn at the most; the rest is counted.
-const ENTRIES: usize = 200;
 
 /// A value as it is printed, with its closing newline.
 pub(super) fn value(value: &Dynamic, style: &Style) -> String {
     if let Some(text) = ours(value, style) {
         return text;
     }
-    if let Some(array) = value.read_lock::<Array>()
-        && let Some(text) = array_of_ours(&array, style)
-    {
-        return text;
+    if let Some(array) = value.read_lock::<Array>() {
+        return array_of_ours(&array, style).unwrap_or_else(|| bounded(&array, style));
     }
     if let Some(blob) = value.read_lock::<Blob>() {
         return view::bytes(&blob, style);
@@ -27,7 +21,41 @@ pub(super) fn value(value: &Dynamic, style: &Style) -> String {
     if value.is_string() || value.is_char() {
         return format!("{value}\n");
     }
-    format!("{}\n", debug(value))
+    format!("{}\n", written(value, style))
+}
+
+/// An array as it would be written, its end counted where it is long.
+fn bounded(array: &Array, style: &Style) -> String {
+    if array.len() <= view::ROWS {
+        return format!("{}\n", list(array, style));
+    }
+    let count = |number: usize| view::quantity::count(number as u64);
+    let more = format!(
+        "{} of {} items are not shown: a `for` over the array goes through all, `--json` prints them",
+        count(array.len() - view::ROWS),
+        count(array.len()),
+    );
+    format!("{}\n{}", list(&array[..view::ROWS], style), view::words(Paint::Hint, 0, &more, style))
+}
+
+/// A value in the middle of a text: a layer or a mount by its name, a change by letter and path.
+pub(super) fn inline(value: &Dynamic, style: &Style) -> String {
+    if let Some(layer) = value.read_lock::<Layer>() {
+        return layer.title();
+    }
+    if let Some(mount) = value.read_lock::<Mount>() {
+        return mount.name();
+    }
+    if let Some(generation) = value.read_lock::<Generation>() {
+        return generation.item().map_or_else(String::new, |item| item.label.name.clone());
+    }
+    if let Some(change) = value.read_lock::<Change>() {
+        let text = |change: &Difference| {
+            format!("{} {}", change.kind.letter(), view::escape::path(&change.path, style))
+        };
+        return change.difference().map_or_else(String::new, text);
+    }
+    self::value(value, style).trim_end().to_owned()
 }
 
 fn ours(value: &Dynamic, style: &Style) -> Option<String> {
@@ -54,29 +82,18 @@ fn ours(value: &Dynamic, style: &Style) -> Option<String> {
     }
     if let Some(layer) = value.read_lock::<Layer>() {
         return Some(match layer.report() {
-            Ok(report) => view::layers(&[report], style),
+            Ok(report) => view::layer(&report, style),
             Err(error) => format!("{} ({error})\n", debug(value)),
         });
     }
     if let Some(mount) = value.read_lock::<Mount>() {
         return Some(match mount.report() {
-            Ok(report) => view::mounts(&[report], style),
+            Ok(report) => view::mount(&report, style),
             Err(error) => format!("{} ({error})\n", debug(value)),
         });
     }
     if let Some(entries) = value.read_lock::<Entries>() {
-        let mut lines = String::new();
-        let mut all = entries.clone();
-        for map in all.by_ref().take(ENTRIES) {
-            let text = |key: &str| map.get(key).map_or_else(String::new, debug_plain);
-            let path = view::escape::prose(&text("path"), style);
-            let _ = writeln!(lines, "{:<8} {:<4} {:>12}  {path}", text("kind"), text("mode"), text("size"));
-        }
-        let rest = all.count();
-        if rest > 0 {
-            let _ = writeln!(lines, "{rest} more: `for e in l.entries() {{ … }}` goes through all");
-        }
-        return Some(lines);
+        return Some(view::entries(entries.rest(), entries.rest().count(), style));
     }
     if let Some(generation) = value.read_lock::<Generation>() {
         return Some(generations(std::slice::from_ref(&*generation), style));
@@ -111,13 +128,8 @@ fn array_of_ours(array: &Array, style: &Style) -> Option<String> {
 
 fn changes(found: &[Change], style: &Style) -> String {
     let Some(first) = found.first() else { return String::new() };
-    let picked = found.iter().filter_map(|change| change.difference().cloned()).collect();
-    let report = crate::workspace::DiffReport {
-        before: first.report.before.clone(),
-        after: first.report.after.clone(),
-        changes: picked,
-    };
-    view::diff(&report, style)
+    let picked: Vec<&Difference> = found.iter().filter_map(Change::difference).collect();
+    view::diff(&first.report.before, &first.report.after, &picked, style)
 }
 
 fn generations(found: &[Generation], style: &Style) -> String {
@@ -131,44 +143,45 @@ fn generations(found: &[Generation], style: &Style) -> String {
     view::history(&report, style)
 }
 
-fn debug_plain(value: &Dynamic) -> String {
-    match value.as_immutable_string_ref() {
-        Ok(text) => text.to_string(),
-        Err(_) if value.is_unit() => String::new(),
-        Err(_) => debug(value),
-    }
-}
-
 /// A value as it would be written in a script, as far as that is possible.
 pub(super) fn debug(value: &Dynamic) -> String {
+    written(value, &Style::plain(usize::MAX))
+}
+
+fn written(value: &Dynamic, style: &Style) -> String {
     if let Some(layer) = value.read_lock::<Layer>() {
-        return format!("layer({:?})", layer.title());
+        return format!("layer({})", view::escape::literal(&layer.title(), style));
     }
     if let Some(mount) = value.read_lock::<Mount>() {
-        return format!("mount {:?}", mount.name());
+        return format!("mount {}", view::escape::literal(&mount.name(), style));
     }
     if let Some(change) = value.read_lock::<Change>() {
-        return debug(&Dynamic::from_map(change.map()));
+        return written(&Dynamic::from_map(change.map()), style);
     }
     if let Some(generation) = value.read_lock::<Generation>() {
-        return debug(&Dynamic::from_map(generation.map()));
+        return written(&Dynamic::from_map(generation.map()), style);
     }
     if let Some(stat) = value.read_lock::<Stat>() {
-        return debug(&Dynamic::from_map(stat.map()));
+        return written(&Dynamic::from_map(stat.map()), style);
     }
     if let Some(text) = value.read_lock::<Text>() {
-        return format!("{:?}", text.0);
+        return view::escape::literal(&text.0, style);
     }
     if let Some(array) = value.read_lock::<Array>() {
-        let items: Vec<String> = array.iter().map(debug).collect();
-        return format!("[{}]", items.join(", "));
+        return list(&array, style);
     }
     if let Some(map) = value.read_lock::<Map>() {
-        let items: Vec<String> = map.iter().map(|(key, value)| format!("{key}: {}", debug(value))).collect();
+        let items: Vec<String> = map
+            .iter()
+            .map(|(key, value)| format!("{}: {}", key_of(key, style), written(value, style)))
+            .collect();
         return if items.is_empty() { "#{}".to_owned() } else { format!("#{{ {} }}", items.join(", ")) };
     }
     if value.is_unit() {
         return "()".to_owned();
+    }
+    if let Ok(text) = value.as_immutable_string_ref() {
+        return view::escape::literal(&text, style);
     }
     match value.type_name() {
         name if name.starts_with("ufs::") => {
@@ -176,4 +189,16 @@ pub(super) fn debug(value: &Dynamic) -> String {
         }
         _ => format!("{value:?}"),
     }
+}
+
+fn list(items: &[Dynamic], style: &Style) -> String {
+    let items: Vec<String> = items.iter().map(|item| written(item, style)).collect();
+    format!("[{}]", items.join(", "))
+}
+
+/// A map's key: in quotes where it is no word.
+fn key_of(key: &str, style: &Style) -> String {
+    let word = key.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
+        && key.starts_with(|c: char| !c.is_ascii_digit());
+    if word { key.to_owned() } else { view::escape::literal(key, style) }
 }

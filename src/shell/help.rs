@@ -1,11 +1,10 @@
 //! `help()`: everything from the table of commands.
 
-use std::fmt::Write as _;
-
 use super::command::{Command, Group, Raise, Receiver, usage};
 use super::words::WORDS;
 use super::{commands, properties};
-use crate::view::{Paint, Style};
+use crate::view::escape::prose;
+use crate::view::{Paint, Style, calls, words};
 use crate::workspace::nearest;
 
 /// All groups with their commands, one line each.
@@ -14,37 +13,17 @@ pub(super) fn overview(style: &Style) -> String {
     for group in
         [Group::Layers, Group::Mounts, Group::Files, Group::Seeing, Group::Committing, Group::Control]
     {
-        line(&mut text, &style.paint(Paint::Heading, group.title()));
-        for command in commands().filter(|command| command.group == group) {
-            let call = format!("{:<28}", shortest(command));
-            line(
-                &mut text,
-                &format!("  {}{}", style.paint(Paint::Path, &call), fit(command.summary, style.width, 30)),
-            );
-        }
+        text.push_str(&words(Paint::Heading, 0, group.title(), style));
+        let rows = commands().filter(|command| command.group == group);
+        text.push_str(&calls(rows.map(|command| (shortest(command), command.summary)), style));
         text.push('\n');
     }
     let more =
         "help(\"commit\") tells all about one of them, help(\"whiteout\") explains a word of the field:";
-    line(&mut text, more);
-    let words: Vec<&str> = WORDS.iter().map(|(word, _)| *word).collect();
-    line(&mut text, &format!("  {}", words.join(", ")));
+    text.push_str(&words(Paint::Plain, 0, more, style));
+    let topics: Vec<&str> = WORDS.iter().map(|(word, _)| *word).collect();
+    text.push_str(&words(Paint::Plain, 2, &topics.join(", "), style));
     text
-}
-
-fn line(text: &mut String, line: &str) {
-    text.push_str(line);
-    text.push('\n');
-}
-
-/// Cuts a summary to the rest of the line.
-fn fit(summary: &str, width: usize, taken: usize) -> String {
-    let room = width.saturating_sub(taken + 1).max(20);
-    if summary.chars().count() <= room {
-        return summary.to_owned();
-    }
-    let cut: String = summary.chars().take(room.saturating_sub(3)).collect();
-    format!("{}...", cut.rsplit_once(' ').map_or(cut.as_str(), |(head, _)| head))
 }
 
 /// A command's shortest form.
@@ -62,16 +41,21 @@ pub(super) fn topic(name: &str, style: &Style) -> Result<String, Raise> {
     if let Some(command) = commands().find(|command| command.name == name) {
         about(command, style, &mut text);
     }
-    for property in properties().filter(|property| property.name == name) {
-        let call = format!("{}{}", property.on.prefix(), property.name);
-        line(&mut text, &format!("{}  {}", style.paint(Paint::Path, &call), property.summary));
+    let found = properties().filter(|property| property.name == name);
+    let rows: Vec<_> = found
+        .map(|property| (format!("{}{}", property.on.prefix(), property.name), property.summary))
+        .collect();
+    for (call, summary) in rows {
+        text.push_str(&words(Paint::Heading, 0, &call, style));
+        text.push_str(&words(Paint::Plain, 2, summary, style));
     }
     let word = name.to_lowercase().replace([' ', '_'], "-");
     if let Some((word, meaning)) = WORDS.iter().find(|(known, _)| *known == word) {
         if !text.is_empty() {
             text.push('\n');
         }
-        line(&mut text, &format!("{}: {meaning}", style.paint(Paint::Heading, word)));
+        text.push_str(&words(Paint::Heading, 0, word, style));
+        text.push_str(&words(Paint::Plain, 2, meaning, style));
     }
     if !text.is_empty() {
         return Ok(text);
@@ -93,23 +77,26 @@ fn about(command: &Command, style: &Style, text: &mut String) {
             call.push_str(", … [, options]");
         }
         call.push(')');
-        line(text, &style.paint(Paint::Heading, &call));
+        text.push_str(&words(Paint::Heading, 0, &call, style));
     }
-    line(text, command.summary);
+    let mut say = |words_of: &str| text.push_str(&words(Paint::Plain, 0, words_of, style));
+    say(command.summary);
     if !command.gives.is_empty() {
-        line(text, &format!("Gives {}.", command.gives));
+        say(&format!("Gives {}.", command.gives));
     }
     if !command.details.is_empty() {
-        line(text, &format!("\n{}", command.details));
+        say(&format!("\n{}", command.details));
     }
-    let _ = write!(text, "\n{}\n", style.paint(Paint::Heading, "Example"));
+    text.push_str(&words(Paint::Heading, 0, "\nExample", style));
     for row in command.example.lines() {
-        line(text, &format!("  {row}"));
+        // a script must stay one that runs: its lines are not set anew
+        text.push_str(&format!("  {}\n", prose(row, style)));
     }
+    let mut say = |words_of: &str| text.push_str(&words(Paint::Plain, 0, words_of, style));
     if !command.see.is_empty() {
-        line(text, &format!("\nSee also: {}", command.see.join(", ")));
+        say(&format!("\nSee also: {}", command.see.join(", ")));
     }
     if command.forms.iter().any(|form| form.on == Receiver::Mount) && command.forms.len() > 1 {
-        line(text, "Without a mount in front, the current mount is meant.");
+        say("Without a mount in front, the current mount is meant.");
     }
 }

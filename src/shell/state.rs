@@ -86,7 +86,7 @@ impl Shell {
 
     /// What [`Shell::print`] prints, with its closing newline.
     pub(super) fn text_of(&self, value: &Dynamic) -> String {
-        if self.0.json { format!("{}\n", json::of(value)) } else { draw::value(value, &self.0.out) }
+        if self.0.json { format!("{}\n", json::line(value)) } else { draw::value(value, &self.0.out) }
     }
 
     /// Writes to stdout as it is.

@@ -1,5 +1,6 @@
 //! Our values in Rhai: reports and their parts, with properties, equality and a drawn form.
 
+use std::path::PathBuf;
 use std::rc::Rc;
 
 use rhai::{Array, Dynamic, Engine, FLOAT, Map};
@@ -10,7 +11,7 @@ use super::state::Shell;
 use super::{draw, json};
 use crate::driver;
 use crate::model::{Change as LayerChange, Changeset, DiffId, Entry, LayerPath, Node, Timestamp};
-use crate::overlay::{DiffKind, Difference, StepKind};
+use crate::overlay::{DiffKind, Difference, RowNote, StepKind};
 use crate::workspace::{
     DiffReport, DoctorReport, ExplainReport, HistoryItem, HistoryReport, Layer, Mount, StackReport,
     TreeReport,
@@ -83,18 +84,22 @@ impl Entries {
     pub(super) fn new(changes: Rc<Changeset>) -> Self {
         Self { changes, last: None }
     }
+
+    /// The changes that are still to come.
+    pub(super) fn rest(&self) -> impl Iterator<Item = (&LayerPath, &LayerChange)> {
+        let start = self.last.clone().unwrap_or_default();
+        // the root is a directory of every layer and no change
+        self.changes.from_path(&start).filter(move |(path, _)| !path.is_root() && **path != start)
+    }
 }
 
 impl Iterator for Entries {
     type Item = Map;
 
     fn next(&mut self) -> Option<Map> {
-        let start = self.last.clone().unwrap_or_default();
-        // the root is a directory of every layer and no change
-        let (path, change) =
-            self.changes.from_path(&start).find(|(path, _)| !path.is_root() && **path != start)?;
-        let map = entry_line(path, change);
-        self.last = Some(path.clone());
+        let (path, change) = self.rest().next()?;
+        let (map, path) = (entry_line(path, change), path.clone());
+        self.last = Some(path);
         Some(map)
     }
 }
@@ -139,7 +144,7 @@ fn map_of<const N: usize>(pairs: [(&str, Dynamic); N]) -> Map {
     pairs.into_iter().map(|(key, value)| (key.into(), value)).collect()
 }
 
-/// A file of a layer as a map.
+/// A file of a layer as a map: `kind, size, mode, uid, gid, mtime, target, xattrs`.
 pub(super) fn entry(entry: &Entry) -> Map {
     let target = match &entry.node {
         Node::Symlink { target } => from_bytes(target.to_vec()),
@@ -152,7 +157,7 @@ pub(super) fn entry(entry: &Entry) -> Map {
         .meta
         .xattrs
         .iter()
-        .map(|(name, value)| (String::from_utf8_lossy(name).as_ref().into(), from_bytes(value.to_vec())))
+        .map(|(name, value)| (attribute(name).into(), from_bytes(value.to_vec())))
         .collect();
     map_of([
         ("kind", if entry.is_opaque() { "opaque".into() } else { entry.node.kind().word().into() }),
@@ -164,6 +169,14 @@ pub(super) fn entry(entry: &Entry) -> Map {
         ("target", target),
         ("xattrs", xattrs.into()),
     ])
+}
+
+/// An attribute's name as a key, which must be text: `\xff` for what is not UTF-8.
+fn attribute(name: &[u8]) -> String {
+    match std::str::from_utf8(name) {
+        Ok(name) => name.to_owned(),
+        Err(_) => name.escape_ascii().to_string(),
+    }
 }
 
 fn entry_line(path: &LayerPath, change: &LayerChange) -> Map {
@@ -332,27 +345,40 @@ impl Doctor {
     }
 }
 
-/// The picture's layers and rows, for JSON.
 impl Picture {
+    /// What `show()` gives as JSON: `title, driver, mounted, merged, host_path, layers, rows, total, left_out`.
+    ///
+    /// `layers`, bottom → top: `name, id, message, writable, added, changed, deleted, size`. `rows`, in path
+    /// order: `path`, `kind`, `entry` (the union's file, `null` where it shows none), `cells` (one word a
+    /// layer, bottom → top: `absent`, `supplies`, `merges`, `hidden`, `whiteout`, `opaque`), `note` (`only`,
+    /// `hides`, `deletes`, `gone_with_parent`, `merged`, `cuts_off`), `by` and `below` (the layers that the
+    /// note is about, as indices of `layers`), `folded` (paths beneath it without rows, `null` where all is
+    /// shown). `left_out` of `total` paths have no row.
     pub(super) fn map(&self) -> Map {
         let report = &*self.0;
-        let name = |index: usize| report.layers.get(index).map_or("", |label| &label.name);
+        let index = |layer: Option<usize>| layer.map_or(Dynamic::UNIT, |layer| int(layer as u64));
         let rows: Array = report
             .matrix
             .rows
             .iter()
             .map(|row| {
-                let cells: Map = row
-                    .cells
-                    .iter()
-                    .enumerate()
-                    .map(|(index, cell)| (name(index).into(), json::cell(*cell).into()))
-                    .collect();
+                let cells: Array = row.cells.iter().map(|cell| json::cell(*cell).into()).collect();
+                let (note, by, below) = match row.note {
+                    RowNote::Only { layer } => ("only", Some(layer), None),
+                    RowNote::Hides { layer, below } => ("hides", Some(layer), Some(below)),
+                    RowNote::Deletes { layer, below } => ("deletes", Some(layer), below),
+                    RowNote::HiddenBeneath { layer } => ("gone_with_parent", Some(layer), None),
+                    RowNote::Merged => ("merged", None, None),
+                    RowNote::CutsOff { layer, below } => ("cuts_off", Some(layer), Some(below)),
+                };
                 Dynamic::from_map(map_of([
                     ("path", path_value(&row.path)),
                     ("kind", row.kind.word().into()),
                     ("entry", optional(row.entry.as_ref())),
-                    ("layers", cells.into()),
+                    ("cells", cells.into()),
+                    ("note", note.into()),
+                    ("by", index(by)),
+                    ("below", index(below)),
                     ("folded", row.folded.map_or(Dynamic::UNIT, int)),
                 ]))
             })
@@ -377,15 +403,12 @@ impl Picture {
         map_of([
             ("title", report.title.clone().into()),
             ("driver", report.driver.map_or(Dynamic::UNIT, |kind| kind.word().into())),
-            (
-                "merged",
-                report
-                    .merged
-                    .clone()
-                    .map_or(Dynamic::UNIT, |path| from_bytes(path.into_os_string().into_encoded_bytes())),
-            ),
+            ("mounted", report.mounted.into()),
+            ("merged", host_path(report.merged.clone())),
+            ("host_path", host_path(report.host_path.clone())),
             ("layers", layers.into()),
             ("rows", rows.into()),
+            ("total", int(report.matrix.total)),
             ("left_out", int(report.matrix.left_out)),
         ])
     }
@@ -409,14 +432,16 @@ pub(super) fn layer_map(layer: &Layer) -> Map {
         ("sealed", layer.sealed().into()),
         ("created", layer.created().map_or(Dynamic::UNIT, seconds)),
         ("message", layer.message().map_or(Dynamic::UNIT, Into::into)),
+        ("path", host_path(layer.path().ok())),
     ])
+}
+
+fn host_path(path: Option<PathBuf>) -> Dynamic {
+    path.map_or(Dynamic::UNIT, |path| from_bytes(path.into_os_string().into_encoded_bytes()))
 }
 
 /// A mount's properties, for JSON.
 pub(super) fn mount_map(mount: &Mount) -> Map {
-    let path = |path: Option<std::path::PathBuf>| {
-        path.map_or(Dynamic::UNIT, |path| from_bytes(path.into_os_string().into_encoded_bytes()))
-    };
     let stack: Array = mount.stack().map_or_else(
         |_| Array::new(),
         |stack| stack.layers().iter().map(|layer| layer.title().into()).collect(),
@@ -426,8 +451,10 @@ pub(super) fn mount_map(mount: &Mount) -> Map {
         ("driver", mount.driver().word().into()),
         ("mounted", mount.mounted().into()),
         ("read_only", mount.read_only().into()),
-        ("path", path(mount.path())),
-        ("host_path", path(mount.host_path())),
+        ("path", host_path(mount.path())),
+        ("host_path", host_path(mount.host_path())),
+        ("work", host_path(mount.work())),
+        ("upper", mount.upper().map_or(Dynamic::UNIT, Dynamic::from)),
         ("stack", stack.into()),
     ])
 }
@@ -439,7 +466,7 @@ pub(super) fn register(engine: &mut Engine, shell: &Shell) {
             engine.register_type_with_name::<$kind>($name);
             let style = shell.style().clone();
             engine.register_fn("to_string", move |value: &mut $kind| {
-                draw::value(&Dynamic::from(value.clone()), &style).trim_end().to_owned()
+                draw::inline(&Dynamic::from(value.clone()), &style)
             });
             engine.register_fn("to_debug", |value: &mut $kind| draw::debug(&Dynamic::from(value.clone())));
         )*};

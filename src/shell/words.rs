@@ -53,6 +53,14 @@ pub(super) const WORDS: &[(&str, &str)] = &[
         "Where layers, names and mounts live: the platform's data directory, `--store DIR`, or `UFS_STORE`.",
     ),
     (
+        "json",
+        "With `--json`, all that is printed is JSON, one document a line, and what `sh` prints goes to stderr. A value \
+                of ours is an object with the keys that `help()` of its command names, sorted. Names and targets that \
+                are not UTF-8 are `{\"bytes\": [255, ...]}`, every other one a string; nothing is shortened but \
+                `show()` and `tree()`, which count in `left_out`. Characters that a terminal would obey or not show \
+                are written as `\\uXXXX`.",
+    ),
+    (
         "errors",
         "Every error is a map: `kind, message, path, layer, errno, hint`, `()` where there is none. \
                 `try { … } catch (e) { if kind(e) == \"not_found\" { … } }`. `kind(e)` answers for Rhai's own errors too.",

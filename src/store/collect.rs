@@ -47,7 +47,7 @@ impl Store {
             let bytes = self.summary(id).map_or(0, |summary| summary.counts.bytes);
             let aside =
                 self.temporary.set_aside(&self.layers, &id.hex(), &self.path.join("layers/sha256"))?;
-            self.cache.borrow_mut().remove(&id);
+            self.cache.borrow_mut().forget(id);
             self.temporary.remove(&aside)?;
             collected.layers += 1;
             collected.bytes += bytes;

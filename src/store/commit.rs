@@ -14,11 +14,12 @@
 //! that was done already. So at every point there is the upper or the layer.
 
 use std::path::Path;
+use std::rc::Rc;
 use std::time::Instant;
 
 use serde::{Deserialize, Serialize};
 
-use super::error::io;
+use super::error::{io, own};
 use super::mount_dir::MountJson;
 use super::record::{
     MetadataJson, NameJson, PartJson, VERSION, check_version, id_from, parts_from_json, parts_to_json,
@@ -27,7 +28,7 @@ use super::record::{
 use super::seal::Progress;
 use super::walk::ScanHow;
 use super::{Error, MountDir, MountRecord, NameRecord, Sealed, StackPart, Store};
-use crate::model::{ChainId, Change, LayerName, LayerPath, Metadata, Timestamp, TreeId};
+use crate::model::{ChainId, Change, Changeset, LayerName, LayerPath, Metadata, Timestamp, TreeId};
 use crate::sys::{Dir, Errno};
 
 /// How something is sealed.
@@ -73,17 +74,25 @@ impl Store {
         }
         let before = mount.record();
         mount.upper()?;
-        let container = dir.dir(b"up").map_err(io("open", path.join("up")))?;
-        let how = ScanHow { clamp: seal.clamp, ..ScanHow::default() };
+        let container = dir.dir(b"up").map_err(own("open", path.join("up")))?;
+        let how = ScanHow {
+            clamp: seal.clamp,
+            forged: self.every_right,
+            beneath: if self.every_right { Vec::new() } else { self.changesets(&before.stack)? },
+            ..ScanHow::default()
+        };
         let (sealed, mut timings) =
             self.prepare(&container, &path.join("up"), &how, &before.root, seal.progress)?;
         let start = Instant::now();
-        let mut stack = before.stack.clone();
-        stack.push(StackPart::Sealed(sealed.id));
+        // content that a layer of the stack has already: it counts where it is topmost
+        let top = StackPart::Sealed(sealed.id);
+        let mut stack: Vec<StackPart> = before.stack.iter().filter(|part| **part != top).cloned().collect();
+        let chain_id = self.chain_with(&stack, sealed.id)?;
+        stack.push(top);
         let record = match seal.name {
             Some(name) => Some(NameRecord {
                 name: name.clone(),
-                chain_id: self.chain_with(&before.stack, sealed.id)?,
+                chain_id,
                 stack: stack.clone(),
                 message: seal.message.map(str::to_owned),
                 created: seal.created,
@@ -110,6 +119,16 @@ impl Store {
         self.remember(sealed.id, sealed.changes);
         timings.publish = start.elapsed();
         Ok(Sealed { id: sealed.id, counts, sockets: sealed.sockets, reused, timings })
+    }
+
+    /// The changes of a stack's sealed layers; those above a host directory only.
+    fn changesets(&self, stack: &[StackPart]) -> Result<Vec<Rc<Changeset>>, Error> {
+        let from = stack.iter().rposition(|part| matches!(part, StackPart::Host(_))).map_or(0, |at| at + 1);
+        let sealed = stack[from..].iter().filter_map(|part| match part {
+            StackPart::Sealed(id) => Some(self.changeset(*id)),
+            StackPart::Host(_) => None,
+        });
+        sealed.collect()
     }
 
     /// The chain ID of a stack and the layer that is about to lie on it; `None` above a host directory.
@@ -157,9 +176,14 @@ impl Store {
         let Some(intent) = read_json::<IntentJson>(dir, INTENT, path)? else { return Ok(false) };
         let damaged = |why: String| Error::Damaged { path: path.join(INTENT), why };
         check_version(intent.version).map_err(damaged)?;
-        if dir.stat(b"up/index").is_ok() {
-            for name in [&b"up/index"[..], b"up/meta.json", INTENT.as_bytes()] {
-                match dir.unlink(name) {
+        let container = match dir.dir(b"up") {
+            Ok(up) => Some(up),
+            Err(Errno::NOENT) => None,
+            Err(errno) => return Err(own("open", path.join("up"))(errno)),
+        };
+        if let Some(up) = container.filter(|up| up.stat(b"index").is_ok()) {
+            for (dir, name) in [(&up, "index"), (&up, "meta.json"), (dir, INTENT)] {
+                match dir.unlink(name.as_bytes()) {
                     Ok(()) | Err(Errno::NOENT) => {}
                     Err(errno) => return Err(io("clean up in", path)(errno)),
                 }

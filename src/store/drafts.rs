@@ -17,7 +17,7 @@ use std::time::Instant;
 use serde::{Deserialize, Serialize};
 
 use super::commit::Seal;
-use super::error::{io, tree};
+use super::error::{io, own, tree};
 use super::record::{
     NameJson, VERSION, hex, id_from, read_json, replace_json, replace_json_beside, unhex, write_new_json,
 };
@@ -67,7 +67,7 @@ impl Draft {
     /// # Errors
     /// [`Error::Io`].
     pub fn tree(&self) -> Result<Dir, Error> {
-        self.dir.dir(b"tree").map_err(io("open", self.path.join("tree")))
+        self.dir.dir(b"tree").map_err(own("open", self.path.join("tree")))
     }
 
     /// Where its files lie on the host.
@@ -135,16 +135,27 @@ impl Store {
     /// # Errors
     /// [`Error::Busy`] while another process uses it.
     pub fn draft(&self, name: &LayerName) -> Result<Draft, Error> {
+        for _ in 0..8 {
+            if let Some(draft) = self.open_draft(name)? {
+                return Ok(draft);
+            }
+            self.make_draft(&name.file_name())?;
+        }
+        Err(Error::Busy { what: format!("the draft `{name}`"), pid: None })
+    }
+
+    /// Opens a draft; `None` if there is none of that name.
+    ///
+    /// # Errors
+    /// As [`Store::draft`].
+    pub fn open_draft(&self, name: &LayerName) -> Result<Option<Draft>, Error> {
         let (file, key) = (name.file_name(), format!("draft {name}"));
         let at = self.drafts_path().join(&file);
         for _ in 0..8 {
             let dir = match self.drafts.dir(file.as_bytes()) {
                 Ok(dir) => dir,
-                Err(Errno::NOENT) => {
-                    self.make_draft(&file)?;
-                    continue;
-                }
-                Err(errno) => return Err(io("open", &at)(errno)),
+                Err(Errno::NOENT) => return Ok(None),
+                Err(errno) => return Err(own("open", &at)(errno)),
             };
             let Some(held) = self.hold(&key, &dir).map_err(io("lock", &at))? else {
                 return Err(Error::Busy { what: format!("the draft `{name}`"), pid: None });
@@ -154,13 +165,8 @@ impl Store {
             if let (Ok(here), Ok(there)) = (here, there)
                 && (here.dev, here.ino) == (there.dev, there.ino)
             {
-                return Ok(Draft {
-                    name: name.clone(),
-                    dir: Rc::new(dir),
-                    path: at,
-                    sync: !self.ephemeral,
-                    _held: held,
-                });
+                let (name, dir, sync) = (name.clone(), Rc::new(dir), !self.ephemeral);
+                return Ok(Some(Draft { name, dir, path: at, sync, _held: held }));
             }
             self.forget(&key);
         }
@@ -221,7 +227,12 @@ impl Store {
     /// [`Error::Tree`], [`Error::Tar`], [`Error::Changed`], [`Error::Interrupted`]: the draft stays as it is.
     #[expect(clippy::needless_pass_by_value, reason = "it is used up: what it says happens once")]
     pub fn seal_draft(&self, draft: &Draft, seal: Seal<'_>) -> Result<Sealed, Error> {
-        let how = ScanHow { clamp: seal.clamp, owners: draft.owners()? };
+        let how = ScanHow {
+            clamp: seal.clamp,
+            owners: draft.owners()?,
+            forged: self.every_right,
+            ..ScanHow::default()
+        };
         let (sealed, mut timings) =
             self.prepare(&draft.dir, &draft.path, &how, &plain_root(), seal.progress)?;
         let start = Instant::now();

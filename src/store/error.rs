@@ -261,7 +261,10 @@ impl Error {
                 let some: Vec<String> = found.iter().take(4).map(|id| id.hex()[..16].to_owned()).collect();
                 format!("write more digits: {}", some.join(", "))
             }
-            Self::Damaged { .. } | Self::Content { .. } => "`ufs doctor` checks the store".to_owned(),
+            Self::Damaged { .. } | Self::Content { .. } => {
+                "`check()` looks through the whole store; what cannot be mended can be removed by hand"
+                    .to_owned()
+            }
             Self::Changed { .. } | Self::Tar(TarError::SizeChanged { .. }) => {
                 "stop what writes there, then try again".to_owned()
             }
@@ -274,6 +277,17 @@ impl Error {
 /// Turns an errno into an [`Error::Io`] on `path`.
 pub(super) fn io(what: &'static str, path: impl AsRef<Path>) -> impl FnOnce(Errno) -> Error {
     move |errno| Error::Io { what, path: path.as_ref().to_owned(), errno }
+}
+
+/// As [`io`], for opening what the store itself has made: anything else in its place is damage.
+pub(super) fn own(what: &'static str, path: impl AsRef<Path>) -> impl FnOnce(Errno) -> Error {
+    move |errno| match errno {
+        Errno::NOTDIR | Errno::ISDIR | Errno::LOOP | Errno::NXIO => Error::Damaged {
+            path: path.as_ref().to_owned(),
+            why: "something else lies in its place".to_owned(),
+        },
+        errno => io(what, path)(errno),
+    }
 }
 
 /// Turns an errno into an [`Error::Tree`] on `path`.

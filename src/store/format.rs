@@ -3,18 +3,27 @@
 //! JSON: `format` (the version, 1), `whiteouts` (`device` or `xattr`), `features` (names of what a later version
 //! added and an earlier one must know; none so far). Written last when a store is made.
 
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
 use super::Error;
-use super::error::{errno_of, io};
+use super::error::{errno_of, io, own};
 use super::record::{read_json, write_new_json};
 use crate::model::{Mode, WhiteoutForm, names};
-use crate::sys::{Dir, Errno, RenameFlags, xattr};
+use crate::sys::{Dir, Errno, RenameFlags, lock, xattr};
 
 const VERSION: u64 = 1;
+/// Layers hold what their makers put there, such as programs that run as root: nobody else may reach them.
+const PRIVATE: Mode = Mode::new(0o700);
 const PARTS: [&str; 6] = ["layers", "layers/sha256", "drafts", "names", "mounts", "tmp"];
+
+/// What every version of the file has.
+#[derive(Deserialize)]
+struct VersionJson {
+    format: u64,
+}
 
 #[derive(Serialize, Deserialize)]
 struct FormatJson {
@@ -29,7 +38,8 @@ pub(super) fn open_root(path: &Path, create: bool) -> Result<(PathBuf, Dir, Whit
     let root = match Dir::open(path) {
         Ok(root) => root,
         Err(Errno::NOENT) if create => {
-            std::fs::create_dir_all(path).map_err(|error| refused(path, errno_of(&error)))?;
+            let made = std::fs::DirBuilder::new().recursive(true).mode(PRIVATE.bits()).create(path);
+            made.map_err(|error| refused(path, errno_of(&error)))?;
             Dir::open(path).map_err(io("open", path))?
         }
         Err(Errno::NOENT) => return Err(Error::Missing { path: path.to_owned() }),
@@ -37,22 +47,36 @@ pub(super) fn open_root(path: &Path, create: bool) -> Result<(PathBuf, Dir, Whit
         Err(errno) => return Err(io("open", path)(errno)),
     };
     let path = root.host_path().map_err(io("find", path))?;
-    let form = if let Some(format) = read_json::<FormatJson>(&root, "format", &path)? {
-        read(&format, &path)?
+    let form = if let Some(form) = read(&root, &path)? {
+        form
     } else {
         check_empty(&root, &path, create)?;
-        make(&root, &path)?
+        // one process makes it, the others that start at the same time wait and find it made
+        let lock_path = path.join("lock");
+        let _alone = lock::exclusive(&lock_path).map_err(|errno| refused(&path, errno))?;
+        match read(&root, &path)? {
+            Some(form) => form,
+            None => make(&root, &path)?,
+        }
     };
     Ok((path, root, form))
 }
 
-fn read(format: &FormatJson, path: &Path) -> Result<WhiteoutForm, Error> {
-    if format.format > VERSION || !format.features.is_empty() {
-        return Err(Error::Newer { path: path.to_owned(), found: format.format, known: VERSION });
+/// Reads the file, if it is there.
+fn read(root: &Dir, path: &Path) -> Result<Option<WhiteoutForm>, Error> {
+    // the version alone first: what else a later one has need not look as it does here
+    let Some(VersionJson { format: found }) = read_json(root, "format", path)? else { return Ok(None) };
+    let newer = || Error::Newer { path: path.to_owned(), found, known: VERSION };
+    if found > VERSION {
+        return Err(newer());
+    }
+    let Some(format) = read_json::<FormatJson>(root, "format", path)? else { return Ok(None) };
+    if !format.features.is_empty() {
+        return Err(newer());
     }
     match format.whiteouts.as_str() {
-        "device" => Ok(WhiteoutForm::Device),
-        "xattr" => Ok(WhiteoutForm::Xattr),
+        "device" => Ok(Some(WhiteoutForm::Device)),
+        "xattr" => Ok(Some(WhiteoutForm::Xattr)),
         other => Err(Error::Damaged {
             path: path.join("format"),
             why: format!("it knows no whiteouts of the form `{other}`"),
@@ -63,7 +87,9 @@ fn read(format: &FormatJson, path: &Path) -> Result<WhiteoutForm, Error> {
 /// Refuses a directory that holds anything but what an interrupted start left.
 fn check_empty(root: &Dir, path: &Path, create: bool) -> Result<(), Error> {
     let items = root.items().map_err(io("list", path))?;
-    let ours = |name: &[u8]| name == b"lock" || PARTS.iter().any(|part| part.as_bytes() == name);
+    // `format` only where another process has just made it
+    let files = [&b"lock"[..], b"format"];
+    let ours = |name: &[u8]| files.contains(&name) || PARTS.iter().any(|part| part.as_bytes() == name);
     if items.iter().any(|item| !ours(&item.name)) {
         return Err(Error::NotAStore { path: path.to_owned() });
     }
@@ -122,7 +148,7 @@ fn make_sub(root: &Dir, name: &str) -> Result<(), Errno> {
         Some((parent, last)) => (root.dir(parent.as_bytes())?, last),
         None => (root.duplicate()?, name),
     };
-    match parent.mkdir(last.as_bytes(), Mode::new(0o755)) {
+    match parent.mkdir(last.as_bytes(), PRIVATE) {
         Ok(()) | Err(Errno::EXIST) => Ok(()),
         Err(errno) => Err(errno),
     }
@@ -140,8 +166,8 @@ pub(super) fn open_sub(root: &Dir, name: &str, path: &Path) -> Result<Dir, Error
             for part in PARTS {
                 make_sub(root, part).map_err(io("make", path.join(part)))?;
             }
-            root.beneath(&layer_path).map_err(io("open", path.join(name)))
+            root.beneath(&layer_path).map_err(own("open", path.join(name)))
         }
-        other => other.map_err(io("open", path.join(name))),
+        other => other.map_err(own("open", path.join(name))),
     }
 }

@@ -311,6 +311,8 @@ impl<'a> Rest<'a> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn path(text: &str) -> LayerPath {
@@ -409,5 +411,40 @@ mod tests {
         let rootless: Changeset = [(path("a"), Change::Whiteout)].into_iter().collect();
         assert_eq!(decode(&encoded(&rootless)), Err("a path has no directory above it"));
         assert_eq!(decode(&encoded(&Changeset::new())), Err("it has no root"));
+    }
+
+    /// Bytes that are near to what a record's body is made of.
+    fn near_a_body() -> impl Strategy<Value = Vec<u8>> {
+        let body = encoded(&sample());
+        let body = body[MAGIC.len()..body.len() - CHECK].to_vec();
+        let edit = (any::<prop::sample::Index>(), 0_usize..4, prop::collection::vec(any::<u8>(), 0..6));
+        prop::collection::vec(edit, 0..6).prop_map(move |edits| {
+            let mut body = body.clone();
+            for (at, cut, insert) in edits {
+                let at = at.index(body.len() + 1);
+                let end = (at + cut).min(body.len());
+                body.splice(at..end, insert);
+            }
+            [MAGIC.as_slice(), &body].concat()
+        })
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn any_record_is_refused_or_reads_back_as_it_is_written(body in near_a_body()) {
+            if let Ok(index) = decode(&sealed(body)) {
+                let again = encode(index.id, index.diff_id, index.root, &index.changes);
+                prop_assert_eq!(decode(&again), Ok(index));
+            }
+        }
+
+        #[test]
+        fn any_bytes_are_refused_without_a_panic(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
+            prop_assert!(decode(&bytes).is_err());
+            let mut rest = Rest(&bytes);
+            while rest.byte().and_then(|tag| rest.entry(tag)).is_ok() {}
+        }
     }
 }

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
-use super::error::io;
+use super::error::{io, own};
 use super::index::{self, Index};
 use super::record::{VERSION, check_version, read_bytes, read_json, write_new, write_new_json};
 use super::seal::{Progress, SealedTree, seal_tree};
@@ -21,7 +21,7 @@ use crate::sys::{Dir, Errno, RenameFlags};
 use crate::tar::write_layer;
 
 /// The longest index that is read, in bytes.
-const INDEX_LIMIT: u64 = 4 << 30;
+const INDEX_LIMIT: u64 = 1 << 30;
 
 /// A sealed layer's own line.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -149,16 +149,16 @@ impl Store {
         Ok(ChainId::of(&diffs))
     }
 
-    /// A layer's changes, from its index; read once a process.
+    /// A layer's changes, from its index; kept for the next question, up to a bound.
     ///
     /// # Errors
     /// [`Error::NoLayer`], [`Error::Damaged`].
     pub fn changeset(&self, id: TreeId) -> Result<Rc<Changeset>, Error> {
-        if let Some(changes) = self.cache.borrow().get(&id) {
-            return Ok(Rc::clone(changes));
+        if let Some(changes) = self.cache.borrow_mut().get(id) {
+            return Ok(changes);
         }
         let changes = Rc::new(self.index(id)?.changes);
-        self.cache.borrow_mut().insert(id, Rc::clone(&changes));
+        self.cache.borrow_mut().keep(id, Rc::clone(&changes));
         Ok(changes)
     }
 
@@ -168,7 +168,7 @@ impl Store {
     /// [`Error::NoLayer`], [`Error::Io`].
     pub fn tree_dir(&self, id: TreeId) -> Result<Dir, Error> {
         let (dir, at) = self.layer_dir(id)?;
-        dir.dir(b"tree").map_err(io("open", at.join("tree")))
+        dir.dir(b"tree").map_err(own("open", at.join("tree")))
     }
 
     /// Where a layer's files lie on the host.
@@ -197,7 +197,7 @@ impl Store {
         match self.layers.dir(id.hex().as_bytes()) {
             Ok(dir) => Ok((dir, at)),
             Err(Errno::NOENT) => Err(Error::NoLayer { prefix: id.hex() }),
-            Err(errno) => Err(io("open", at)(errno)),
+            Err(errno) => Err(own("open", at)(errno)),
         }
     }
 
@@ -270,7 +270,7 @@ impl Store {
 
     /// Remembers the changes of a layer that was just sealed.
     pub(super) fn remember(&self, id: TreeId, changes: Changeset) {
-        self.cache.borrow_mut().insert(id, Rc::new(changes));
+        self.cache.borrow_mut().keep(id, Rc::new(changes));
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::error::io;
+use super::error::own;
 use super::mount_dir::is_dirty;
 use super::{Error, Store};
 use crate::model::LayerName;
@@ -49,7 +49,7 @@ impl Store {
         match upper {
             Ok(upper) => is_dirty(&upper, &record.root, &path),
             Err(Errno::NOENT) => Err(Error::NoUpper { name: name.clone() }),
-            Err(errno) => Err(io("open", path)(errno)),
+            Err(errno) => Err(own("open", path.join("up/tree"))(errno)),
         }
     }
 }

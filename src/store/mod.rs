@@ -18,6 +18,7 @@
 //! lock on the directory of a draft or a mount says that a process uses it; the kernel drops it with the process.
 //! Nothing here mounts, knows the clock, or prints.
 
+mod cache;
 mod changes;
 mod check;
 mod collect;
@@ -37,6 +38,7 @@ mod place;
 mod record;
 mod scan;
 mod seal;
+mod spare;
 mod temporary;
 #[cfg(test)]
 mod tests;
@@ -62,10 +64,10 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::rc::{Rc, Weak};
 
-use crate::model::{Changeset, TreeId, WhiteoutForm};
+use crate::model::WhiteoutForm;
 use crate::sys::lock::{self, Lock};
 use crate::sys::{Dir, Errno};
-use error::io;
+use error::{io, own};
 use temporary::Temporary;
 
 /// How a store is opened.
@@ -89,10 +91,14 @@ pub struct Store {
     lock: RefCell<Option<Lock>>,
     form: WhiteoutForm,
     ephemeral: bool,
+    /// Whether every owner, device and attribute can be given here; not in a store of a user without privilege, also for
+    /// root, as it holds what could not be given.
+    every_right: bool,
     removed_at_end: bool,
-    cache: RefCell<HashMap<TreeId, Rc<Changeset>>>,
+    cache: RefCell<cache::Cache>,
     held: RefCell<HashMap<String, Weak<Held>>>,
     stale: RefCell<Vec<Stale>>,
+    spare: RefCell<Option<spare::Spare>>,
     steps: Steps,
 }
 
@@ -136,14 +142,15 @@ impl Store {
         let lock_path = path.join("lock");
         let read_only = |errno| match errno {
             Errno::ROFS | Errno::ACCESS | Errno::PERM => Error::ReadOnly { path: path.clone(), errno },
-            errno => io("lock", &lock_path)(errno),
+            errno => own("lock", &lock_path)(errno),
         };
         if !temporary.is_empty()?
             && let Some(_alone) = lock::try_exclusive(&lock_path).map_err(read_only)?
         {
-            temporary.clear()?;
+            temporary.clear();
         }
         let lock = lock::shared(&lock_path).map_err(read_only)?;
+        let of_root = root.stat_self().is_ok_and(|stat| stat.uid == 0);
         let store = Self {
             layers: sub("layers/sha256")?,
             drafts: sub("drafts")?,
@@ -154,10 +161,12 @@ impl Store {
             lock: RefCell::new(Some(lock)),
             form,
             ephemeral: how.ephemeral,
+            every_right: of_root && crate::sys::process::has_every_right(),
             removed_at_end: false,
             cache: RefCell::default(),
             held: RefCell::default(),
             stale: RefCell::default(),
+            spare: RefCell::default(),
             steps: Steps::default(),
         };
         store.recover_drafts()?;
@@ -187,6 +196,7 @@ impl Store {
     }
 
     fn end(&mut self) -> Result<(), Error> {
+        self.drop_spare();
         if !std::mem::take(&mut self.removed_at_end) {
             return Ok(());
         }

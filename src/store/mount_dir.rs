@@ -6,7 +6,7 @@ use std::rc::Rc;
 
 use serde::{Deserialize, Serialize};
 
-use super::error::io;
+use super::error::{io, own};
 use super::record::{
     MetadataJson, PartJson, VERSION, check_version, hex, parts_from_json, parts_to_json, path_from, read_json,
 };
@@ -57,8 +57,9 @@ pub struct MountRecord {
     pub owner: Option<u32>,
 }
 
-/// A mount whose process ended without unmounting it.
-#[derive(Clone, PartialEq, Eq, Debug)]
+/// A mount whose process ended without unmounting it; locked while the value lives, so that one process at a time looks
+/// after it.
+#[derive(Debug)]
 pub struct Stale {
     /// Its name.
     pub name: LayerName,
@@ -68,6 +69,16 @@ pub struct Stale {
     pub record: MountRecord,
     /// Whether its upper holds changes that are not committed.
     pub dirty: bool,
+    pub(super) dir: Dir,
+    pub(super) _held: Rc<Held>,
+}
+
+impl Stale {
+    /// The upper and the mount point inside the store; `None` where one is gone.
+    pub fn dirs(&self) -> Option<(Dir, Dir)> {
+        let upper = self.dir.dir(b"up").and_then(|up| up.dir(b"tree")).ok()?;
+        Some((upper, self.dir.dir(b"merged").ok()?))
+    }
 }
 
 /// A mount in use by this process; its lock is held while any clone lives.
@@ -83,6 +94,7 @@ struct Inner {
     path: PathBuf,
     record: RefCell<MountRecord>,
     aside: RefCell<Vec<String>>,
+    left: bool,
     _held: Rc<Held>,
 }
 
@@ -114,6 +126,23 @@ impl From<&MountRecord> for MountJson {
     }
 }
 
+impl NewMount<'_> {
+    /// The record of the mount under that name, as this process makes it.
+    pub(super) fn record(&self, name: &LayerName) -> MountRecord {
+        MountRecord {
+            name: name.clone(),
+            stack: self.stack.clone(),
+            driver: self.driver.to_owned(),
+            at: self.at.clone(),
+            read_only: self.read_only,
+            volatile: self.volatile,
+            kept: false,
+            root: self.root.clone(),
+            owner: Some(std::process::id()),
+        }
+    }
+}
+
 impl MountJson {
     /// The record after a commit.
     pub(super) fn grow(&mut self, stack: &[StackPart], root: &Metadata) {
@@ -138,16 +167,16 @@ impl MountJson {
 }
 
 impl MountDir {
-    /// A mount whose lock is `held`; `aside`: what a commit set aside in `tmp/`.
-    pub(super) fn new(
-        dir: Dir,
-        path: PathBuf,
-        record: MountRecord,
-        aside: Option<String>,
-        held: Rc<Held>,
-    ) -> Self {
-        let (name, aside) = (record.name.clone(), RefCell::new(aside.into_iter().collect()));
-        Self { inner: Rc::new(Inner { name, dir, path, record: RefCell::new(record), aside, _held: held }) }
+    /// A mount whose lock is `held`; `left`: an earlier process may have left it mounted.
+    pub(super) fn new(dir: Dir, path: PathBuf, record: MountRecord, left: bool, held: Rc<Held>) -> Self {
+        let name = record.name.clone();
+        let (record, aside) = (RefCell::new(record), RefCell::default());
+        Self { inner: Rc::new(Inner { name, dir, path, record, aside, left, _held: held }) }
+    }
+
+    /// Whether an earlier process may have left it mounted, on purpose or not.
+    pub fn may_be_mounted(&self) -> bool {
+        self.inner.left
     }
 
     /// Takes the names of what was set aside.
@@ -173,7 +202,7 @@ impl MountDir {
         let opened = self.inner.dir.dir(b"up").and_then(|up| up.dir(b"tree"));
         opened.map_err(|errno| match errno {
             Errno::NOENT => Error::NoUpper { name: self.name().clone() },
-            errno => io("open", self.upper_path())(errno),
+            errno => own("open", self.upper_path())(errno),
         })
     }
 
@@ -182,7 +211,7 @@ impl MountDir {
     /// # Errors
     /// [`Error::Io`].
     pub fn work(&self) -> Result<Dir, Error> {
-        self.inner.dir.dir(b"work").map_err(io("open", self.work_path()))
+        self.inner.dir.dir(b"work").map_err(own("open", self.work_path()))
     }
 
     /// The mount point inside the store.
@@ -190,7 +219,7 @@ impl MountDir {
     /// # Errors
     /// [`Error::Io`].
     pub fn merged(&self) -> Result<Dir, Error> {
-        self.inner.dir.dir(b"merged").map_err(io("open", self.merged_path()))
+        self.inner.dir.dir(b"merged").map_err(own("open", self.merged_path()))
     }
 
     /// The mount's own directory in the store.

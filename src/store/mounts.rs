@@ -6,7 +6,7 @@
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
-use super::error::io;
+use super::error::{io, own};
 use super::mount_dir::{MountJson, is_dirty, read_mount};
 use super::record::{replace_json_beside, write_new_json};
 use super::{Error, Held, MountDir, MountRecord, NewMount, Stale, Store, place};
@@ -28,14 +28,14 @@ impl Store {
         if self.mounts.stat(file.as_bytes()).is_ok() {
             return Err(Error::MountExists { name: name.clone() });
         }
-        let (aside, dir) = self.temporary.make()?;
+        let (aside, dir) = self.take_spare(name, new).map_or_else(|| self.temporary.make(), Ok)?;
         let made = self.fill_mount(&dir, &aside, &file, &key, name, new);
         if made.is_err() {
             self.forget(&key);
             self.temporary.drop_name(&aside);
         }
         let (record, held) = made?;
-        Ok(MountDir::new(dir, self.mounts_path().join(file), record, None, held))
+        Ok(MountDir::new(dir, self.mounts_path().join(file), record, false, held))
     }
 
     fn fill_mount(
@@ -48,23 +48,16 @@ impl Store {
         new: &NewMount<'_>,
     ) -> Result<(MountRecord, Rc<Held>), Error> {
         let at = self.temporary.path().join(aside);
-        let record = MountRecord {
-            name: name.clone(),
-            stack: new.stack.clone(),
-            driver: new.driver.to_owned(),
-            at: new.at.clone(),
-            read_only: new.read_only,
-            volatile: new.volatile,
-            kept: false,
-            root: new.root.clone(),
-            owner: Some(std::process::id()),
-        };
-        for (sub, mode) in [(&b"up"[..], 0o755), (b"work", 0o700), (b"merged", 0o755)] {
-            dir.mkdir(sub, Mode::new(mode)).map_err(io("make directories in", &at))?;
+        let record = new.record(name);
+        let is_spare = dir.stat(b"mount.json").is_ok();
+        if !is_spare {
+            for (sub, mode) in [(&b"up"[..], 0o755), (b"work", 0o700), (b"merged", 0o755)] {
+                dir.mkdir(sub, Mode::new(mode)).map_err(io("make directories in", &at))?;
+            }
+            fill_upper(&dir.dir(b"up").map_err(io("open", &at))?, &new.root, &at)?;
+            write_new_json(dir, "mount.json", &MountJson::from(&record), &at, false)?;
+            write_new_json(dir, "owner", &Identity::own(), &at, false)?;
         }
-        fill_upper(&dir.dir(b"up").map_err(io("open", &at))?, &new.root, &at)?;
-        write_new_json(dir, "mount.json", &MountJson::from(&record), &at, false)?;
-        write_new_json(dir, "owner", &Identity::own(), &at, false)?;
         let held = self.hold(key, dir).map_err(io("lock", &at))?;
         let held = held.ok_or_else(|| self.busy(name))?;
         let from = self.temporary.dir();
@@ -83,7 +76,8 @@ impl Store {
         }
     }
 
-    /// Takes a mount into use: locks it, records this process as its owner, gives it a fresh scratch directory.
+    /// Opens a mount and locks it. Nothing else is changed before [`Store::take_over`], as an earlier process may have
+    /// left it mounted.
     ///
     /// # Errors
     /// [`Error::NoMount`], [`Error::Busy`] with the process that uses it, [`Error::Damaged`].
@@ -92,27 +86,38 @@ impl Store {
         let path = self.mounts_path().join(&file);
         let dir = self.mounts.dir(file.as_bytes()).map_err(|errno| match errno {
             Errno::NOENT => Error::NoMount { name: name.clone() },
-            errno => io("open", &path)(errno),
+            errno => own("open", &path)(errno),
         })?;
+        self.stale.borrow_mut().retain(|stale| stale.name != *name);
         if self.is_held(&key, &dir) {
             return Err(self.busy(name));
         }
         let held = self.hold(&key, &dir).map_err(io("lock", &path))?;
         let held = held.ok_or_else(|| self.busy(name))?;
         self.resume_commit(&dir, &path)?;
-        let mut record =
-            read_mount(&dir, name, &path)?.ok_or_else(|| Error::NoMount { name: name.clone() })?;
-        write_new_json(&dir, "owner", &Identity::own(), &path, false)?;
+        let record = read_mount(&dir, name, &path)?.ok_or_else(|| Error::NoMount { name: name.clone() })?;
+        let left = record.kept || dir.stat(b"owner").is_ok();
+        Ok(MountDir::new(dir, path, record, left, held))
+    }
+
+    /// Takes an open mount, which is mounted nowhere, into use: records this process as its owner, gives it a fresh
+    /// scratch directory.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    pub fn take_over(&self, mount: &MountDir) -> Result<(), Error> {
+        let (dir, path) = (mount.dir(), mount.path());
+        write_new_json(dir, "owner", &Identity::own(), path, false)?;
+        let mut record = mount.record();
         if record.kept {
             record.kept = false;
-            replace_json_beside(&dir, "mount.json", &MountJson::from(&record), &path, false)?;
+            replace_json_beside(dir, "mount.json", &MountJson::from(&record), path, false)?;
         }
         record.owner = Some(std::process::id());
-        let aside = self.fresh_work(&dir, &path)?;
-        let mount = MountDir::new(dir, path, record, aside, held);
-        self.sweep(&mount);
-        self.stale.borrow_mut().retain(|stale| stale.name != *name);
-        Ok(mount)
+        mount.set_record(record);
+        mount.add_aside(self.fresh_work(dir, path)?);
+        self.sweep(mount);
+        Ok(())
     }
 
     /// Sets the scratch directory aside and makes an empty one.
@@ -166,7 +171,7 @@ impl Store {
         match self.mounts.dir(name.file_name().as_bytes()) {
             Ok(dir) => read_mount(&dir, name, &path),
             Err(Errno::NOENT) => Ok(None),
-            Err(errno) => Err(io("open", path)(errno)),
+            Err(errno) => Err(own("open", path)(errno)),
         }
     }
 
@@ -225,7 +230,7 @@ impl Store {
         let aside = self.temporary.set_aside(&self.mounts, &mount.name().file_name(), &self.mounts_path())?;
         self.forget(&format!("mount {}", mount.name()));
         self.sweep(mount);
-        self.temporary.remove(&aside)
+        if self.keep_spare(mount, &aside) { Ok(()) } else { self.temporary.remove(&aside) }
     }
 
     /// Removes what commits and resets set aside; to be called once nothing has it mounted any more.
@@ -244,13 +249,17 @@ impl Store {
     ///
     /// # Errors
     /// [`Error::Io`].
-    pub fn settle(&self, name: &LayerName) -> Result<(), Error> {
-        let path = self.mounts_path().join(name.file_name());
-        match self.mounts.dir(name.file_name().as_bytes()) {
-            Ok(dir) => remove_owner(&dir, &path),
-            Err(Errno::NOENT) => Ok(()),
-            Err(errno) => Err(io("open", path)(errno)),
-        }
+    pub fn settle(&self, stale: &Stale) -> Result<(), Error> {
+        remove_owner(&stale.dir, &self.mounts_path().join(stale.name.file_name()))
+    }
+
+    /// Drops a mount that a dead process left, with its upper, once it is no longer mounted.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    pub fn discard_stale(&self, stale: &Stale) -> Result<(), Error> {
+        let aside = self.temporary.set_aside(&self.mounts, &stale.name.file_name(), &self.mounts_path())?;
+        self.temporary.remove(&aside)
     }
 
     /// Ends half-done commits, and finds the mounts that dead processes left.
@@ -271,15 +280,22 @@ impl Store {
             return Ok(());
         }
         let path = self.mounts_path().join(&file);
-        let dir = self.mounts.dir(file.as_bytes()).map_err(io("open", &path))?;
+        let dir = self.mounts.dir(file.as_bytes()).map_err(own("open", &path))?;
         let key = format!("mount {name}");
-        let Some(_held) = self.hold(&key, &dir).map_err(io("lock", &path))? else { return Ok(()) };
+        let Some(held) = self.hold(&key, &dir).map_err(io("lock", &path))? else { return Ok(()) };
+        // dropped, or looked after, by another process before the lock was ours?
+        let (here, there) = (dir.stat_self(), self.mounts.stat(file.as_bytes()));
+        if here.map(|stat| stat.ino) != there.map(|stat| stat.ino) {
+            return Ok(());
+        }
+        let owned = has("owner");
         self.resume_commit(&dir, &path)?;
         if owned && let Some(record) = read_mount(&dir, name, &path)? {
             let tree = dir.dir(b"up").and_then(|up| up.dir(b"tree"));
             let dirty = tree.is_ok_and(|tree| is_dirty(&tree, &record.root, &path).unwrap_or(true));
             let merged = record.at.clone().unwrap_or_else(|| path.join("merged"));
-            self.stale.borrow_mut().push(Stale { name: name.clone(), merged, record, dirty });
+            let name = name.clone();
+            self.stale.borrow_mut().push(Stale { name, merged, record, dirty, dir, _held: held });
         }
         Ok(())
     }

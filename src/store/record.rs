@@ -11,9 +11,10 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::Error;
-use super::error::{errno_of, io};
+use super::error::{errno_of, io, own};
 use super::temporary::Temporary;
-use crate::model::{ChainId, Digest, LayerName, Metadata, Mode, Timestamp, TreeId};
+use crate::model::{ChainId, Digest, Kind, LayerName, Metadata, Mode, Timestamp, TreeId};
+use crate::sys::dir::stat_fd;
 use crate::sys::{Dir, Errno, RenameFlags};
 
 /// The version of every JSON record written here.
@@ -217,14 +218,19 @@ pub(super) fn read_bytes(dir: &Dir, name: &str, at: &Path, limit: u64) -> Result
     let file = match dir.file(name.as_bytes()) {
         Ok(file) => file,
         Err(Errno::NOENT) => return Ok(None),
-        Err(errno) => return Err(io("open", at.join(name))(errno)),
+        Err(errno) => return Err(own("open", at.join(name))(errno)),
     };
-    let mut bytes = Vec::new();
-    let read = file.take(limit + 1).read_to_end(&mut bytes);
-    read.map_err(|error| io("read", at.join(name))(errno_of(&error)))?;
-    if bytes.len() as u64 > limit {
-        return Err(Error::Damaged { path: at.join(name), why: "it is far too long".to_owned() });
+    let damaged = |why: &str| Error::Damaged { path: at.join(name), why: why.to_owned() };
+    let stat = stat_fd(&file).map_err(io("look at", at.join(name)))?;
+    if stat.kind != Kind::File {
+        return Err(damaged("something else lies in its place"));
     }
+    if stat.size > limit {
+        return Err(damaged("it is far too long"));
+    }
+    let mut bytes = Vec::with_capacity(usize::try_from(stat.size).unwrap_or(0));
+    let read = file.take(stat.size).read_to_end(&mut bytes);
+    read.map_err(|error| io("read", at.join(name))(errno_of(&error)))?;
     Ok(Some(bytes))
 }
 
@@ -304,7 +310,8 @@ pub(super) fn replace_json_beside(
     Ok(())
 }
 
-fn to_json(value: &impl Serialize, path: &Path) -> Result<Vec<u8>, Error> {
+/// A record's bytes; `path`: for messages.
+pub(super) fn to_json(value: &impl Serialize, path: &Path) -> Result<Vec<u8>, Error> {
     let mut bytes = serde_json::to_vec(value)
         .map_err(|error| Error::Damaged { path: path.to_owned(), why: error.to_string() })?;
     bytes.push(b'\n');
@@ -313,7 +320,41 @@ fn to_json(value: &impl Serialize, path: &Path) -> Result<Vec<u8>, Error> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn a_name_record_with_anything_in_it_is_read_or_refused(
+            version in any::<u32>(),
+            parts in prop::collection::vec(("layer|host|x", "[0-9a-fA-Z:é]{0,70}"), 0..4),
+            chain in prop::option::of("(sha256:)?[0-9a-g]{60,66}"),
+            (secs, nanos) in (any::<i64>(), any::<u32>()),
+        ) {
+            let stack: Vec<_> = parts.iter().map(|(kind, text)| serde_json::json!({ kind: text })).collect();
+            let created = serde_json::json!({ "secs": secs, "nanos": nanos });
+            let text = serde_json::json!({
+                "version": version, "stack": stack, "chain_id": chain, "message": null, "created": created,
+            });
+            if let Ok(json) = serde_json::from_value::<NameJson>(text)
+                && let Ok(record) = json.read(LayerName::parse("name").unwrap())
+            {
+                let again = NameJson::from(&record).read(record.name.clone());
+                prop_assert_eq!(again, Ok(record));
+            }
+        }
+
+        #[test]
+        fn any_bytes_in_the_place_of_a_record_are_refused(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+            let host = tempfile::tempdir().unwrap();
+            std::fs::write(host.path().join("r"), &bytes).unwrap();
+            let dir = Dir::open(host.path()).unwrap();
+            prop_assert!(read_json::<NameJson>(&dir, "r", host.path()).is_err());
+        }
+    }
 
     #[test]
     fn hex_reads_back_and_nothing_else_does() {

@@ -3,25 +3,33 @@
 //! What is made here appears elsewhere by one rename; what is dropped comes here by one rename and is then
 //! removed at leisure. So whatever lies here belongs to nobody once its process is gone.
 
-use std::cell::Cell;
+use std::cell::OnceCell;
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::Error;
 use super::error::io;
 use crate::model::Mode;
+use crate::sys::process::Identity;
 use crate::sys::{Dir, Errno, RenameFlags};
+
+/// The number in this process's next name, whichever of its stores that is in.
+static NEXT: AtomicU64 = AtomicU64::new(0);
 
 #[derive(Debug)]
 pub(super) struct Temporary {
     dir: Dir,
     path: PathBuf,
-    next: Cell<u64>,
+    /// What this process's names begin with; its number alone is that of others in other PID namespaces.
+    prefix: OnceCell<String>,
 }
 
 impl Temporary {
     /// Uses an open directory.
     pub(super) fn new(dir: Dir, path: PathBuf) -> Self {
-        Self { dir, path, next: Cell::new(0) }
+        Self { dir, path, prefix: OnceCell::new() }
     }
 
     pub(super) fn dir(&self) -> &Dir {
@@ -34,10 +42,13 @@ impl Temporary {
 
     /// A name that nothing has here.
     pub(super) fn name(&self) -> String {
+        let prefix = self.prefix.get_or_init(|| {
+            let own = Identity::own();
+            format!("{}-{}", own.pid, own.started)
+        });
         loop {
-            let number = self.next.get();
-            self.next.set(number + 1);
-            let name = format!("{}-{number}", std::process::id());
+            let number = NEXT.fetch_add(1, Ordering::Relaxed);
+            let name = format!("{prefix}-{number}");
             if self.dir.stat(name.as_bytes()) == Err(Errno::NOENT) {
                 return name;
             }
@@ -73,13 +84,14 @@ impl Temporary {
         }
     }
 
-    /// Removes all that lies here; only for who has the store alone.
-    pub(super) fn clear(&self) -> Result<(), Error> {
-        for item in self.dir.items().map_err(io("list", &self.path))? {
-            let name = String::from_utf8_lossy(&item.name).into_owned();
-            self.dir.remove_tree(&item.name).map_err(io("remove", self.path.join(name)))?;
+    /// Removes all that lies here; only for who has the store alone. What cannot be removed, such as what another user
+    /// has made, is in nobody's way.
+    pub(super) fn clear(&self) {
+        for item in self.dir.items().unwrap_or_default() {
+            if let Err(errno) = self.dir.remove_tree(&item.name) {
+                log::warn!("{} stays: {errno}", self.path.join(OsStr::from_bytes(&item.name)).display());
+            }
         }
-        Ok(())
     }
 
     /// Whether nothing lies here.

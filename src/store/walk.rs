@@ -6,12 +6,14 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::fs::File;
+use std::os::fd::AsFd;
+use std::rc::Rc;
 
 use super::Error;
 use super::error::{io, tree};
 use crate::model::{
-    Decoded, Entry, Identity, Kind, LayerPath, LinkGroup, Metadata, Mode, Node, Opaque, Timestamp,
-    decode_xattrs, names,
+    Change, Changeset, Decoded, Entry, Identity, Kind, LayerPath, LinkGroup, Metadata, Mode, Node, Opaque,
+    Timestamp, decode_xattrs, names,
 };
 use crate::sys::dir::{own_ids, set_times_fd, stat_fd};
 use crate::sys::xattr::{self, RawXattrs};
@@ -36,6 +38,43 @@ pub struct ScanHow {
     pub clamp: Option<Timestamp>,
     /// Owners of symlinks and special files that the host could not give (see `Draft::set_owner`).
     pub owners: BTreeMap<LayerPath, (u32, u32)>,
+    /// Looks at this path and the directories above it, and at nothing else.
+    pub only: Option<LayerPath>,
+    /// Whether our own attributes in the tree are taken for nobody's, and removed where it is sealed: where every owner,
+    /// device and attribute could be given, we set none, and whoever may write a file could have.
+    pub forged: bool,
+    /// The layers beneath an upper, bottom → top, where the host cannot give every owner. A symlink or special file takes
+    /// no attribute of ours, so its copy-up loses the owner that the layer's index has: one that is as the one beneath
+    /// keeps that one's owner.
+    pub beneath: Vec<Rc<Changeset>>,
+}
+
+impl ScanHow {
+    /// The owner of a symlink or special file that the layers beneath show just so.
+    fn owner_beneath(&self, path: &LayerPath, node: &Node) -> Option<(u32, u32)> {
+        for changes in self.beneath.iter().rev() {
+            match changes.get(path) {
+                Some(Change::Put(entry)) => {
+                    return (entry.node == *node).then_some((entry.meta.uid, entry.meta.gid));
+                }
+                Some(Change::Whiteout) => return None,
+                None => {}
+            }
+            let mut above = path.parent();
+            while let Some(dir) = above {
+                let hides = match changes.get(&dir) {
+                    Some(Change::Put(entry)) => !entry.is_dir() || entry.is_opaque(),
+                    Some(Change::Whiteout) => true,
+                    None => false,
+                };
+                if hides {
+                    return None;
+                }
+                above = dir.parent();
+            }
+        }
+        None
+    }
 }
 
 /// Takes what a walk finds.
@@ -95,16 +134,27 @@ struct Walker<'a, V> {
     links: HashMap<(u64, u64), Linked>,
 }
 
-/// A name whose mode was opened up for a moment, because its owner could not read it.
+/// A name whose mode was opened up for a moment, because its owner could not read it; closed again when dropped.
 struct Opened<'a> {
     dir: &'a Dir,
     name: &'a [u8],
-    mode: Mode,
+    mode: Option<Mode>,
 }
 
 impl Opened<'_> {
-    fn restore(self) -> Result<(), Errno> {
-        self.dir.chmod(self.name, self.mode)
+    fn restore(mut self) -> Result<(), Errno> {
+        self.mode.take().map_or(Ok(()), |mode| self.dir.chmod(self.name, mode))
+    }
+}
+
+impl Drop for Opened<'_> {
+    fn drop(&mut self) {
+        // the walk was stopped, or failed, and that is what is told
+        if let Some(mode) = self.mode
+            && let Err(errno) = self.dir.chmod(self.name, mode)
+        {
+            log::warn!("the mode of `{}` stays opened up: {errno}", self.name.escape_ascii());
+        }
     }
 }
 
@@ -121,20 +171,18 @@ impl<V: Visit> Walker<'_, V> {
             return Ok(None);
         }
         dir.chmod(name, Mode::new(stat.mode.bits() | needed))?;
-        Ok(Some(Opened { dir, name, mode: stat.mode }))
+        Ok(Some(Opened { dir, name, mode: Some(stat.mode) }))
     }
 
     fn enter(&mut self, dir: &Dir, path: &LayerPath, mut stat: RawStat) -> Result<(), Error> {
-        let raw = dir.xattrs_self().map_err(tree("read the attributes of", path))?;
+        let mut raw = dir.xattrs_self().map_err(tree("read the attributes of", path))?;
         if V::SEALS {
-            for (name, _) in raw.iter().filter(|(name, _)| is_bookkeeping(name)) {
-                xattr::remove(dir, name).map_err(tree("clean the attributes of", path))?;
-            }
+            self.clean_attributes(path, dir, &mut raw)?;
         }
         let decoded = decode(&raw);
         let (mut items, mut whiteouts) = (Vec::new(), Vec::new());
         let mut sockets = Vec::new();
-        let mut listed = dir.items().map_err(tree("list", path))?;
+        let mut listed = self.listed(dir, path)?;
         listed.sort_unstable_by(|a, b| a.name.cmp(&b.name));
         for item in listed {
             let known = look_for_whiteout(dir, path, &item, decoded.opaque)?;
@@ -163,6 +211,20 @@ impl<V: Visit> Walker<'_, V> {
             self.name(dir, path, &name, known)?;
         }
         Ok(())
+    }
+
+    /// The names to look at in a directory: all, or the one on the way to the path that is asked for.
+    fn listed(&self, dir: &Dir, path: &LayerPath) -> Result<Vec<RawItem>, Error> {
+        let Some(only) = &self.how.only else { return dir.items().map_err(tree("list", path)) };
+        let below = only.below(path);
+        let Some(name) = below.as_ref().and_then(|below| below.components().next()) else {
+            return Ok(Vec::new());
+        };
+        match dir.stat(name) {
+            Ok(stat) => Ok(vec![RawItem { name: name.into(), ino: stat.ino, kind: Some(stat.kind) }]),
+            Err(Errno::NOENT) => Ok(Vec::new()),
+            Err(errno) => Err(tree("look at", &join(dir, path, name)?)(errno)),
+        }
     }
 
     fn name(
@@ -196,8 +258,8 @@ impl<V: Visit> Walker<'_, V> {
         let mut open = None;
         let raw = if V::SEALS && stat.kind == Kind::File {
             let file = dir.file(name).map_err(tree("open", &path))?;
-            let raw = xattr::all_open(&file).map_err(tree("read the attributes of", &path))?;
-            self.clean(&path, &file, &raw)?;
+            let mut raw = xattr::all_open(&file).map_err(tree("read the attributes of", &path))?;
+            self.clean(&path, &file, &mut raw)?;
             stat = stat_fd(&file).map_err(tree("look at", &path))?;
             stat.mode = mode;
             open = Some(file);
@@ -235,11 +297,18 @@ impl<V: Visit> Walker<'_, V> {
         opened.map_or(Ok(()), Opened::restore).map_err(tree("set the mode of", &path))
     }
 
-    /// Brings an open file to its sealed form: no bookkeeping, no late time.
-    fn clean(&self, path: &LayerPath, file: &File, raw: &RawXattrs) -> Result<(), Error> {
-        for (name, _) in raw.iter().filter(|(name, _)| is_bookkeeping(name)) {
-            xattr::remove(file, name).map_err(tree("clean the attributes of", path))?;
+    /// Removes the attributes that a sealed layer does not have.
+    fn clean_attributes(&self, path: &LayerPath, file: impl AsFd, raw: &mut RawXattrs) -> Result<(), Error> {
+        let goes = |name: &[u8]| is_bookkeeping(name) || self.how.forged && name.starts_with(names::UFS);
+        for (name, _) in raw.extract_if(.., |(name, _)| goes(name)) {
+            xattr::remove(&file, &name).map_err(tree("clean the attributes of", path))?;
         }
+        Ok(())
+    }
+
+    /// Brings an open file to its sealed form: no bookkeeping, no late time.
+    fn clean(&self, path: &LayerPath, file: &File, raw: &mut RawXattrs) -> Result<(), Error> {
+        self.clean_attributes(path, file, raw)?;
         if let Some(limit) = self.how.clamp {
             let stat = stat_fd(file).map_err(tree("look at", path))?;
             if stat.mtime > limit {
@@ -254,7 +323,10 @@ impl<V: Visit> Walker<'_, V> {
             Node::File { .. } | Node::Dir { .. } => None,
             _ => self.how.owners.get(path).copied(),
         });
-        let (uid, gid) = kept.unwrap_or_else(|| self.owners.to_layer(stat.uid, stat.gid));
+        let given = self.owners.to_layer(stat.uid, stat.gid);
+        let special = !matches!(node, Node::File { .. } | Node::Dir { .. });
+        let lost = || self.how.owner_beneath(path, &node).filter(|_| special && given == (0, 0));
+        let (uid, gid) = kept.or_else(lost).unwrap_or(given);
         let mode = stat.mode;
         let meta = Metadata { mode, uid, gid, mtime: stat.mtime, xattrs: decoded.xattrs };
         let mut entry = Entry { node, meta, link: None };

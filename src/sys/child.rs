@@ -205,12 +205,15 @@ fn send(family: &[(u32, u64)], signal: Signal) {
     }
 }
 
-/// Makes a command start in an open directory, wherever that is by now, and with the user's own umask.
-#[expect(unsafe_code, reason = "pre_exec; the child only calls fchdir and umask")]
+/// Makes a command start in an open directory, wherever that is by now, and with the user's own umask and file limit.
+#[expect(unsafe_code, reason = "pre_exec; the child only calls setrlimit, umask and fchdir")]
 fn prepare(command: &mut Command, dir: &Dir) {
     let fd = dir.as_fd().as_raw_fd();
-    let umask = super::users_umask();
+    let (umask, files) = (super::users_umask(), super::users_file_limit());
     let enter = move || {
+        if let Some(files) = files {
+            rustix::process::setrlimit(rustix::process::Resource::Nofile, files)?;
+        }
         if let Some(umask) = umask {
             // SAFETY: umask(2) only sets a number and cannot fail.
             unsafe { libc::umask(umask) };
@@ -221,7 +224,7 @@ fn prepare(command: &mut Command, dir: &Dir) {
             _ => Err(io::Error::last_os_error()),
         }
     };
-    // SAFETY: both calls are async-signal-safe, and nothing is allocated.
+    // SAFETY: all three calls are async-signal-safe, and nothing is allocated.
     unsafe { command.pre_exec(enter) };
 }
 
@@ -261,6 +264,20 @@ mod tests {
     fn a_shell_may_close_its_outputs_and_go_on() {
         let ended = shell("exec >&- 2>&-; sleep 0.2; exit 3", &root(), &[], &mut |_, _| {}).unwrap();
         assert_eq!((ended.code, ended.out.len(), ended.err.len()), (3, 0, 0));
+    }
+
+    #[test]
+    fn a_shell_gets_the_limit_of_open_files_that_we_were_started_with() {
+        use rustix::process::{Resource, getrlimit, setrlimit};
+        let mut before = getrlimit(Resource::Nofile);
+        before.current = before.maximum.map_or(Some(1 << 16), |maximum| Some(maximum - 1));
+        setrlimit(Resource::Nofile, before).unwrap();
+        crate::sys::raise_file_limit();
+        assert_eq!(getrlimit(Resource::Nofile).current, before.maximum);
+        let ended = shell("ulimit -Sn; ulimit -Hn", &root(), &[], &mut |_, _| {}).unwrap();
+        let word = |limit: Option<u64>| limit.map_or("unlimited".to_owned(), |limit| limit.to_string());
+        let expected = format!("{}\n{}\n", word(before.current), word(before.maximum));
+        assert_eq!(String::from_utf8(ended.out).unwrap(), expected);
     }
 
     #[test]

@@ -391,38 +391,6 @@ impl Dir {
         set_times_fd(&self.fd, atime, mtime)
     }
 
-    /// Removes a name and everything beneath it; a missing name is no error. Never follows symlinks or mounts.
-    ///
-    /// Directories that deny their owner are opened up first, so that a layer's tree can always be dropped.
-    pub fn remove_tree(&self, name: &[u8]) -> Result<(), Errno> {
-        match self.unlink(name) {
-            Ok(()) | Err(Errno::NOENT) => return Ok(()),
-            Err(Errno::ISDIR | Errno::PERM) => {}
-            Err(error) => return Err(error),
-        }
-        match self.rmdir(name) {
-            Ok(()) | Err(Errno::NOENT) => return Ok(()),
-            Err(Errno::NOTEMPTY | Errno::EXIST | Errno::ACCESS) => {}
-            Err(error) => return Err(error),
-        }
-        let inner = match self.dir(name) {
-            Ok(dir) => dir,
-            Err(Errno::ACCESS) => {
-                self.chmod(name, Mode::new(0o700))?;
-                self.dir(name)?
-            }
-            Err(error) => return Err(error),
-        };
-        let stat = inner.stat_self()?;
-        if stat.mode.bits() & 0o700 != 0o700 {
-            chmod_fd(&inner.fd, Mode::new(0o700))?;
-        }
-        for item in inner.items()? {
-            inner.remove_tree(&item.name)?;
-        }
-        self.rmdir(name)
-    }
-
     /// All raw attributes of this directory itself.
     pub fn xattrs_self(&self) -> Result<xattr::RawXattrs, Errno> {
         xattr::all_open(&self.fd)
@@ -473,19 +441,6 @@ mod tests {
         // as chroot: /etc means DIR/etc, which is not there
         let opened = dir.in_root(b"link/passwd", OFlags::RDONLY, Mode::default());
         assert_eq!(opened.unwrap_err(), Errno::NOENT);
-    }
-
-    #[test]
-    fn remove_tree_takes_directories_that_deny_their_owner() {
-        let host = tempfile::tempdir().unwrap();
-        let dir = Dir::open(host.path()).unwrap();
-        dir.mkdir(b"d", Mode::new(0o755)).unwrap();
-        let inner = dir.dir(b"d").unwrap();
-        inner.create(b"f", Mode::new(0o600)).unwrap();
-        dir.chmod(b"d", Mode::new(0)).unwrap();
-        dir.remove_tree(b"d").unwrap();
-        assert_eq!(dir.stat(b"d").unwrap_err(), Errno::NOENT);
-        dir.remove_tree(b"d").unwrap();
     }
 
     #[test]

@@ -11,15 +11,18 @@ pub mod mountinfo;
 pub mod namespace;
 pub mod probe;
 pub mod process;
+mod remove;
 pub mod signals;
 pub mod xattr;
 
 use std::os::fd::AsFd;
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 pub use dir::{Dir, RawItem, RawStat};
 pub use rustix::fs::{OFlags, RenameFlags};
 pub use rustix::io::Errno;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use crate::model::Timestamp;
 
@@ -64,16 +67,25 @@ fn users_umask() -> Option<u32> {
     Some(USERS_UMASK.load(Ordering::Relaxed)).filter(|&umask| umask != UNTOUCHED)
 }
 
-/// Lifts the limit of open files to what is allowed: a stack of 500 layers needs as many descriptors.
+/// The limit of open files that this process was started with, once [`raise_file_limit`] lifted it.
+static USERS_FILE_LIMIT: OnceLock<Rlimit> = OnceLock::new();
+
+/// Lifts the limit of open files to what is allowed: a stack of 500 layers needs as many descriptors. Programs run by
+/// [`process::shell`] get the user's own limit back, as some go through every number up to it.
 pub fn raise_file_limit() {
-    use rustix::process::{Resource, getrlimit, setrlimit};
-    let mut limit = getrlimit(Resource::Nofile);
-    if limit.current != limit.maximum {
-        limit.current = limit.maximum;
-        if let Err(errno) = setrlimit(Resource::Nofile, limit) {
-            log::debug!("the limit of open files stays: {errno}");
-        }
+    let before = getrlimit(Resource::Nofile);
+    if before.current == before.maximum {
+        return;
     }
+    match setrlimit(Resource::Nofile, Rlimit { current: before.maximum, ..before }) {
+        Ok(()) => drop(USERS_FILE_LIMIT.set(before)),
+        Err(errno) => log::debug!("the limit of open files stays: {errno}"),
+    }
+}
+
+/// The limit of open files for programs that are run, if it is not the process's own.
+fn users_file_limit() -> Option<Rlimit> {
+    USERS_FILE_LIMIT.get().copied()
 }
 
 /// Columns and rows of the terminal behind `fd`; `None` where it is none.

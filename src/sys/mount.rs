@@ -37,6 +37,8 @@ pub struct Overlay<'a> {
     pub read_only: bool,
     /// Whether syncs are left out.
     pub volatile: bool,
+    /// Whether an upper that another mount uses, wherever that is, is refused (`EBUSY`).
+    pub exclusive: bool,
 }
 
 /// How directories are handed to the kernel; each next one is for an older kernel.
@@ -105,6 +107,24 @@ fn is_unknown(refused: &Refused, step: &str) -> bool {
         && (refused.said.is_empty() || refused.said.iter().any(about_form))
 }
 
+/// Whether some overlay, in this mount namespace or another, attached or not, has the directory as its upper.
+///
+/// The kernel looks at this before all else, so the attempt is made such that it always fails: with the upper as its own
+/// scratch directory. `false` where overlays cannot be made.
+///
+/// # Source
+/// Linux `fs/overlayfs/super.c`: `ovl_get_upper`, then `ovl_get_workdir`.
+pub fn is_upper_in_use(upper: BorrowedFd<'_>, any_dir: BorrowedFd<'_>) -> bool {
+    let what = Overlay {
+        lowers: &[any_dir],
+        upper: Some((upper, upper)),
+        read_only: false,
+        volatile: false,
+        exclusive: true,
+    };
+    overlay(&what).is_err_and(|refused| refused.errno == Errno::BUSY)
+}
+
 /// Makes an overlay in one given way.
 ///
 /// # Errors
@@ -135,6 +155,9 @@ pub fn overlay_by(what: &Overlay<'_>, passing: Passing) -> Result<Detached, Refu
         if what.volatile && fsconfig_set_string(&context, "fsync", "volatile").is_err() {
             tell("volatile", fsconfig_set_flag(&context, "volatile"))?;
         }
+    }
+    if what.exclusive {
+        tell("index", fsconfig_set_string(&context, "index", "on"))?;
     }
     tell("userxattr", fsconfig_set_flag(&context, "userxattr"))?;
     if what.read_only || what.upper.is_none() {

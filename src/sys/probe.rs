@@ -180,6 +180,7 @@ pub fn overlay_mount(dir: &Path) -> Answer {
             upper: Some((upper.as_fd(), work.as_fd())),
             read_only: false,
             volatile: true,
+            exclusive: false,
         };
         match mount::overlay(&what) {
             Ok(mounted) => {

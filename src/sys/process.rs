@@ -43,6 +43,26 @@ fn namespace() -> u64 {
     std::fs::metadata("/proc/self/ns/pid").map_or(0, |found| found.ino())
 }
 
+/// Whether this process is root of the machine with every right over files: the owner, the device or the capability that
+/// such a process gives a file is never refused for want of a right.
+///
+/// # Source
+/// `capabilities(7)`, `user_namespaces(7)`; the numbers from Linux `uapi/linux/capability.h`.
+pub fn has_every_right() -> bool {
+    const CAP_CHOWN: u32 = 0;
+    const CAP_MKNOD: u32 = 27;
+    const CAP_SETFCAP: u32 = 31;
+    let read = |path: &str| std::fs::read_to_string(path).unwrap_or_default();
+    let status = read("/proc/self/status");
+    let held = status.lines().find_map(|line| line.strip_prefix("CapEff:"));
+    let held = held.and_then(|text| u64::from_str_radix(text.trim(), 16).ok()).unwrap_or(0);
+    let map = read("/proc/self/uid_map");
+    let whole = map.split_whitespace().eq(["0", "0", "4294967295"]);
+    whole
+        && super::dir::own_ids().0 == 0
+        && [CAP_CHOWN, CAP_MKNOD, CAP_SETFCAP].iter().all(|cap| held >> cap & 1 == 1)
+}
+
 /// The time a process started, in ticks; `None` for one that is gone or a zombie.
 pub(super) fn started(pid: u32) -> Option<u64> {
     let fields = stat_fields(pid)?;

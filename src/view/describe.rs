@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::Style;
 use super::escape::{name, prose};
-use super::quantity::{counted, exact_time, size, time};
+use super::quantity::{apart, counted, size};
 use crate::model::{Counts, Device, Entry, Kind, Metadata, Node};
 use crate::overlay::Aspect;
 use crate::workspace::{LayerLabel, Role};
@@ -71,7 +71,7 @@ pub(super) fn differences(before: &Entry, after: &Entry, aspects: &[Aspect], sty
         }
         Aspect::Content => match (&before.node, &after.node) {
             (Node::File { size: old }, Node::File { size: new }) if old == new => {
-                format!("content ({}, as before)", size(*new))
+                format!("content (size still {})", size(*new))
             }
             (Node::File { size: old }, Node::File { size: new }) => turned("content", size(*old), size(*new)),
             (Node::Symlink { target: old }, Node::Symlink { target: new }) => {
@@ -89,10 +89,10 @@ pub(super) fn differences(before: &Entry, after: &Entry, aspects: &[Aspect], sty
             let differing: Vec<_> = names.iter().filter(differ).map(|key| name(key, style)).collect();
             format!("xattr {}", differing.join(" "))
         }
-        Aspect::Time if old.mtime.secs == new.mtime.secs => {
-            turned("time", exact_time(old.mtime), exact_time(new.mtime))
+        Aspect::Time => {
+            let [before, after] = apart(old.mtime, new.mtime);
+            turned("time", before, after)
         }
-        Aspect::Time => turned("time", time(old.mtime), time(new.mtime)),
     };
     aspects.iter().map(difference).collect()
 }

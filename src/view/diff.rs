@@ -2,30 +2,31 @@
 
 use super::describe::{amount, differences, suffix};
 use super::escape::{name, path, prose, width};
-use super::line::paragraph;
+use super::line::{paragraph, rest};
 use super::quantity::{count, counted, size};
 use super::table::{Column, Give, Table, cell};
-use super::{Paint, Style};
+use super::{Paint, ROWS, Style};
 use crate::model::Node;
 use crate::overlay::{DiffKind, Difference};
-use crate::workspace::DiffReport;
 
-/// Draws differences: letter, path, what changed, how much was copied up; then the sums.
-pub fn diff(report: &DiffReport, style: &Style) -> String {
+/// Draws the differences between two states, by their titles: letter, path, what changed, how much was copied
+/// up; then the sums of all.
+pub fn diff(before: &str, after: &str, all: &[&Difference], style: &Style) -> String {
     let mut out = String::new();
-    let (before, after) = (prose(&report.before, style), prose(&report.after, style));
-    if report.changes.is_empty() {
-        let text = format!("no differences: {after} shows what {before} shows");
+    let (before, after) = (prose(before, style), prose(after, style));
+    if all.is_empty() {
+        let text = format!("no differences between {before} and {after}");
         paragraph(&mut out, style, Paint::Dim, 0, &text);
         return out;
     }
     let heading = format!("{before} {} {after}", style.signs().arrow);
     paragraph(&mut out, style, Paint::Heading, 0, &heading);
 
-    let names: Vec<String> = report.changes.iter().map(|change| title(change, style)).collect();
+    let changes = &all[..all.len().min(ROWS)];
+    let names: Vec<String> = changes.iter().map(|change| title(change, style)).collect();
     let longest = names.iter().map(|name| width(name)).max().unwrap_or(0);
     let copied = |bytes: u64| if bytes > 0 { format!("copied up {}", size(bytes)) } else { String::new() };
-    let beside = report.changes.iter().map(|change| width(&copied(change.copied_up))).max().unwrap_or(0);
+    let beside = changes.iter().map(|change| width(&copied(change.copied_up))).max().unwrap_or(0);
     // letter, gaps and the last column aside, paths get at most three fifths
     let free = style.width.saturating_sub(1 + 3 * 2 + beside);
     let room = free.saturating_sub(longest.min(free * 3 / 5)).max(20);
@@ -36,7 +37,7 @@ pub fn diff(report: &DiffReport, style: &Style) -> String {
         Column::left("").giving(Give::End(8)),
         Column::left(""),
     ]);
-    for (change, name) in report.changes.iter().zip(names) {
+    for (change, name) in changes.iter().zip(names) {
         let paint = paint(change.kind);
         let mut details = pack(details(change, style), room).into_iter();
         table.row([
@@ -51,7 +52,9 @@ pub fn diff(report: &DiffReport, style: &Style) -> String {
         }
     }
     table.write(style, &mut out);
-    paragraph(&mut out, style, Paint::Dim, 0, &sums(report));
+    paragraph(&mut out, style, Paint::Dim, 0, &sums(all));
+    let how = "the array that `diff` gives has all";
+    rest(&mut out, style, all.len(), "changes", how);
     out
 }
 
@@ -106,14 +109,14 @@ fn pack(texts: Vec<String>, room: usize) -> Vec<String> {
     lines
 }
 
-fn sums(report: &DiffReport) -> String {
-    let of = |kind: DiffKind| report.changes.iter().filter(|change| change.kind == kind).count() as u64;
+fn sums(changes: &[&Difference]) -> String {
+    let of = |kind: DiffKind| changes.iter().filter(|change| change.kind == kind).count() as u64;
     let kinds = [(DiffKind::Added, "added"), (DiffKind::Changed, "changed"), (DiffKind::Deleted, "deleted")];
     let parts = kinds.map(|(kind, word)| (of(kind), word));
     let parts = parts.iter().filter(|(number, _)| *number > 0);
     let text =
         parts.map(|(number, word)| format!("{} {word}", count(*number))).collect::<Vec<_>>().join(", ");
-    match report.changes.iter().map(|change| change.copied_up).sum() {
+    match changes.iter().map(|change| change.copied_up).sum() {
         0 => text,
         bytes => format!("{text}; {} copied up", size(bytes)),
     }

@@ -2,10 +2,10 @@
 
 use super::describe::{holdings, id, message};
 use super::escape::{host_path, prose};
-use super::line::paragraph;
-use super::quantity::{count, counted, size, time};
+use super::line::{paragraph, rest};
+use super::quantity::{count, counted, date, size, time};
 use super::table::{Column, Give, Table, cell};
-use super::{Paint, Style};
+use super::{Paint, ROWS, Style};
 use crate::workspace::{LayerReport, Role};
 
 /// Draws all that is known of a layer.
@@ -26,11 +26,13 @@ pub fn layer(report: &LayerReport, style: &Style) -> String {
         ("chain ID", Paint::Id, report.chain_id.map_or(String::new(), |id| id.hex())),
         ("stack", Paint::Plain, depth),
         ("holds", Paint::Plain, holdings(&report.counts)),
-        ("message", Paint::Plain, label.message.as_deref().map_or(String::new(), |text| prose(text, style))),
         ("made", Paint::Plain, label.created.map_or(String::new(), time)),
         ("path", Paint::Path, label.path.as_deref().map_or(String::new(), |path| host_path(path, style))),
     ];
-    pairs(rows, style)
+    let message = label.message.as_deref().unwrap_or_default().trim_end().split('\n').enumerate();
+    let message =
+        message.map(|(at, text)| (if at == 0 { "message" } else { "" }, Paint::Plain, prose(text, style)));
+    pairs(rows.into_iter().chain(message), style)
 }
 
 /// Words and what they stand for, one pair a line; a pair without text is left out.
@@ -53,21 +55,23 @@ pub fn layers(reports: &[LayerReport], style: &Style) -> String {
         paragraph(&mut out, style, Paint::Dim, 0, "no layers");
         return out;
     }
+    // a day is enough where the hour would take the room of the message
+    let made = |moment| if style.width < 100 { date(moment) } else { time(moment) };
     let mut table = Table::new([
         Column::left("layer").giving(Give::Middle(10)),
         Column::left("ID"),
-        Column::left("made").giving(Give::End(10)),
+        Column::left("made"),
         Column::right("stack"),
         Column::right("files"),
         Column::right("size"),
         Column::left("message").giving(Give::End(8)),
     ]);
-    for report in reports {
+    for report in &reports[..reports.len().min(ROWS)] {
         let label = &report.label;
         table.row([
             cell(Paint::Plain, prose(&label.name, style)),
             cell(Paint::Id, id(label)),
-            cell(Paint::Plain, label.created.map_or(String::new(), time)),
+            cell(Paint::Plain, label.created.map_or(String::new(), made)),
             cell(Paint::Plain, report.depth.to_string()),
             cell(Paint::Plain, count(report.counts.files)),
             cell(Paint::Size, size(report.counts.bytes)),
@@ -75,5 +79,6 @@ pub fn layers(reports: &[LayerReport], style: &Style) -> String {
         ]);
     }
     table.write(style, &mut out);
+    rest(&mut out, style, reports.len(), "layers", "a `for` over `layers()` goes through all");
     out
 }

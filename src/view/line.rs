@@ -63,6 +63,32 @@ impl<'s> Line<'s> {
     }
 }
 
+/// Tells how much of a list has no row, if any, and how to get at it.
+pub(super) fn rest(out: &mut String, style: &Style, total: usize, what: &str, how: &str) {
+    if total > super::ROWS {
+        let count = super::quantity::count;
+        let (more, total) = (count((total - super::ROWS) as u64), count(total as u64));
+        paragraph(out, style, Paint::Hint, 0, &format!("{more} of {total} {what} are not shown: {how}"));
+    }
+}
+
+/// Adds advice that ends in calls to type: they are never broken at their spaces, and get a line of their own
+/// where there is no room.
+pub(super) fn advice(out: &mut String, style: &Style, text: &str, calls: &[String]) {
+    let mut line = Line::new(style);
+    for (at, call) in calls.iter().enumerate() {
+        let before = if at == 0 { text } else { " or" };
+        line.put(Paint::Hint, before);
+        if line.taken() + 1 + width(call) > style.width {
+            std::mem::replace(&mut line, Line::new(style)).end(out);
+            line.skip(1);
+        }
+        line.skip(1);
+        line.put(Paint::Hint, call);
+    }
+    line.end(out);
+}
+
 /// Adds a line of one piece, set into several where it is too long, each from column `indent` on.
 pub(super) fn paragraph(out: &mut String, style: &Style, paint: Paint, indent: usize, text: &str) {
     let room = style.width.saturating_sub(indent).max(20);

@@ -3,10 +3,13 @@
 //! Where there is no room for a column with a name for each layer, columns are one sign wide and numbered;
 //! where there is none for these either, each row names the layer that decides.
 
+use std::collections::HashSet;
+
 use super::branches::{Branch, branches};
 use super::describe::{amount, suffix};
-use super::escape::{fit, fit_end, name, prose, width};
+use super::escape::{fit, fit_end, name, width};
 use super::line::Line;
+use super::names::{fit_name, short_names};
 use super::note::note;
 use super::quantity::count;
 use super::{Paint, Style};
@@ -41,6 +44,7 @@ pub(super) struct Layout<'a> {
     report: &'a StackReport,
     style: &'a Style,
     pub(super) form: Form,
+    names: Vec<String>,
     branches: Vec<Branch>,
     notes: Vec<String>,
     name: usize,
@@ -53,17 +57,21 @@ const GAP: usize = 2;
 const NOTE_GAP: usize = 4;
 /// The narrowest note worth its room.
 const NOTE_LEAST: usize = 8;
+/// The columns that a symlink's target may add to the names: a long one is no reason to push all else aside.
+const TARGET: usize = 24;
 
 impl<'a> Layout<'a> {
     /// Finds the best form for the room there is.
     pub(super) fn new(report: &'a StackReport, style: &'a Style) -> Self {
         let rows = &report.matrix.rows;
+        let names = short_names(&report.layers, style);
         let mut layout = Self {
             report,
             style,
             form: Form::Words { width: 0 },
             branches: branches(&LayerPath::root(), rows.iter().map(|row| &row.path)),
-            notes: rows.iter().map(|row| note(row, &report.layers, false, style)).collect(),
+            notes: rows.iter().map(|row| note(row, &names, false)).collect(),
+            names,
             name: 0,
             size: rows
                 .iter()
@@ -75,28 +83,38 @@ impl<'a> Layout<'a> {
         };
         let natural = rows.iter().zip(&layout.branches).map(|(row, branch)| {
             let [name, target, rest] = texts(row, branch, style);
-            branch.width() + width(&name) + width(&target) + width(&rest)
+            branch.width() + width(&name) + width(&target).min(TARGET) + width(&rest)
         });
         let natural = natural.max().unwrap_or(0).max("merged".len());
         layout.choose(natural);
         if let Form::Words { .. } = layout.form {
-            layout.notes = rows.iter().map(|row| note(row, &report.layers, true, style)).collect();
+            layout.notes = rows.iter().map(|row| note(row, &layout.names, true)).collect();
         }
         layout.share(natural);
         layout
     }
 
     fn choose(&mut self, natural: usize) {
-        let layers = &self.report.layers;
-        let names: Vec<usize> = layers.iter().map(|label| width(&prose(&label.name, self.style))).collect();
-        let wanted = natural.min(self.style.width / 3) + self.longest_note().min(self.style.width / 4);
-        let forms = [(24, 3), (16, 2), (12, 2), (8, 2), (6, 2)].map(|(most, gap)| Form::Named {
+        let names: Vec<usize> = self.names.iter().map(|name| width(name)).collect();
+        let named = |(most, gap)| Form::Named {
             widths: names.iter().map(|&name| name.clamp(3, most)).collect(),
             gap,
-        });
+        };
+        // best is what cuts nothing
+        for form in [(24, 3), (24, 2)].map(named) {
+            self.form = form;
+            if self.heads_differ() && self.free() >= natural + self.longest_note() {
+                return;
+            }
+        }
+        let wanted = natural.min(self.style.width / 3) + self.longest_note().min(self.style.width / 4);
+        let forms = [(24, 2), (16, 2), (12, 2), (8, 2), (6, 2)].map(named);
         let numbered = [1, 0].map(|gap| Form::Numbered { gap });
         for form in forms.into_iter().chain(numbered) {
             self.form = form;
+            if !self.heads_differ() {
+                continue;
+            }
             let needed = match self.form {
                 Form::Named { .. } => wanted,
                 // a picture is worth more than long names
@@ -107,6 +125,14 @@ impl<'a> Layout<'a> {
             }
         }
         self.form = Form::Words { width: 2 + names.into_iter().max().unwrap_or(0).min(self.style.width / 5) };
+    }
+
+    /// Whether no two columns have the same heading.
+    fn heads_differ(&self) -> bool {
+        let Form::Named { widths, .. } = &self.form else { return true };
+        let heads = self.names.iter().zip(widths).map(|(name, &room)| fit_name(name, room, self.style));
+        let mut seen = HashSet::new();
+        heads.into_iter().all(|head| seen.insert(head))
     }
 
     fn longest_note(&self) -> usize {
@@ -155,7 +181,7 @@ impl<'a> Layout<'a> {
                     for (layer, room) in widths.iter().enumerate().rev() {
                         line.skip(*gap);
                         let end = line.taken() + room;
-                        let text = fit(&prose(&layers[layer].name, style), *room, style);
+                        let text = fit_name(&self.names[layer], *room, style);
                         line.skip((room - width(&text)) / 2);
                         line.put(Paint::of_layer(layers, layer), &text);
                         line.pad_to(end);
@@ -196,8 +222,8 @@ impl<'a> Layout<'a> {
         let (row, style) = (&self.report.matrix.rows[at], self.style);
         let mut line = Line::new(style);
         self.name(row, &self.branches[at], &mut line);
-        if let Some(entry) = &row.entry {
-            let text = amount(entry);
+        let text = row.entry.as_ref().map_or_else(String::new, amount);
+        if !text.is_empty() {
             line.pad_to(self.name + GAP + self.size - width(&text).min(self.size));
             line.put(Paint::Size, &text);
         }
@@ -256,9 +282,8 @@ impl<'a> Layout<'a> {
                 if let Some((layer, cell)) = decider(row) {
                     line.put(sign_paint(layers, layer, cell), signs.cell(cell));
                     line.skip(1);
-                    let name =
-                        layers.get(layer).map_or(String::new(), |label| prose(&label.name, self.style));
-                    line.put(Paint::of_layer(layers, layer), &fit(&name, room - 2, self.style));
+                    let name = fit_name(&self.names[layer], room - 2, self.style);
+                    line.put(Paint::of_layer(layers, layer), &name);
                 }
                 line.pad_to(end);
             }

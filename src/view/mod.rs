@@ -3,24 +3,28 @@
 //! Takes reports, gives text that ends in a newline; the caller prints it. Knows no Rhai, asks no terminal
 //! (what it allows comes in as [`Style`]) and does no I/O, but for progress bars. No view trusts a byte that
 //! is not its own: names, targets and messages go through [`escape`]. No line is wider than
-//! [`Style::width`], given at least 60 columns.
+//! [`Style::width`], given at least 60 columns, but for errors, whose hints are there to be copied. Long lists
+//! end after [`ROWS`] rows, with a count of the rest and how to see it.
 
 pub mod escape;
 pub mod quantity;
 
 mod branches;
 mod bytes;
+mod call;
 mod describe;
 mod diff;
 mod doctor;
+mod entries;
 mod error;
 mod explain;
+mod help;
 mod history;
 mod layer;
 mod line;
-mod listing;
 mod matrix;
 mod mounts;
+mod names;
 mod note;
 mod paint;
 mod progress;
@@ -28,19 +32,25 @@ mod signs;
 mod stack;
 mod stat;
 mod table;
+#[cfg(test)]
+mod tests;
 mod tree;
 
 pub use bytes::bytes;
 pub use diff::diff;
 pub use doctor::doctor;
+pub use entries::entries;
 pub use error::error;
 pub use explain::explain;
+pub use help::{calls, words};
 pub use history::history;
 pub use layer::{layer, layers};
-pub use listing::listing;
 pub use mounts::{mount, mounts};
 pub use paint::{Paint, Style};
 pub use progress::Bar;
 pub use stack::stack;
 pub use stat::stat;
 pub use tree::tree;
+
+/// The most rows of a list; `show()` and `tree()` have bounds of their own.
+pub const ROWS: usize = 200;

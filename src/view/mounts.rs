@@ -4,9 +4,9 @@ use std::path::Path;
 
 use super::escape::{host_path, prose};
 use super::layer::pairs;
-use super::line::paragraph;
+use super::line::{paragraph, rest};
 use super::table::{Column, Give, Table, cell};
-use super::{Paint, Style};
+use super::{Paint, ROWS, Style};
 use crate::workspace::{MountReport, Role};
 
 /// Draws all that is known of a mount.
@@ -61,7 +61,7 @@ pub fn mounts(reports: &[MountReport], style: &Style) -> String {
         Column::left("stack").giving(Give::Middle(12)),
         Column::left("merged").giving(Give::Middle(12)),
     ]);
-    for report in reports {
+    for report in &reports[..reports.len().min(ROWS)] {
         let (paint, state) = match (report.mounted, report.dirty) {
             (true, true) => (Paint::Changed, "mounted, changed"),
             (true, false) => (Paint::Added, "mounted"),
@@ -77,5 +77,6 @@ pub fn mounts(reports: &[MountReport], style: &Style) -> String {
         ]);
     }
     table.write(style, &mut out);
+    rest(&mut out, style, reports.len(), "mounts", "a `for` over `mounts()` goes through all");
     out
 }

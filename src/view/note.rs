@@ -1,36 +1,31 @@
 //! The words behind a row of the picture: why it looks as it does.
 
-use super::Style;
-use super::escape::prose;
 use crate::overlay::{Cell, Row, RowNote};
-use crate::workspace::LayerLabel;
 
-/// The note of a row; empty where the signs say it all. `located`: the layer that acts is named although the
-/// picture has a column for it (because this one has none).
-pub(super) fn note(row: &Row, layers: &[LayerLabel], located: bool, style: &Style) -> String {
-    let name = |layer: usize| match layers.get(layer) {
-        Some(label) => prose(&label.name, style),
-        None => format!("layer {}", layer + 1),
-    };
+/// The note of a row; empty where the picture says it all. `named`: the picture has no columns, but names the
+/// topmost layer that speaks in each row.
+pub(super) fn note(row: &Row, names: &[String], named: bool) -> String {
+    let name = |layer: usize| names.get(layer).map_or("?", String::as_str);
     match row.note {
         RowNote::Only { layer: 0 } | RowNote::Merged => String::new(),
-        RowNote::Only { layer } => match deleted_beneath(row, layer) {
-            Some(deleter) => format!("new in {}: {} had deleted it", name(layer), name(deleter)),
-            None => format!("new in {}", name(layer)),
+        RowNote::Only { layer } => match (deleted_beneath(row, layer), named) {
+            (Some(deleter), false) => format!("new in {}: {} had deleted it", name(layer), name(deleter)),
+            (Some(deleter), true) => format!("new: {} had deleted it", name(deleter)),
+            (None, false) => format!("new in {}", name(layer)),
+            (None, true) => "new".to_owned(),
         },
         RowNote::Hides { layer, below } => match deleted_beneath(row, layer).filter(|&by| by > below) {
+            Some(deleter) if named => format!("back: {} had deleted it", name(deleter)),
             Some(deleter) => format!("back in {}: {} had deleted it", name(layer), name(deleter)),
+            None if named => format!("hides {}", name(below)),
             None => format!("{} hides {}", name(layer), name(below)),
         },
-        RowNote::Deletes { layer, below } => {
-            let place = if located { format!(" in {}", name(layer)) } else { String::new() };
-            match below {
-                Some(below) => format!("deleted{place}: a whiteout hides {}", name(below)),
-                None => format!("a whiteout{place} with nothing beneath"),
-            }
+        RowNote::Deletes { below: Some(below), .. } => {
+            format!("deleted: a whiteout hides {}", name(below))
         }
-        RowNote::HiddenBeneath { layer } if located => format!("gone with its parent in {}", name(layer)),
-        RowNote::HiddenBeneath { .. } => "gone with its parent".to_owned(),
+        RowNote::Deletes { below: None, .. } => "a whiteout with nothing beneath".to_owned(),
+        RowNote::HiddenBeneath { layer } => format!("gone with its parent in {}", name(layer)),
+        RowNote::CutsOff { below, .. } if named => format!("cuts off {} (opaque)", name(below)),
         RowNote::CutsOff { layer, below } => format!("{} cuts off {} (opaque)", name(layer), name(below)),
     }
 }

@@ -1,9 +1,13 @@
 //! What a terminal allows, and the one table of colours.
 //!
-//! Views name what a text is, never a colour. Only the 16 colours of ANSI are used, and of these only such
-//! as can be read on dark and on light grounds: the terminal's own theme has the last word.
+//! Views name what a text is, never a colour. The colours are of the fixed part of the 256-colour palette, and
+//! each stands out from black and from white alike: the first sixteen are whatever a theme makes of them, and
+//! yellow or cyan on white can hardly be read in most.
+//!
+//! # Source
+//! xterm, `256colres.pl`: 16 + 36 r + 6 g + b for the colour cube, 232 to 255 for grey.
 
-use owo_colors::{AnsiColors, Style as Ink};
+use owo_colors::{DynColors, Style as Ink, XtermColors};
 
 use crate::workspace::{LayerLabel, Role};
 
@@ -28,12 +32,18 @@ impl Style {
 
     /// The text in its colour. It must be escaped already.
     pub fn paint(&self, paint: Paint, text: &str) -> String {
-        let ink = paint.ink();
-        if self.color && !text.is_empty() && ink != Ink::new() {
-            ink.style(text).to_string()
-        } else {
-            text.to_owned()
+        let (color, bold) = paint.look();
+        if !self.color || text.is_empty() || (color.is_none() && !bold) {
+            return text.to_owned();
         }
+        let mut ink = Ink::new();
+        if let Some(color) = color {
+            ink = ink.color(DynColors::Xterm(XtermColors::from(color)));
+        }
+        if bold {
+            ink = ink.bold();
+        }
+        ink.style(text).to_string()
     }
 }
 
@@ -72,9 +82,9 @@ pub enum Paint {
     Layer(usize),
 }
 
-/// The colours of lower layers, in turn from the base up. None is the upper's, none means good or bad.
-const LAYERS: [AnsiColors; 4] =
-    [AnsiColors::BrightBlue, AnsiColors::Cyan, AnsiColors::Green, AnsiColors::Yellow];
+/// The colours of lower layers, in turn from the base up: blue, gold, teal, violet, olive, brown. None is the
+/// upper's, none means good or bad.
+const LAYERS: [u8; 6] = [33, 136, 30, 98, 64, 130];
 
 impl Paint {
     /// The paint of a layer in its stack.
@@ -85,20 +95,19 @@ impl Paint {
         }
     }
 
-    /// The table.
-    fn ink(self) -> Ink {
-        let ink = Ink::new();
+    /// The table: the colour, if it has one, and whether it is bold.
+    const fn look(self) -> (Option<u8>, bool) {
         match self {
-            Self::Plain | Self::Path | Self::Size => ink,
-            Self::Added => ink.green(),
-            Self::Changed | Self::Id => ink.yellow(),
-            Self::Deleted | Self::Opaque => ink.red(),
-            Self::Dim => ink.dimmed(),
-            Self::Heading => ink.bold(),
-            Self::Error | Self::Caret => ink.red().bold(),
-            Self::Hint => ink.cyan(),
-            Self::Upper => ink.magenta(),
-            Self::Layer(layer) => ink.color(LAYERS[layer % LAYERS.len()]),
+            Self::Plain | Self::Path | Self::Size | Self::Id => (None, false),
+            Self::Heading => (None, true),
+            Self::Added => (Some(28), false),
+            Self::Changed => (Some(166), false),
+            Self::Deleted | Self::Opaque => (Some(160), false),
+            Self::Error | Self::Caret => (Some(160), true),
+            Self::Dim => (Some(243), false),
+            Self::Hint => (Some(31), false),
+            Self::Upper => (Some(163), false),
+            Self::Layer(layer) => (Some(LAYERS[layer % LAYERS.len()]), false),
         }
     }
 }

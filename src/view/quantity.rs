@@ -32,16 +32,6 @@ pub fn count(number: u64) -> String {
     text
 }
 
-/// A count in at most five characters: `99999`, `123k`, `45M`.
-pub(super) fn short_count(number: u64) -> String {
-    match number {
-        0..100_000 => number.to_string(),
-        100_000..10_000_000 => format!("{}k", number / 1000),
-        10_000_000..10_000_000_000 => format!("{}M", number / 1_000_000),
-        _ => format!("{}G", number / 1_000_000_000),
-    }
-}
-
 /// A count and its word: `1 layer`, `3 layers`.
 pub(super) fn counted(number: u64, word: &str) -> String {
     match (number, word) {
@@ -81,17 +71,38 @@ pub fn exact_time(moment: Timestamp) -> String {
     text + "Z"
 }
 
+/// Two moments in UTC, as exact as tells them apart: `2026-11-23`, `09:22:51Z`, `09:22:51.000000001Z`.
+pub(super) fn apart(a: Timestamp, b: Timestamp) -> [String; 2] {
+    let tell: fn(Timestamp) -> String = if date(a) != date(b) {
+        date
+    } else if a.secs != b.secs {
+        |moment| format!("{}Z", clock(moment))
+    } else {
+        |moment| format!("{}.{:09}Z", clock(moment), moment.nanos)
+    };
+    [tell(a), tell(b)]
+}
+
+/// A day in UTC: `2026-11-23`.
+pub(super) fn date(moment: Timestamp) -> String {
+    let (year, month, day) = civil(moment.secs.div_euclid(86_400));
+    format!("{year:04}-{month:02}-{day:02}")
+}
+
 fn to_the_second(moment: Timestamp) -> String {
-    let (year, month, day) = date(moment.secs.div_euclid(86_400));
+    format!("{}T{}", date(moment), clock(moment))
+}
+
+fn clock(moment: Timestamp) -> String {
     let second = moment.secs.rem_euclid(86_400);
-    format!("{year:04}-{month:02}-{day:02}T{:02}:{:02}:{:02}", second / 3600, second / 60 % 60, second % 60)
+    format!("{:02}:{:02}:{:02}", second / 3600, second / 60 % 60, second % 60)
 }
 
 /// Days since 1970-01-01 → year, month and day of the Gregorian calendar.
 ///
 /// # Source
 /// Howard Hinnant, "chrono-Compatible Low-Level Date Algorithms", `civil_from_days`.
-fn date(days: i64) -> (i64, i64, i64) {
+fn civil(days: i64) -> (i64, i64, i64) {
     // counted from 0000-03-01, in eras of 400 years
     let days = days + 719_468;
     let (era, of_era) = (days.div_euclid(146_097), days.rem_euclid(146_097));

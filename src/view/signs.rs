@@ -21,6 +21,8 @@ pub(super) struct Signs {
     pub(super) opaque: &'static str,
     pub(super) absent: &'static str,
     pub(super) ellipsis: &'static str,
+    /// Stands for the start of a layer's name, up to a `/`.
+    pub(super) above: &'static str,
     pub(super) arrow: &'static str,
     pub(super) yes: &'static str,
     pub(super) no: &'static str,
@@ -40,6 +42,7 @@ const UNICODE: Signs = Signs {
     opaque: "⊘",
     absent: "·",
     ellipsis: "…",
+    above: "…/",
     arrow: "→",
     yes: "✓",
     no: "✗",
@@ -59,6 +62,8 @@ const ASCII: Signs = Signs {
     opaque: "#",
     absent: ".",
     ellipsis: "~",
+    // `~/` and `../` would be directories
+    above: "...",
     arrow: "->",
     yes: "y",
     no: "N",

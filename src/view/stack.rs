@@ -1,14 +1,15 @@
 //! The picture that `show()` draws of a mount or a stack.
 
+use super::call;
 use super::describe::{id, message};
-use super::escape::{fit, host_path, name, prose, width};
-use super::line::{Line, paragraph};
+use super::escape::{fit, host_path, prose, width};
+use super::line::{Line, advice, paragraph};
 use super::matrix::{Form, Layout};
-use super::quantity::{count, counted, short_count, size};
+use super::quantity::{count, counted, size};
 use super::table::{Cell, Column, Give, Table, cell};
 use super::{Paint, Style};
 use crate::driver::DriverKind;
-use crate::overlay::LayerEffect;
+use crate::overlay::{Cell as Sign, LayerEffect};
 use crate::workspace::{Role, StackReport};
 
 /// The most layers that have a line each where they have no columns.
@@ -49,7 +50,8 @@ fn nothing(report: &StackReport) -> String {
     }
 }
 
-/// Title, driver, merged directory; how many layers, flush with the lines below.
+/// Title, driver, merged directory; how many layers, flush with the lines below. Where the merged directory is
+/// seen elsewhere under another path, a line with that.
 fn header(report: &StackReport, frame: usize, style: &Style, out: &mut String) {
     let layers = counted(report.layers.len() as u64, "layer");
     let title = fit(&prose(&report.title, style), style.width / 3, style);
@@ -78,6 +80,14 @@ fn header(report: &StackReport, frame: usize, style: &Style, out: &mut String) {
     line.pad_to(frame.min(style.width).saturating_sub(layers.len()));
     line.put(Paint::Plain, &layers);
     line.end(out);
+    if let Some(path) = report.host_path.as_ref().filter(|path| report.merged.as_ref() != Some(path)) {
+        let said = "from another terminal: ";
+        let mut line = Line::new(style);
+        line.put(Paint::Dim, said);
+        let room = style.width.saturating_sub(said.len());
+        line.put(Paint::Path, &fit_path(&host_path(path, style), room, style));
+        line.end(out);
+    }
 }
 
 /// A path cut in the middle at a `/`: its end tells where it is.
@@ -124,7 +134,7 @@ fn layer_table(
     style: &Style,
 ) -> Table {
     let mut table = Table::new([
-        Column::left("").giving(Give::Middle(8)),
+        Column::left("").giving(Give::Middle(8)).at_most(style.width / 2),
         Column::left(""),
         Column::left(""),
         Column::left("").giving(Give::End(8)),
@@ -148,10 +158,7 @@ fn layer_table(
             style.signs().between
         };
         table.row([
-            cell(
-                paint,
-                format!("{sign} {number}{}", fit(&prose(&label.name, style), style.width / 3, style)),
-            ),
+            cell(paint, format!("{sign} {number}{}", prose(&label.name, style))),
             cell(Paint::Plain, if label.writable { "rw" } else { "ro" }),
             cell(Paint::Id, id(label)),
             cell(Paint::Plain, message(label, style)),
@@ -174,7 +181,7 @@ fn effects(effect: &LayerEffect) -> Cell {
         if !pieces.is_empty() {
             pieces.push((Paint::Plain, " ".to_owned()));
         }
-        pieces.push((paint, format!("{sign}{}", short_count(number))));
+        pieces.push((paint, format!("{sign}{}", count(number))));
     }
     if pieces.is_empty() { cell(Paint::Dim, "no changes") } else { pieces }
 }
@@ -183,11 +190,17 @@ fn effects(effect: &LayerEffect) -> Cell {
 fn legend(layout: &Layout<'_>, style: &Style, out: &mut String) {
     let mut line = Line::new(style);
     for (sign, word) in layout.signs_in_use() {
-        let text = format!("{} {word}", style.signs().cell(sign));
-        if line.taken() + width(&text) > style.width {
+        if line.taken() + 2 + width(word) > style.width {
             std::mem::replace(&mut line, Line::new(style)).end(out);
         }
-        line.put(Paint::Dim, &text);
+        let paint = match sign {
+            Sign::Whiteout => Paint::Deleted,
+            Sign::Opaque => Paint::Opaque,
+            _ => Paint::Dim,
+        };
+        line.put(paint, style.signs().cell(sign));
+        line.skip(1);
+        line.put(Paint::Dim, word);
         line.skip(3);
     }
     line.end(out);
@@ -199,13 +212,13 @@ fn left_out(report: &StackReport, style: &Style, out: &mut String) {
     if matrix.left_out == 0 {
         return;
     }
-    let biggest = matrix.rows.iter().filter(|row| row.folded.is_some()).max_by_key(|row| row.folded);
-    let dir = biggest.map_or("dir".to_owned(), |row| name(row.path.as_bytes(), style));
-    let subject = if report.driver.is_some() { "m" } else { "x" };
-    let text = format!(
-        "{} of {} paths are not shown: see them with ls(\"{dir}\") or tree({subject}, \"{dir}\")",
-        count(matrix.left_out),
-        count(matrix.total),
-    );
-    paragraph(out, style, Paint::Hint, 0, &text);
+    let foldable = matrix.rows.iter().filter(|row| row.folded.is_some() && call::can_be_typed(&row.path));
+    let text = format!("{} of {} paths are not shown", count(matrix.left_out), count(matrix.total));
+    match foldable.max_by_key(|row| row.folded) {
+        Some(row) => {
+            let calls = call::beneath(report.handle, &report.title, &report.layers, &row.path, style);
+            advice(out, style, &format!("{text}: see them with"), &calls);
+        }
+        None => paragraph(out, style, Paint::Hint, 0, &text),
+    }
 }

@@ -30,17 +30,24 @@ pub(super) struct Column {
     heading: &'static str,
     align: Align,
     give: Give,
+    most: usize,
 }
 
 impl Column {
     /// Flush left, as wide as it needs.
     pub(super) const fn left(heading: &'static str) -> Self {
-        Self { heading, align: Align::Left, give: Give::Never }
+        Self { heading, align: Align::Left, give: Give::Never, most: usize::MAX }
     }
 
     /// Flush right, as wide as it needs.
     pub(super) const fn right(heading: &'static str) -> Self {
-        Self { heading, align: Align::Right, give: Give::Never }
+        Self { heading, align: Align::Right, give: Give::Never, most: usize::MAX }
+    }
+
+    /// Takes at most so many columns, even where there is room.
+    pub(super) const fn at_most(mut self, most: usize) -> Self {
+        self.most = most;
+        self
     }
 
     /// May get narrower. The rightmost such column does first.
@@ -97,7 +104,7 @@ impl Table {
         }
         for (most, column) in widths.iter_mut().zip(&self.columns) {
             if *most > 0 {
-                *most = (*most).max(width(column.heading));
+                *most = (*most).min(column.most).max(width(column.heading));
             }
         }
         for (at, column) in self.columns.iter().enumerate().rev() {

@@ -1,14 +1,16 @@
 //! The union as a tree, each name in the colour of the layer that supplies it.
 
 use super::branches::branches;
+use super::call;
 use super::describe::{amount, suffix};
 use super::escape::{fit, name, path, prose, width};
-use super::line::{Line, paragraph};
+use super::line::{Line, advice, paragraph};
+use super::names::{fit_name, short_names};
 use super::quantity::count;
 use super::{Paint, Style};
 use crate::model::{LayerPath, Node};
 use crate::overlay::TreeItem;
-use crate::workspace::{LayerLabel, TreeReport};
+use crate::workspace::TreeReport;
 
 /// Draws a merged tree; with several layers, the one that supplies a path stands beside it.
 pub fn tree(report: &TreeReport, style: &Style) -> String {
@@ -28,12 +30,10 @@ pub fn tree(report: &TreeReport, style: &Style) -> String {
         .map(|((lines, name), item)| (lines, name, target(item, style)))
         .collect();
 
-    let layer_width = if report.layers.len() > 1 {
-        let used = report.items.iter().map(|item| width(&layer_name(&report.layers, item.layer, style)));
-        used.max().unwrap_or(0).min(style.width / 4)
-    } else {
-        0
-    };
+    let layers = layer_names(report, style);
+    let layer_name = |item: &TreeItem| layers.get(item.layer).map_or("", String::as_str);
+    let layer_width = report.items.iter().map(|item| width(layer_name(item))).max();
+    let layer_width = layer_width.unwrap_or(0).min(style.width / 4);
     let size_width = report.items.iter().map(|item| width(&amount(&item.entry))).max().unwrap_or(0);
     let right = [size_width, layer_width].iter().filter(|&&width| width > 0).map(|width| width + 2).sum();
     let natural = names.iter().map(|(lines, name, target)| width(lines) + width(name) + width(target)).max();
@@ -56,17 +56,13 @@ pub fn tree(report: &TreeReport, style: &Style) -> String {
         }
         if layer_width > 0 {
             line.pad_to(left + right - layer_width);
-            let layer = fit(&layer_name(&report.layers, item.layer, style), layer_width, style);
+            let layer = fit_name(layer_name(item), layer_width, style);
             line.put(Paint::of_layer(&report.layers, item.layer), &layer);
         }
         line.end(&mut out);
     }
     if report.left_out > 0 {
-        let text = format!(
-            "{} more paths are not shown: name a directory beneath, as in tree(x, \"dir\")",
-            count(report.left_out)
-        );
-        paragraph(&mut out, style, Paint::Hint, 0, &text);
+        left_out(report, style, &mut out);
     }
     out
 }
@@ -74,12 +70,8 @@ pub fn tree(report: &TreeReport, style: &Style) -> String {
 /// The first line: what it is a tree of.
 fn head(report: &TreeReport, root: &TreeItem, style: &Style) -> String {
     let title = prose(&report.title, style);
-    let at = if root.path == LayerPath::root() {
-        "/".to_owned()
-    } else {
-        format!("/{}{}", path(&root.path, style), suffix(root.entry.node.kind()))
-    };
-    format!("{title}:{at}")
+    let kind = if root.path.is_root() { "" } else { suffix(root.entry.node.kind()) };
+    format!("{title}:{}{kind}", path(&root.path, style))
 }
 
 fn target(item: &TreeItem, style: &Style) -> String {
@@ -89,6 +81,34 @@ fn target(item: &TreeItem, style: &Style) -> String {
     }
 }
 
-fn layer_name(layers: &[LayerLabel], layer: usize, style: &Style) -> String {
-    layers.get(layer).map_or_else(String::new, |label| prose(&label.name, style))
+/// The names beside the paths: in full where there is room; none where there is but one layer.
+fn layer_names(report: &TreeReport, style: &Style) -> Vec<String> {
+    if report.layers.len() < 2 {
+        return Vec::new();
+    }
+    let full: Vec<String> = report.layers.iter().map(|label| prose(&label.name, style)).collect();
+    let fits = |item: &TreeItem| full.get(item.layer).is_none_or(|name| width(name) <= style.width / 4);
+    if report.items.iter().all(fits) { full } else { short_names(&report.layers, style) }
+}
+
+/// How many paths are not shown, and the call that goes on where the picture ends: at one of the deepest
+/// directories of which nothing is shown.
+fn left_out(report: &TreeReport, style: &Style, out: &mut String) {
+    let text = format!("{} more paths are not shown", count(report.left_out));
+    let followers = report.items.iter().skip(1).map(Some).chain([None]);
+    let closed = report.items.iter().zip(followers).filter(|(item, next)| {
+        item.entry.is_dir()
+            && !item.path.is_root()
+            && next.is_none_or(|next| !next.path.is_within(&item.path))
+    });
+    let depth = |path: &LayerPath| path.ancestors().count();
+    // the first of those that are equally deep
+    let typed = closed.filter(|(item, _)| call::can_be_typed(&item.path));
+    match typed.min_by_key(|(item, _)| std::cmp::Reverse(depth(&item.path))) {
+        Some((item, _)) => {
+            let calls = call::beneath(report.handle, &report.title, &report.layers, &item.path, style);
+            advice(out, style, &format!("{text}: see what is in a directory with"), &calls);
+        }
+        None => paragraph(out, style, Paint::Hint, 0, &text),
+    }
 }

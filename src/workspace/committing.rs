@@ -11,6 +11,7 @@ use super::files;
 use super::layer::State;
 use super::mount::Live;
 use super::mounting::Opened;
+use super::stack::MAX_LAYERS;
 use super::{Layer, Mount, Stack, Workspace};
 use crate::driver;
 use crate::model::{LayerName, LayerPath};
@@ -29,6 +30,10 @@ impl Workspace {
         }
         if let Some(name) = &name {
             self.refuse_draft(name)?;
+        }
+        if record.stack.len() >= MAX_LAYERS {
+            // sealed first, it could not be mounted any more
+            return Err(Error::StackSize { count: record.stack.len() + 1 });
         }
         if !mount.dirty()? {
             self.note(format!("`{}` has no changes: the top layer stays as it is", mount.name()));
@@ -112,11 +117,11 @@ impl Workspace {
 
     fn top_of(&self, stack: &[StackPart], name: Option<LayerName>) -> Result<Layer, Error> {
         let named = name.map(|name| self.existing(&name)).transpose()?.flatten();
-        match (named, stack.last()) {
-            (Some(layer), _) => Ok(layer),
-            (None, Some(top)) => self.layer_of(top),
-            (None, None) => Err(Error::StackSize { count: 0 }),
+        if let Some(layer) = named {
+            return Ok(layer);
         }
+        let top = stack.last().map(std::slice::from_ref).unwrap_or_default();
+        self.layers_of(top)?.pop().ok_or(Error::StackSize { count: 0 })
     }
 
     fn chain_of(&self, stack: &[StackPart]) -> Result<Option<crate::model::ChainId>, Error> {

@@ -405,8 +405,8 @@ impl Error {
     /// The exit code of a program that ends with it: 1 failed, 3 the machine lacks something, 4 the store is damaged.
     pub fn exit_code(&self) -> u8 {
         match self.kind() {
-            "unsupported" | "no_namespace" => 3,
-            "store_damaged" => 4,
+            "unsupported" | "unsuitable" => 3,
+            "damaged" => 4,
             _ => 1,
         }
     }

@@ -1,6 +1,7 @@
 //! A layer as scripts hold it: a draft being written, a sealed layer, a host directory, or a mount's upper.
 
 use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
@@ -25,7 +26,7 @@ pub struct Layer {
 #[derive(Clone)]
 pub(super) enum State {
     Draft(Draft),
-    Sealed { id: TreeId, record: Option<NameRecord> },
+    Sealed { id: TreeId, record: Option<Rc<NameRecord>> },
     Host(PathBuf),
     Upper(Mount),
 }
@@ -167,10 +168,7 @@ impl Layer {
         let layers = match self.state() {
             State::Sealed { id, record: Some(record) } => {
                 let (top, below) = record.stack.split_last().map_or((None, &[][..]), |(t, b)| (Some(t), b));
-                let mut layers = below
-                    .iter()
-                    .map(|layer| self.workspace.layer_of(layer))
-                    .collect::<Result<Vec<_>, _>>()?;
+                let mut layers = self.workspace.layers_of(below)?;
                 // the record's top is this layer
                 debug_assert!(top.is_none_or(|top| *top == StackPart::Sealed(id)));
                 layers.push(self.clone());
@@ -195,12 +193,22 @@ impl Layer {
     pub fn changes(&self) -> Result<Rc<Changeset>, Error> {
         match self.state() {
             State::Sealed { id, .. } => Ok(self.workspace.store()?.changeset(id)?),
-            State::Draft(draft) => {
-                let how = ScanHow { owners: draft.owners()?, ..ScanHow::default() };
-                Ok(Rc::new(scan(&draft.tree()?, &how)?.changes))
-            }
-            _ => Ok(Rc::new(scan(&*self.tree()?, &ScanHow::default())?.changes)),
+            _ => self.walk(None),
         }
+    }
+
+    /// What it says about one path and the directories above it, at least.
+    pub(super) fn changes_at(&self, path: &LayerPath) -> Result<Rc<Changeset>, Error> {
+        if self.sealed() { self.changes() } else { self.walk(Some(path.clone())) }
+    }
+
+    fn walk(&self, only: Option<LayerPath>) -> Result<Rc<Changeset>, Error> {
+        let owners = match self.state() {
+            State::Draft(draft) => draft.owners()?,
+            _ => BTreeMap::new(),
+        };
+        let how = ScanHow { owners, only, ..ScanHow::default() };
+        Ok(Rc::new(scan(&*self.tree()?, &how)?.changes))
     }
 
     /// How views call it.

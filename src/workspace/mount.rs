@@ -109,13 +109,7 @@ impl Mount {
 
     /// The read-only layers, bottom → top.
     pub fn stack(&self) -> Result<Stack, Error> {
-        let layers = self
-            .record()?
-            .stack
-            .iter()
-            .map(|reference| self.workspace.layer_of(reference))
-            .collect::<Result<_, _>>()?;
-        Stack::new(layers, self.name())
+        Stack::new(self.workspace.layers_of(&self.record()?.stack)?, self.name())
     }
 
     /// The upper as a live layer.

@@ -250,8 +250,15 @@ impl Workspace {
         }
         let dir = store.open_mount(name)?;
         let record = dir.record();
-        // one that an earlier run kept mounted goes, before its upper is used again
-        clear_mount_point(&record.at.unwrap_or_else(|| dir.merged_path()))?;
+        if dir.may_be_mounted() {
+            // what an earlier run left goes, before its upper is used again
+            let target = record.at.unwrap_or_else(|| dir.merged_path());
+            clear_mount_point(&target)?;
+            if !record.read_only {
+                driver::refuse_used_upper(&target, &dir.upper()?, &dir.merged()?)?;
+            }
+        }
+        store.take_over(&dir)?;
         Ok(Live { dir, mounted: None, first: record.stack })
     }
 

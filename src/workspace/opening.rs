@@ -24,26 +24,33 @@ impl Workspace {
         };
         let store = self.0.store.get_or_init(|| store);
         for stale in store.take_stale() {
-            self.recover(store, &stale)?;
+            // it stays as it is, and the next start tries again
+            if let Err(error) = self.recover(store, &stale) {
+                let name = &stale.name;
+                self.note(format!("`{name}` was left by a process that ended early, and must wait: {error}"));
+            }
         }
         Ok(store)
     }
 
     /// Cleans up after a process that ended without doing so: what it left mounted goes, its upper stays.
     fn recover(&self, store: &Store, stale: &Stale) -> Result<(), Error> {
-        let target = stale.record.at.clone().unwrap_or_else(|| stale.merged.clone());
-        clear_mount_point(&target)?;
-        store.settle(&stale.name)?;
+        clear_mount_point(&stale.merged)?;
+        if let Some((upper, merged)) = stale.dirs() {
+            driver::refuse_used_upper(&stale.merged, &upper, &merged)?;
+        }
         let name = &stale.name;
         if stale.dirty {
             self.note(format!(
                 "`{name}` was left by a process that ended early; its uncommitted changes are kept: \
                  `use_mount(\"{name}\")` goes on with them"
             ));
+        } else if is_nameless(store, &stale.record.stack)? {
+            self.note(format!("`{name}` was left by a process that ended early and {}", nameless(name)));
         } else {
-            store.discard_mount(&store.open_mount(name)?)?;
+            return Ok(store.discard_stale(stale)?);
         }
-        Ok(())
+        Ok(store.settle(stale)?)
     }
 
     /// What the host's owners mean in layers.
@@ -67,8 +74,8 @@ impl Workspace {
     }
 
     fn draft(&self, name: &LayerName) -> Result<Layer, Error> {
-        if let Some(layer) = self.0.drafts.borrow().get(name) {
-            return Ok(layer.clone());
+        if let Some(layer) = self.open_draft(name)? {
+            return Ok(layer);
         }
         let draft = self.store()?.draft(name)?;
         let layer = Layer::new(self, State::Draft(draft));
@@ -78,17 +85,27 @@ impl Workspace {
 
     /// The layer or draft of that name, if there is one.
     pub(super) fn existing(&self, name: &LayerName) -> Result<Option<Layer>, Error> {
-        let store = self.store()?;
-        if let Some(record) = store.name(name)? {
-            return self.named(record).map(Some);
+        match self.store()?.name(name)? {
+            Some(record) => self.named(record).map(Some),
+            None => self.open_draft(name),
         }
-        if store.has_draft(name) { self.draft(name).map(Some) } else { Ok(None) }
+    }
+
+    /// The draft of that name, if there is one; none is made.
+    fn open_draft(&self, name: &LayerName) -> Result<Option<Layer>, Error> {
+        if let Some(layer) = self.0.drafts.borrow().get(name) {
+            return Ok(Some(layer.clone()));
+        }
+        let Some(draft) = self.store()?.open_draft(name)? else { return Ok(None) };
+        let layer = Layer::new(self, State::Draft(draft));
+        self.0.drafts.borrow_mut().insert(name.clone(), layer.clone());
+        Ok(Some(layer))
     }
 
     fn named(&self, record: NameRecord) -> Result<Layer, Error> {
         match record.stack.last() {
             Some(StackPart::Sealed(id)) => {
-                Ok(Layer::new(self, State::Sealed { id: *id, record: Some(record) }))
+                Ok(Layer::new(self, State::Sealed { id: *id, record: Some(Rc::new(record)) }))
             }
             Some(StackPart::Host(dir)) => Ok(Layer::new(self, State::Host(dir.clone()))),
             None => Err(Error::UnknownLayer { name: record.name.to_string(), near: None }),
@@ -125,12 +142,16 @@ impl Workspace {
         }
     }
 
-    /// All named layers, newest first; drafts before sealed ones.
+    /// All named layers, newest first; drafts before sealed ones. A draft that another process uses is left out, with a
+    /// note.
     pub fn layers(&self) -> Result<Vec<Layer>, Error> {
         let store = self.store()?;
         let mut layers = Vec::new();
         for name in store.drafts()? {
-            layers.push(self.draft(&name)?);
+            match self.open_draft(&name) {
+                Ok(draft) => layers.extend(draft),
+                Err(error) => self.note(format!("left out the draft `{name}`: {error}")),
+            }
         }
         for record in store.names()? {
             layers.push(self.named(record)?);
@@ -149,12 +170,12 @@ impl Workspace {
                 return Ok(());
             }
             if store.has_draft(&name) {
-                let draft = self.draft(&name)?;
+                let draft = self.open_draft(&name)?.map(|layer| layer.state());
                 self.0.drafts.borrow_mut().remove(&name);
-                if let State::Draft(draft) = draft.state() {
+                if let Some(State::Draft(draft)) = draft {
                     store.discard_draft(&draft)?;
+                    return Ok(());
                 }
-                return Ok(());
             }
         }
         match self.find_layer(text) {
@@ -184,7 +205,7 @@ impl Workspace {
         let sealed = sealed?;
         self.note_sockets(&sealed.sockets);
         self.0.drafts.borrow_mut().remove(draft.name());
-        Ok(State::Sealed { id: sealed.id, record: store.name(draft.name())? })
+        Ok(State::Sealed { id: sealed.id, record: store.name(draft.name())?.map(Rc::new) })
     }
 
     pub(super) fn note_sockets(&self, sockets: &[LayerPath]) {
@@ -260,19 +281,26 @@ impl Workspace {
             return Ok(store.discard_mount(&live.dir)?);
         }
         let dirty = !record.read_only && live.dir.dirty()?;
-        let unnamed = record.stack != live.first
-            && !store.names()?.iter().any(|named| named.stack.last() == record.stack.last());
+        let unnamed = record.stack != live.first && is_nameless(store, &record.stack)?;
         if dirty {
             lines.push(format!(
                 "`{name}` has uncommitted changes, kept in the store: `use_mount(\"{name}\")` goes on with them"
             ));
         } else if unnamed {
-            lines.push(format!(
-                "`{name}` has commits without a name, kept in the store: `use_mount(\"{name}\").commit(\"NAME\")`"
-            ));
+            lines.push(format!("`{name}` {}", nameless(name)));
         } else {
             return Ok(store.discard_mount(&live.dir)?);
         }
         Ok(store.release_mount(&live.dir, false)?)
     }
+}
+
+/// Whether the top of a stack is a sealed layer that no name has.
+fn is_nameless(store: &Store, stack: &[StackPart]) -> Result<bool, Error> {
+    let Some(top @ StackPart::Sealed(_)) = stack.last() else { return Ok(false) };
+    Ok(!store.names()?.iter().any(|named| named.stack.last() == Some(top)))
+}
+
+fn nameless(name: &LayerName) -> String {
+    format!("has commits without a name, kept in the store: `use_mount(\"{name}\").commit(\"NAME\")`")
 }

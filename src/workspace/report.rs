@@ -38,15 +38,32 @@ pub struct LayerLabel {
     pub path: Option<PathBuf>,
 }
 
+/// By what a script gets at the subject of a picture again.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Handle {
+    /// By nothing: it is the current mount.
+    Current,
+    /// By its name: it is another mount.
+    Mount,
+    /// By the name of its top, which stands for the whole stack.
+    Named,
+    /// By all of its layers: they are put together only here.
+    Layers,
+}
+
 /// The picture of a mount or of a bare stack.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct StackReport {
     /// The mount's name, or the stack's.
     pub title: String,
+    /// How to ask again.
+    pub handle: Handle,
     /// The driver, for a mount.
     pub driver: Option<DriverKind>,
     /// The merged directory, for a mount that has one.
     pub merged: Option<PathBuf>,
+    /// Where another terminal finds that.
+    pub host_path: Option<PathBuf>,
     /// Whether it is mounted now (`true` for a bare stack).
     pub mounted: bool,
     /// One label a layer, bottom → top; the upper last.
@@ -60,6 +77,8 @@ pub struct StackReport {
 pub struct TreeReport {
     /// What it is a tree of.
     pub title: String,
+    /// How to ask again.
+    pub handle: Handle,
     /// One label a layer, bottom → top.
     pub layers: Vec<LayerLabel>,
     /// The paths shown, in path order; the first is the directory asked for.

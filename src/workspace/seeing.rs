@@ -7,9 +7,9 @@ use super::content;
 use super::error::Error;
 use super::files;
 use super::report::{
-    DiffReport, ExplainReport, HistoryItem, HistoryReport, LayerLabel, Role, StackReport, TreeReport,
+    DiffReport, ExplainReport, Handle, HistoryItem, HistoryReport, LayerLabel, Role, StackReport, TreeReport,
 };
-use super::{Mount, Stack, Workspace};
+use super::{Layer, Mount, Stack, StackItem, Workspace};
 use crate::driver::DriverKind;
 use crate::model::{ChainId, Changeset};
 use crate::overlay;
@@ -29,6 +29,7 @@ struct Sight {
     title: String,
     driver: Option<DriverKind>,
     merged: Option<PathBuf>,
+    host_path: Option<PathBuf>,
     mounted: bool,
     labels: Vec<LayerLabel>,
     changes: Vec<Rc<Changeset>>,
@@ -49,6 +50,13 @@ impl Sight {
 
 impl Workspace {
     fn sight(subject: &Subject) -> Result<Sight, Error> {
+        Self::sight_of(subject, Layer::changes)
+    }
+
+    fn sight_of(
+        subject: &Subject,
+        changes: impl Fn(&Layer) -> Result<Rc<Changeset>, Error>,
+    ) -> Result<Sight, Error> {
         let (layers, mut sight) = match subject {
             Subject::Stack(stack) => {
                 let title = stack.title();
@@ -62,6 +70,7 @@ impl Workspace {
                 let sight = Sight {
                     driver: Some(mount.driver()),
                     merged: mount.path(),
+                    host_path: mount.host_path(),
                     mounted: mount.mounted(),
                     ..Sight::empty(mount.name())
                 };
@@ -70,7 +79,7 @@ impl Workspace {
         };
         for layer in &layers {
             sight.labels.push(layer.label());
-            sight.changes.push(layer.changes()?);
+            sight.changes.push(changes(layer)?);
             sight.trees.push(layer.tree()?);
         }
         Ok(sight)
@@ -80,8 +89,20 @@ impl Workspace {
     pub fn show(&self, subject: &Subject, limit: usize) -> Result<StackReport, Error> {
         let sight = Self::sight(subject)?;
         let matrix = overlay::matrix(&sight.stack(), limit);
-        let Sight { title, driver, merged, mounted, labels, .. } = sight;
-        Ok(StackReport { title, driver, merged, mounted, layers: labels, matrix })
+        let handle = self.handle(subject);
+        let Sight { title, driver, merged, host_path, mounted, labels, .. } = sight;
+        Ok(StackReport { title, handle, driver, merged, host_path, mounted, layers: labels, matrix })
+    }
+
+    fn handle(&self, subject: &Subject) -> Handle {
+        match subject {
+            Subject::Mount(mount) if self.current().is_ok_and(|current| current == *mount) => Handle::Current,
+            Subject::Mount(_) => Handle::Mount,
+            Subject::Stack(stack) => match self.stack(&[StackItem::Text(stack.title())]) {
+                Ok(whole) if whole == *stack => Handle::Named,
+                _ => Handle::Layers,
+            },
+        }
     }
 
     /// The union as a tree from `path` down, with at most `limit` paths.
@@ -93,22 +114,27 @@ impl Workspace {
             return files::on(super::Act::List, &path, Err(crate::sys::Errno::NOENT));
         }
         let (items, left_out) = overlay::tree(&stack, &path, limit);
-        Ok(TreeReport { title: sight.title, layers: sight.labels, items, left_out })
+        Ok(TreeReport {
+            title: sight.title,
+            handle: self.handle(subject),
+            layers: sight.labels,
+            items,
+            left_out,
+        })
     }
 
     /// The upper of a mount against what lies beneath it.
     pub fn diff_mount(&self, mount: &Mount) -> Result<DiffReport, Error> {
+        let before = format!("{} without its upper", mount.name());
         if mount.read_only() {
-            let title = mount.name();
-            return Ok(DiffReport { before: title.clone(), after: title, changes: Vec::new() });
+            return Ok(DiffReport { before, after: "as it is (read-only)".to_owned(), changes: Vec::new() });
         }
         let sight = Self::sight(&Subject::Mount(mount.clone()))?;
-        let before = sight.labels.iter().rev().nth(1).map_or_else(String::new, |label| label.name.clone());
         let mut same = |path: &_, (a, old): (usize, &_), (b, new): (usize, &_)| {
             content::same(path, (&sight.trees[a], old), (&sight.trees[b], new))
         };
         let changes = overlay::diff(&sight.below(), &sight.stack(), &mut same);
-        Ok(DiffReport { before, after: sight.title.clone(), changes })
+        Ok(DiffReport { before, after: "with it".to_owned(), changes })
     }
 
     /// Two mounts or stacks against each other.
@@ -124,7 +150,8 @@ impl Workspace {
     /// One path's life, bottom → top.
     pub fn explain(&self, subject: &Subject, path: &[u8]) -> Result<ExplainReport, Error> {
         let path = files::path(path)?;
-        let sight = Self::sight(subject)?;
+        // a live tree is not walked whole for one path
+        let sight = Self::sight_of(subject, |layer| layer.changes_at(&path))?;
         let life = overlay::explain(&sight.stack(), &path);
         Ok(ExplainReport { layers: sight.labels, life })
     }
@@ -165,6 +192,7 @@ impl Sight {
             title,
             driver: None,
             merged: None,
+            host_path: None,
             mounted: true,
             labels: Vec::new(),
             changes: Vec::new(),

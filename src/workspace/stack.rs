@@ -1,13 +1,16 @@
 //! Stacks: layers bottom → top, as users name them.
 
+use std::collections::HashMap;
+use std::rc::Rc;
+
 use super::error::Error;
 use super::layer::State;
 use super::{Layer, Mount, Workspace};
-use crate::model::{ChainId, LayerName, is_id};
-use crate::store::StackPart;
+use crate::model::{ChainId, LayerName, TreeId, is_id};
+use crate::store::{NameRecord, StackPart};
 
 /// The most layers that the kernel takes in one overlay (`OVL_MAX_STACK`).
-const MAX_LAYERS: usize = 500;
+pub(super) const MAX_LAYERS: usize = 500;
 
 /// Layers, bottom → top, each once.
 #[derive(Clone, PartialEq, Debug)]
@@ -140,16 +143,23 @@ impl Workspace {
         Ok(Error::UnknownLayer { name: text.to_owned(), near: near(text, &names) })
     }
 
-    /// The layer behind a store's reference; a sealed one with the name that records it as its top, if any.
-    pub(super) fn layer_of(&self, reference: &StackPart) -> Result<Layer, Error> {
-        match reference {
-            StackPart::Sealed(id) => {
-                let record =
-                    self.store()?.names()?.into_iter().find(|record| record.stack.last() == Some(reference));
-                Ok(Layer::new(self, State::Sealed { id: *id, record }))
+    /// The layers behind a store's references; a sealed one with the newest name that records it as its top, if any.
+    ///
+    /// The names are read once for all of them: a stack of many layers is often one of many names.
+    pub(super) fn layers_of(&self, references: &[StackPart]) -> Result<Vec<Layer>, Error> {
+        let mut named: HashMap<TreeId, Rc<NameRecord>> = HashMap::new();
+        for record in self.store()?.names()? {
+            if let Some(StackPart::Sealed(id)) = record.stack.last() {
+                named.entry(*id).or_insert_with(|| Rc::new(record));
             }
-            StackPart::Host(dir) => Ok(Layer::new(self, State::Host(dir.clone()))),
         }
+        let layer = |reference: &StackPart| match reference {
+            StackPart::Sealed(id) => {
+                Layer::new(self, State::Sealed { id: *id, record: named.get(id).cloned() })
+            }
+            StackPart::Host(dir) => Layer::new(self, State::Host(dir.clone())),
+        };
+        Ok(references.iter().map(layer).collect())
     }
 }
 

@@ -1,4 +1,5 @@
 //! The rules one by one, on stacks written down as text; `random` compares with a naive oracle.
+//! Tests of views write their stacks down in the same way.
 
 mod random;
 mod rules;
@@ -6,17 +7,17 @@ mod views;
 
 use crate::model::{Change, Changeset, Entry, LayerPath, Metadata, Mode, Node};
 
-pub(super) fn path(text: &str) -> LayerPath {
+pub(crate) fn path(text: &str) -> LayerPath {
     LayerPath::parse(text.as_bytes()).unwrap()
 }
 
-pub(super) fn entry(node: Node) -> Change {
+pub(crate) fn entry(node: Node) -> Change {
     let mode = Mode::new(if matches!(node, Node::Dir { .. }) { 0o755 } else { 0o644 });
     Change::Put(Entry { node, meta: Metadata { mode, ..Metadata::default() }, link: None })
 }
 
 /// A layer of words: `dir/`, `opaque!/`, `file=SIZE`, `link>TARGET`, `-whiteout`; parents come by themselves.
-pub(super) fn layer(text: &str) -> Changeset {
+pub(crate) fn layer(text: &str) -> Changeset {
     let mut layer = Changeset::new();
     layer.insert(LayerPath::root(), entry(Node::Dir { opaque: false }));
     for word in text.split_whitespace() {
@@ -43,11 +44,11 @@ pub(super) fn layer(text: &str) -> Changeset {
 }
 
 /// Layers, bottom → top.
-pub(super) fn layers(texts: &[&str]) -> Vec<Changeset> {
+pub(crate) fn layers(texts: &[&str]) -> Vec<Changeset> {
     texts.iter().map(|text| layer(text)).collect()
 }
 
-pub(super) fn stack(layers: &[Changeset]) -> Vec<&Changeset> {
+pub(crate) fn stack(layers: &[Changeset]) -> Vec<&Changeset> {
     layers.iter().collect()
 }
 

@@ -76,9 +76,10 @@ pub(super) const COMMANDS: &[Command] = &[
         name: "doctor",
         group: Group::Control,
         forms: &[global(&[])],
-        gives: "a report: `checks`, `best`",
+        gives: "a report: `checks, best, why`",
         summary: "Tells what this machine allows; each \"no\" with its reason and its cure.",
-        details: "`best` is the driver that `mount()` would take.",
+        details: "`checks` is an array of maps `what, ok, found, cure`; `best` the driver that `mount()` would take \
+                  (`()` if none), `why` the reason.",
         example: "assert(doctor().best != ());",
         see: &["mount", "help"],
         run: |call| Ok(Dynamic::from(values::Doctor(std::rc::Rc::new(call.shell.workspace().doctor())))),

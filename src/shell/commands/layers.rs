@@ -39,7 +39,8 @@ pub(super) const COMMANDS: &[Command] = &[
         forms: &[global(&[])],
         gives: "an array of layers",
         summary: "Lists all named layers, newest first.",
-        details: "",
+        details: "With `--json` each is `name, id, diff_id, chain_id, stack, size, files, sealed, created, message, path`; \
+                  `stack` has the names of its layers, bottom first.",
         example: "layer(\"base\").seal();\nassert_eq(layers()[0].name, \"base\");",
         see: &["layer", "mounts", "remove"],
         run: |call| {

@@ -97,7 +97,8 @@ pub(super) const COMMANDS: &[Command] = &[
         forms: &[global(&[])],
         gives: "an array of mounts",
         summary: "Lists all mounts, those left by earlier runs too.",
-        details: "",
+        details: "With `--json` each is `name, driver, mounted, read_only, path, host_path, work, upper, stack`; `upper` is an \
+                  object as of `layers()`, `stack` has the names of the lower layers, bottom first.",
         example: "layer(\"base\").write(\"/a\", \"1\");\nmount(\"base\", #{ name: \"web\" });\nassert_eq(mounts()[0].name, \"web\");",
         see: &["use_mount", "layers"],
         run: |call| {

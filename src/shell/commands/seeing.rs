@@ -23,7 +23,12 @@ pub(super) const COMMANDS: &[Command] = &[
         details: "On top, one line a layer: role, short ID, message, what it adds, changes and deletes, bytes. Then every \
                   path and, for each layer, whether it supplies it, is hidden, deletes it or cuts off what lies beneath. \
                   Many paths are folded, with a count of the rest.\n\
-                  `x` is a mount, a layer, a stack (an array), or any value.",
+                  `x` is a mount, a layer, a stack (an array), or any value.\n\
+                  With `--json`: `title, driver, mounted, merged, host_path, layers, rows, total, left_out`. `layers` \
+                  (bottom first): `name, id, message, writable, added, changed, deleted, size`. `rows`: `path, kind, \
+                  entry, cells, note, by, below, folded`; `cells` has one word a layer: `absent`, `supplies`, `merges`, \
+                  `hidden`, `whiteout` or `opaque`; `note` is `only`, `hides`, `deletes`, `gone_with_parent`, `merged` \
+                  or `cuts_off`, `by` and `below` are the layers meant, as indices.",
         example: "layer(\"base\").write(\"/a\", \"1\");\nmount_direct(\"base\");\nwrite(\"/b\", \"2\");\nshow();",
         see: &["tree", "diff", "explain", "history"],
         run: show,
@@ -32,9 +37,11 @@ pub(super) const COMMANDS: &[Command] = &[
         name: "tree",
         group: Group::Seeing,
         forms: &[global(&[]), global(&["x"]), global(&["x", "path"]), on_mount(&[]), on_mount(&["path"])],
-        gives: "a tree: `paths`, `left_out`",
+        gives: "a tree: `title, paths, layers, left_out`",
         summary: "Gives the union as a tree, each name in the colour of the layer that supplies it.",
-        details: "`x` is a mount, a layer, a name or an ID, or a stack; `path` the directory to begin at.",
+        details: "`x` is a mount, a layer, a name or an ID, or a stack; `path` the directory to begin at. \
+                  `paths` has at most 1000, those nearest to it; `layers` the name of the layer that supplies each; \
+                  `left_out` counts the rest.",
         example: "layer(\"base\").write(\"/etc/motd\", \"hi\");\nassert_eq(tree(\"base\").paths, [\"/\", \"/etc\", \"/etc/motd\"]);",
         see: &["show", "ls", "find"],
         run: |call| {
@@ -48,10 +55,11 @@ pub(super) const COMMANDS: &[Command] = &[
         name: "diff",
         group: Group::Seeing,
         forms: &[global(&[]), global(&["a", "b"]), on_mount(&[])],
-        gives: "an array of changes: `path, kind, what, bytes, before, after`",
+        gives: "an array of changes: `path, kind, letter, what, bytes, beneath, before, after`",
         summary: "Tells what the upper changed: `A`dded, `C`hanged, `D`eleted, and how many bytes were copied up.",
         details: "`kind` is `added`, `changed` or `deleted`; `what` lists `content`, `mode`, `owner`, `xattr`, `time`, \
-                  `type`; `bytes` were copied up at the most.\n`diff(a, b)` compares any two layers, stacks or mounts.",
+                  `type`; `bytes` were copied up at the most; `beneath` counts what went with a deleted directory; `before` and \
+                  `after` are maps `kind, size, mode, uid, gid, mtime, target, xattrs`, or `()`.\n`diff(a, b)` compares any two layers, stacks or mounts.",
         example: "layer(\"base\").write(\"/a\", \"1\");\nmount_direct(\"base\");\nwrite(\"/a\", \"22\");\n\
                   assert_eq(diff()[0].kind, \"changed\");",
         see: &["show", "explain", "commit"],
@@ -71,8 +79,10 @@ pub(super) const COMMANDS: &[Command] = &[
         forms: &[global(&["path"]), global(&["path", "x"]), on_mount(&["path"])],
         gives: "an explanation: `path`, `steps`, `shown`",
         summary: "Tells one path's life, bottom → top, in words: created where, copied up why, hidden by what.",
-        details: "`steps` is an array of maps with `layer`, `what` and `entry`; `shown` a map with `layer` and `entry`, \
-                  or `()` where the union shows nothing.",
+        details: "`steps` is an array of maps: `layer` (its name), `what` (`created`, `merged`, `replaced`, `opaque`, \
+                  `deleted`, `deleted_nothing` or `hidden_with_parent`), `changed` (as `what` of `diff()`), `parent` (the \
+                  directory above that took it away) and `entry` (the file as the layer holds it). `shown` is a map with \
+                  `layer` and `entry`, or `()` where the union shows nothing.",
         example: "layer(\"base\").write(\"/a\", \"1\");\nmount_direct(\"base\");\nrm(\"/a\");\n\
                   assert_eq(explain(\"/a\").steps.len(), 2);",
         see: &["show", "diff"],
@@ -86,9 +96,9 @@ pub(super) const COMMANDS: &[Command] = &[
         name: "history",
         group: Group::Seeing,
         forms: &[global(&[]), global(&["x"]), on_mount(&[]), on_layer(&[])],
-        gives: "an array: `name, id, message, size, created, chain_id`",
+        gives: "an array: `name, id, message, files, size, created, chain_id`",
         summary: "Lists a stack, oldest first: ID, message, size, age.",
-        details: "",
+        details: "The upper of a mount comes last, without `id` and `chain_id`. `created` is in seconds since 1970.",
         example: "layer(\"base\").write(\"/a\", \"1\");\nmount_direct(\"base\");\nassert_eq(history()[0].name, \"base\");",
         see: &["show", "layers"],
         run: |call| {

@@ -164,7 +164,8 @@ fn a_layers_tar_unpacks_to_the_same_layer() {
     tree.chmod(b".", Mode::new(0o711)).unwrap();
     draft.set_owner(&path("sym"), 70_000, 5).unwrap();
     draft.set_owner(&path("d"), 70_000, 5).unwrap();
-    let mut changes = scan(&tree, &ScanHow { owners: draft.owners().unwrap(), clamp: None }).unwrap().changes;
+    let mut changes =
+        scan(&tree, &ScanHow { owners: draft.owners().unwrap(), ..ScanHow::default() }).unwrap().changes;
     for (at, node) in [
         ("null", Node::CharDevice(Device { major: 1, minor: 3 })),
         ("disk", Node::BlockDevice(Device { major: 8, minor: 1 })),
@@ -180,7 +181,8 @@ fn a_layers_tar_unpacks_to_the_same_layer() {
     let copy = store.draft(&name("copy")).unwrap();
     untar(&store, &copy, "/", &tar).unwrap();
     let found =
-        scan(&copy.tree().unwrap(), &ScanHow { owners: copy.owners().unwrap(), clamp: None }).unwrap();
+        scan(&copy.tree().unwrap(), &ScanHow { owners: copy.owners().unwrap(), ..ScanHow::default() })
+            .unwrap();
     assert_eq!(found.changes, changes);
     let sealed = seal_draft(&store, &copy);
     assert!(store.check(true).unwrap().is_empty(), "{:?}", store.check(true));

@@ -64,10 +64,11 @@ fn a_commit_that_ends_anywhere_keeps_the_upper_or_the_layer() {
             assert_eq!(stale[0].record.stack.len(), if at < 3 { 1 } else { 2 }, "{step}");
             let moved = at >= 3;
             assert_eq!(stale[0].dirty, !moved, "{step}");
-            store.settle(&name("web")).unwrap();
+            store.settle(&stale[0]).unwrap();
+            drop(stale);
             let record = store.name(&name("done")).unwrap();
             assert_eq!(record.is_some(), moved, "{step}");
-            let web = store.open_mount(&name("web")).unwrap();
+            let web = open_mount(&store, "web");
             let names: Vec<_> =
                 web.upper().unwrap().items().unwrap().into_iter().map(|item| item.name).collect();
             if let Some(record) = record {
@@ -128,7 +129,7 @@ fn a_reset_that_ends_anywhere_leaves_an_empty_upper() {
         store.reset_upper(&web).unwrap();
     });
     let store = open(host.path());
-    let web = store.open_mount(&name("web")).unwrap();
+    let web = open_mount(&store, "web");
     assert!(!web.dirty().unwrap());
     put(&web.upper().unwrap(), "f", b"1");
     store.reset_upper(&web).unwrap();
@@ -166,7 +167,7 @@ fn a_mount_is_used_by_one_process_at_a_time() {
     assert!(!other.is_live(&name("web")));
     let record = other.mount(&name("web")).unwrap().unwrap();
     assert_eq!((record.owner, record.kept), (None, false));
-    let web = other.open_mount(&name("web")).unwrap();
+    let web = open_mount(&other, "web");
     assert!(web.dirty().unwrap());
     other.discard_mount(&web).unwrap();
     assert_eq!(store.mounts().unwrap(), []);
@@ -187,8 +188,13 @@ fn a_mount_left_by_a_dead_process_is_found_and_keeps_its_upper() {
     assert_eq!((stale[0].name.as_str(), stale[0].dirty), ("web", true));
     assert!(stale[0].merged.ends_with("mounts/web/merged"));
     assert!(store.mount(&name("kept")).unwrap().unwrap().kept);
-    store.settle(&name("web")).unwrap();
-    drop(store);
+    // it is one process's to look after at a time
+    assert!(open(host.path()).take_stale().is_empty());
+    drop(stale);
+    let stale = open(host.path()).take_stale();
+    assert_eq!(stale.len(), 1);
+    store.settle(&stale[0]).unwrap();
+    drop((store, stale));
     assert!(open(host.path()).take_stale().is_empty());
 }
 
@@ -212,7 +218,7 @@ fn a_scratch_directory_that_denies_everybody_is_removed() {
     work.chmod(b"work", Mode::new(0)).unwrap();
     store.release_mount(&web, false).unwrap();
     drop(web);
-    let web = store.open_mount(&name("web")).unwrap();
+    let web = open_mount(&store, "web");
     assert_eq!(web.work().unwrap().stat(b"work").unwrap_err(), Errno::NOENT);
     assert!(store.temporary.is_empty().unwrap());
 }
@@ -233,4 +239,69 @@ fn an_upper_root_looks_like_the_one_beneath() {
     assert_eq!(root(web.upper().unwrap()).meta.uid, 17);
     web.upper().unwrap().chmod(b".", Mode::new(0o755)).unwrap();
     assert!(web.dirty().unwrap());
+}
+
+#[test]
+fn a_commit_of_what_a_layer_of_the_stack_holds_already_moves_that_layer_to_the_top() {
+    let (_host, store) = store();
+    let one = layer(&store, "one", "f", b"1");
+    let two = layer(&store, "two", "f", b"2");
+    let web = mount(&store, "web", &[one, two]);
+    put(&web.upper().unwrap(), "f", b"1");
+    let sealed = commit(&store, &web, "again");
+    assert_eq!(sealed.id, one);
+    let record = store.name(&name("again")).unwrap().unwrap();
+    assert_eq!(record.stack, [StackPart::Sealed(two), StackPart::Sealed(one)]);
+    assert_eq!(record.stack, web.record().stack);
+    assert_eq!(record.chain_id, store.chain_id(&[two, one]).unwrap());
+}
+
+#[test]
+fn a_half_done_commit_never_touches_what_a_link_in_its_place_leads_to() {
+    let (host, store) = store();
+    let web = mount(&store, "web", &[]);
+    put(&web.upper().unwrap(), "f", b"1");
+    crash(store, "intent", |store| {
+        let web = web;
+        commit(store, &web, "done");
+    });
+    let (up, outside) = (host.path().join("store/mounts/web/up"), host.path().join("outside"));
+    std::fs::rename(&up, &outside).unwrap();
+    std::os::unix::fs::symlink(&outside, &up).unwrap();
+    let store = open(host.path());
+    assert!(matches!(store.open_mount(&name("web")), Err(Error::Damaged { .. })));
+    assert!(outside.join("index").exists());
+}
+
+#[test]
+fn a_copied_up_symlink_keeps_the_owner_that_only_the_index_has() {
+    let (_host, mut store) = store();
+    store.every_right = false;
+    let draft = store.draft(&name("base")).unwrap();
+    let tree = draft.tree().unwrap();
+    let fifo =
+        |tree: &crate::sys::Dir| tree.mknod(b"p", &crate::model::Node::Fifo, Mode::new(0o600)).unwrap();
+    fifo(&tree);
+    for link in [&b"same"[..], b"other", b"again"] {
+        tree.symlink(b"there", link).unwrap();
+    }
+    for file in ["p", "same", "other", "again"] {
+        draft.set_owner(&path(file), 12, 34).unwrap();
+    }
+    let base = seal_draft(&store, &draft).id;
+    let web = mount(&store, "hide", &[base]);
+    let gone = path("again");
+    store.put_whiteout(&web.upper().unwrap(), &gone).unwrap();
+    let hide = commit(&store, &web, "hidden").id;
+    let web = mount(&store, "web", &[base, hide]);
+    let upper = web.upper().unwrap();
+    fifo(&upper);
+    for (target, link) in [(&b"there"[..], &b"same"[..]), (b"elsewhere", b"other"), (b"there", b"again")] {
+        upper.symlink(target, link).unwrap();
+    }
+    let changes = store.changeset(commit(&store, &web, "top").id).unwrap();
+    let owner = |file| changes.entry(&path(file)).map(|entry| (entry.meta.uid, entry.meta.gid)).unwrap();
+    assert_eq!((owner("p"), owner("same")), ((12, 34), (12, 34)));
+    assert_eq!((owner("other"), owner("again")), ((0, 0), (0, 0)));
+    assert!(store.check(true).unwrap().is_empty());
 }

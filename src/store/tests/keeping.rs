@@ -37,7 +37,10 @@ fn a_store_of_a_later_version_and_a_damaged_one_are_told_apart() {
         std::fs::write(&format, text).unwrap();
         assert!(matches!(Store::open(&at, Opening::default()), Err(Error::Newer { .. })));
     }
-    for text in ["", "{", r#"{"format":1,"whiteouts":"ink"}"#] {
+    // what else a later one has need not look as it does here
+    std::fs::write(&format, r#"{"format":9,"whiteouts":{"as":"device"}}"#).unwrap();
+    assert!(matches!(Store::open(&at, Opening::default()), Err(Error::Newer { found: 9, .. })));
+    for text in ["", "{", r#"{"format":1}"#, r#"{"format":1,"whiteouts":"ink"}"#] {
         std::fs::write(&format, text).unwrap();
         assert!(matches!(Store::open(&at, Opening::default()), Err(Error::Damaged { .. })), "{text}");
     }
@@ -207,4 +210,116 @@ fn check_finds_what_is_damaged() {
     let id = layer(&store, "lost", "f", b"lost");
     std::fs::remove_dir_all(store.layer_path(id)).unwrap();
     assert_eq!(store.check(false).unwrap().len(), 1);
+}
+
+#[test]
+fn nobody_else_may_reach_what_a_store_holds() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let host = tempfile::tempdir().unwrap();
+    let open_to_others = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o077;
+    let at = host.path().join("new/store");
+    let create = Opening { create: true, ephemeral: true };
+    drop(Store::open(&at, create).unwrap());
+    assert_eq!((open_to_others(&host.path().join("new")), open_to_others(&at)), (0, 0));
+    // a directory that was there keeps its mode, so all that matters inside has one of its own
+    let there = host.path().join("there");
+    std::fs::create_dir(&there).unwrap();
+    std::fs::set_permissions(&there, std::fs::Permissions::from_mode(0o755)).unwrap();
+    drop(Store::open(&there, create).unwrap());
+    for part in ["layers", "drafts", "names", "mounts", "tmp"] {
+        assert_eq!(open_to_others(&there.join(part)), 0, "{part}");
+    }
+}
+
+#[test]
+fn those_who_start_at_the_same_time_make_one_store() {
+    for _ in 0..20 {
+        let host = tempfile::tempdir().unwrap();
+        let start = std::sync::Barrier::new(4);
+        std::thread::scope(|scope| {
+            for number in 0..4 {
+                let (host, start) = (host.path(), &start);
+                scope.spawn(move || {
+                    start.wait();
+                    let store = open(host);
+                    layer(&store, &format!("l{number}"), "f", b"1");
+                });
+            }
+        });
+        let store = open(host.path());
+        assert_eq!((store.names().unwrap().len(), store.layers().unwrap().len()), (4, 1));
+    }
+}
+
+#[test]
+fn anything_else_in_the_place_of_a_part_of_the_store_is_damage() {
+    let (host, store) = store();
+    let base = layer(&store, "base", "f", b"1");
+    mount(&store, "web", &[base]);
+    store.draft(&name("draft")).unwrap();
+    drop(store);
+    let (at, outside) = (host.path().join("store"), host.path().join("outside"));
+    std::fs::create_dir(&outside).unwrap();
+    let layer_at = format!("layers/sha256/{}", base.hex());
+    let parts =
+        ["layers", "layers/sha256", "drafts", "names", "mounts", "tmp", "lock", "format"].map(str::to_owned);
+    let inner = ["", "/index", "/meta.json", "/tree"].map(|inner| format!("{layer_at}{inner}"));
+    let others = ["names/base", "mounts/web", "mounts/web/mount.json", "mounts/web/up", "drafts/draft"];
+    for part in parts.iter().chain(&inner).map(String::as_str).chain(others) {
+        let (path, kept) = (at.join(part), host.path().join("kept"));
+        std::fs::rename(&path, &kept).unwrap();
+        for link in [true, false] {
+            if link {
+                std::os::unix::fs::symlink(&outside, &path).unwrap();
+            } else {
+                let dir = Dir::open(path.parent().unwrap()).unwrap();
+                let file_name = path.file_name().unwrap().to_str().unwrap().as_bytes();
+                dir.mknod(file_name, &crate::model::Node::Fifo, Mode::new(0o644)).unwrap();
+            }
+            let used = Store::open(&at, Opening::default()).and_then(|store| {
+                store.names()?;
+                store.name(&name("base"))?;
+                store.export_tar(base, &mut Vec::new())?;
+                store.summary(base)?;
+                drop(store.draft(&name("draft"))?);
+                store.open_mount(&name("web"))?.upper()
+            });
+            // a lock that is a fifo locks as well as any other
+            if part != "lock" || link {
+                let error = used.unwrap_err();
+                assert!(matches!(error, Error::Damaged { .. }), "{part} {link}: {error:?}");
+            }
+            std::fs::remove_file(&path).unwrap();
+        }
+        std::fs::rename(&kept, &path).unwrap();
+    }
+    assert_eq!(std::fs::read_dir(&outside).unwrap().count(), 0);
+    let store = open(host.path());
+    assert!(store.check(true).unwrap().is_empty());
+}
+
+#[test]
+fn looking_for_a_draft_makes_none() {
+    let (host, store) = store();
+    assert!(store.open_draft(&name("a")).unwrap().is_none());
+    let draft = store.draft(&name("a")).unwrap();
+    assert!(store.open_draft(&name("a")).unwrap().is_some());
+    assert!(matches!(open(host.path()).open_draft(&name("a")), Err(Error::Busy { .. })));
+    store.discard_draft(&draft).unwrap();
+    assert!(!store.has_draft(&name("a")));
+}
+
+#[test]
+fn leftovers_that_cannot_be_removed_are_in_nobodys_way() {
+    if crate::sys::dir::own_ids().0 == 0 {
+        return; // root removes everything
+    }
+    let (host, store) = store();
+    drop(store);
+    let left = host.path().join("store/tmp/left");
+    std::fs::create_dir_all(left.join("inner")).unwrap();
+    let tmp = Dir::open(&host.path().join("store/tmp")).unwrap();
+    tmp.chmod(b".", Mode::new(0o500)).unwrap();
+    drop(open(host.path()));
+    tmp.chmod(b".", Mode::new(0o700)).unwrap();
 }

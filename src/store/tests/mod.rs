@@ -4,6 +4,7 @@ mod adding;
 mod commits;
 mod keeping;
 mod sealing;
+mod spare;
 
 use std::io::Write as _;
 use std::path::Path;
@@ -71,6 +72,12 @@ fn mount(store: &Store, text: &str, stack: &[TreeId]) -> MountDir {
         root,
     };
     store.create_mount(&name(text), &new).unwrap()
+}
+
+fn open_mount(store: &Store, text: &str) -> MountDir {
+    let mount = store.open_mount(&name(text)).unwrap();
+    store.take_over(&mount).unwrap();
+    mount
 }
 
 fn commit(store: &Store, mount: &MountDir, text: &str) -> Sealed {

@@ -1,7 +1,7 @@
 //! What a tree on disk becomes as a layer.
 
 use super::*;
-use crate::model::{Change, Device, Digest, Hasher, Node, WhiteoutForm, decode_xattrs, names};
+use crate::model::{Change, Device, Digest, Entry, Hasher, Node, WhiteoutForm, decode_xattrs, names};
 use crate::store::{Error, Opening, ScanHow, scan};
 use crate::sys::{Errno, xattr};
 
@@ -163,6 +163,38 @@ fn the_roots_own_entry_is_in_the_tar_only_where_it_changed() {
 }
 
 #[test]
+fn a_look_at_one_path_finds_what_a_whole_walk_finds_there() {
+    let (_host, store) = store();
+    let draft = store.draft(&name("l")).unwrap();
+    let tree = draft.tree().unwrap();
+    for dir in ["a", "a/b", "c"] {
+        store.put_opaque(&tree, &path(dir)).unwrap();
+    }
+    put(&tree.dir(b"a").unwrap(), "f", b"x");
+    put(&tree, "c.d", b"x");
+    tree.link(b"c.d", &tree.dir(b"c").unwrap(), b"twin").unwrap();
+    tree.symlink(b"a", b"link").unwrap();
+    store.put_whiteout(&tree, &path("gone")).unwrap();
+    let whole = scan(&tree, &ScanHow::default()).unwrap().changes;
+    let found = ["", "a", "a/b", "a/f", "c", "c.d", "c/twin", "link", "gone"];
+    let missing = ["a/missing", "missing", "a/f/beneath", "link/f", "gone/f", "a.b"];
+    for at in found.into_iter().chain(missing).map(path) {
+        let how = ScanHow { only: Some(at.clone()), ..ScanHow::default() };
+        let mut only = scan(&tree, &how).unwrap().changes;
+        assert_eq!(only.get(&at).is_some(), whole.get(&at).is_some(), "{at:?}");
+        // a look at one name cannot tell which others it is linked with
+        let unlinked = |change: &Change| match change {
+            Change::Put(entry) => Change::Put(Entry { link: None, ..entry.clone() }),
+            Change::Whiteout => Change::Whiteout,
+        };
+        for (above, change) in whole.iter().filter(|(above, _)| at.is_within(above)) {
+            assert_eq!(only.remove(above), Some(unlinked(change)), "{above:?} for {at:?}");
+        }
+        assert!(only.is_empty(), "{at:?}: {only:?}");
+    }
+}
+
+#[test]
 fn sockets_are_left_out_and_named() {
     let (_host, store) = store();
     let draft = store.draft(&name("s")).unwrap();
@@ -207,7 +239,8 @@ fn late_times_are_moved_back_in_the_layer_and_on_disk() {
 
 #[test]
 fn owners_and_devices_that_the_host_cannot_give_are_kept() {
-    let (_host, store) = store();
+    let (_host, mut store) = store();
+    store.every_right = false;
     let draft = store.draft(&name("o")).unwrap();
     let tree = draft.tree().unwrap();
     put(&tree, "f", b"");
@@ -234,6 +267,36 @@ fn owners_and_devices_that_the_host_cannot_give_are_kept() {
 }
 
 #[test]
+fn marks_that_anybody_could_have_set_count_for_nothing_where_we_set_none() {
+    let (_host, mut store) = store();
+    store.every_right = true;
+    let draft = store.draft(&name("forged")).unwrap();
+    let tree = draft.tree().unwrap();
+    tree.mkdir(b"d", Mode::new(0o755)).unwrap();
+    for file in ["suid", "null"] {
+        put(&tree, file, if file == "suid" { b"x" } else { b"" });
+    }
+    let capability = [names::XATTR, b"security.capability"].concat();
+    for (file, attribute, value) in [
+        (&b"d"[..], names::OWNER, &b"9:10"[..]),
+        (b"suid", names::OWNER, b"9:10"),
+        (b"suid", &capability, &[1, 0, 0, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]),
+        (b"null", names::NODE, b"block:8:0"),
+    ] {
+        xattr::set_at(&tree, file, attribute, value).unwrap();
+    }
+    let id = seal_draft(&store, &draft).id;
+    let changes = store.changeset(id).unwrap();
+    for file in ["d", "suid", "null"] {
+        let entry = changes.entry(&path(file)).unwrap();
+        assert_ne!((entry.meta.uid, entry.meta.gid), (9, 10), "{file}");
+        assert!(entry.meta.xattrs.is_empty(), "{file}");
+        assert!(matches!(entry.node, Node::File { .. } | Node::Dir { .. }), "{file}");
+    }
+    assert!(store.check(true).unwrap().is_empty());
+}
+
+#[test]
 fn files_that_deny_their_owner_are_sealed_with_their_modes() {
     let (_host, store) = store();
     let draft = store.draft(&name("denied")).unwrap();
@@ -248,6 +311,24 @@ fn files_that_deny_their_owner_are_sealed_with_their_modes() {
     let entry = changes.entry(&path("d/f")).unwrap();
     assert_eq!((entry.meta.mode, entry.meta.xattrs.len()), (Mode::new(0), 1));
     assert_eq!(store.tree_dir(id).unwrap().stat(b"d").unwrap().mode, Mode::new(0));
+}
+
+#[test]
+fn a_seal_that_fails_leaves_modes_that_deny_the_owner_as_they_were() {
+    let (_host, store) = store();
+    let draft = store.draft(&name("denied")).unwrap();
+    let tree = draft.tree().unwrap();
+    tree.mkdir(b"d", Mode::new(0o755)).unwrap();
+    let dir = tree.dir(b"d").unwrap();
+    dir.mkdir(b"e", Mode::new(0o755)).unwrap();
+    // a name that a tar cannot say
+    put(&dir.dir(b"e").unwrap(), ".wh.x", b"1");
+    dir.dir(b"e").unwrap().chmod(b".wh.x", Mode::new(0o040)).unwrap();
+    dir.chmod(b"e", Mode::new(0o070)).unwrap();
+    assert!(store.seal_draft(&draft, seal(None, &mut |_| true)).is_err());
+    assert_eq!(dir.stat(b"e").unwrap().mode, Mode::new(0o070));
+    dir.chmod(b"e", Mode::new(0o755)).unwrap();
+    assert_eq!(dir.dir(b"e").unwrap().stat(b".wh.x").unwrap().mode, Mode::new(0o040));
 }
 
 #[test]

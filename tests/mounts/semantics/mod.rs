@@ -1,10 +1,12 @@
 //! The semantics of a union, three ways: the kernel's overlay, our union in the process, a pure model.
 
 mod fuse;
-mod layers;
+pub(crate) mod layers;
 mod model;
 mod ops;
-mod stage;
+#[allow(dead_code, reason = "tests/it runs the rest")]
+pub(crate) mod stage;
+#[allow(dead_code, reason = "tests/it runs the rest")]
 mod traces;
 
 #[test]
