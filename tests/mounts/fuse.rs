@@ -76,6 +76,12 @@ fn files_without_a_name_go_on() {
             text.clear();
             lower.read_to_string(&mut text).unwrap();
             assert_eq!(text, "lower a");
+            // which never changes
+            lower.set_permissions(std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap_err();
+            xattr::set(&lower, b"user.x", b"1").unwrap_err();
+            let kept = fs::metadata(stage.lower(0).join("a")).unwrap();
+            assert_eq!(kept.mode() & 0o777, 0o644);
+            assert!(xattr::list(File::open(stage.lower(0).join("a")).unwrap()).unwrap().is_empty());
 
             let dir = Dir::open(&at("c")).unwrap();
             fs::remove_dir_all(at("c")).unwrap();

@@ -16,6 +16,10 @@ pub(super) const FOREVER: Duration = Duration::from_secs(u32::MAX as u64);
 /// What the kernel must ask for each time.
 pub(super) const NEVER: Duration = Duration::ZERO;
 
+/// What a change of a lower layer's file gives once its name is gone: there is no name to copy it up to. The kernel's
+/// overlay says the same.
+pub(super) const NAMELESS: Errno = Errno::EXIST;
+
 /// What is to be changed of a file.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Change {
@@ -161,7 +165,8 @@ impl Adapter {
                 self.change_at(&path, change, handle)?;
                 self.raised(node, &path);
             }
-            Spot::Open(file, _) => self.change_open(&file, change, handle)?,
+            Spot::Open(_, false) => return Err(NAMELESS),
+            Spot::Open(file, true) => self.change_open(&file, change, handle)?,
         }
         self.look_at(node)
     }

@@ -137,7 +137,12 @@ impl Nodes {
         if name.len() > crate::model::NAME_MAX {
             return Err(Errno::NAMETOOLONG);
         }
-        self.lock().path(dir, Some(name)).ok_or(Errno::NOENT)
+        let table = self.lock();
+        table.path(dir, Some(name)).ok_or_else(|| match table.path(dir, None) {
+            // the union's paths have a limit that the kernel's have not
+            Some(_) => Errno::NAMETOOLONG,
+            None => Errno::NOENT,
+        })
     }
 
     /// The node under a name, if the kernel knows one.

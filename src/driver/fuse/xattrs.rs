@@ -3,7 +3,7 @@
 use std::os::unix::ffi::OsStrExt as _;
 
 use super::adapter::Adapter;
-use super::attributes::Spot;
+use super::attributes::{NAMELESS, Spot};
 use crate::sys::Errno;
 use crate::sys::xattr::Setting;
 
@@ -51,7 +51,8 @@ impl Adapter {
                 self.raised(node, &path);
                 Ok(())
             }
-            Spot::Open(file, _) => self.union.set_xattr_open(file, name, value, setting),
+            Spot::Open(_, false) => Err(NAMELESS),
+            Spot::Open(file, true) => self.union.set_xattr_open(file, name, value, setting),
         }
     }
 
@@ -62,7 +63,8 @@ impl Adapter {
                 self.raised(node, &path);
                 Ok(())
             }
-            Spot::Open(file, _) => self.union.remove_xattr_open(file, name),
+            Spot::Open(_, false) => Err(NAMELESS),
+            Spot::Open(file, true) => self.union.remove_xattr_open(file, name),
         }
     }
 }
