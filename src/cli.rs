@@ -18,13 +18,16 @@ use crate::workspace::{Options, StorePlace};
 #[command(name = "ufs", version, about, max_term_width = 100, after_help = AFTER)]
 struct Arguments {
     /// A script to run with its arguments; `doctor` tells what this machine allows; nothing: the prompt, or a pipe
-    #[arg(value_name = "FILE.rhai", trailing_var_arg = true, allow_hyphen_values = true)]
-    script: Vec<OsString>,
+    #[arg(value_name = "FILE.rhai")]
+    script: Option<OsString>,
+    /// What the script's `args()` gives
+    #[arg(value_name = "ARG", trailing_var_arg = true, allow_hyphen_values = true)]
+    args: Vec<OsString>,
     /// Runs one piece of code and prints its value
     #[arg(short = 'e', value_name = "CODE", conflicts_with = "script")]
     code: Option<String>,
-    /// The store's directory [default: $`UFS_STORE`, else the platform's data directory]
-    #[arg(long, value_name = "DIR", conflicts_with = "ephemeral")]
+    /// The store's directory
+    #[arg(long, value_name = "DIR", conflicts_with = "ephemeral", help = STORE)]
     store: Option<PathBuf>,
     /// Uses a store that is gone at the end
     #[arg(long)]
@@ -48,6 +51,9 @@ struct Arguments {
     #[arg(long)]
     no_userns: bool,
 }
+
+/// Clap takes the backticks of a doc comment as they are.
+const STORE: &str = "The store's directory [default: $UFS_STORE, else the platform's data directory]";
 
 const AFTER: &str = "Exit codes: 0 done, 1 the script failed, 2 wrong usage or a parse error, 3 this machine lacks \
     something, 4 the store is damaged; exit(n) as asked.\nAt the prompt: help()";
@@ -111,11 +117,11 @@ fn settings(arguments: Arguments, namespace: namespace::State) -> Result<Setting
         ))?;
         StorePlace::Dir(dir)
     };
-    let mut words = arguments.script.into_iter();
-    let source = match (arguments.code, words.next()) {
+    let words = arguments.args;
+    let source = match (arguments.code, arguments.script) {
         (Some(code), _) => Source::Code(code),
         (None, None) => Source::Stdin,
-        (None, Some(word)) if word == "doctor" && words.len() == 0 => Source::Doctor,
+        (None, Some(word)) if word == "doctor" && words.is_empty() => Source::Doctor,
         (None, Some(file)) => Source::File(PathBuf::from(file)),
     };
     let style = |is_terminal: bool, size: Option<(u16, u16)>| Style {
@@ -132,7 +138,7 @@ fn settings(arguments: Arguments, namespace: namespace::State) -> Result<Setting
     let err = std::io::stderr();
     Ok(Settings {
         source,
-        args: words.map(|word| word.to_string_lossy().into_owned()).collect(),
+        args: words.iter().map(|word| word.to_string_lossy().into_owned()).collect(),
         out: style(out.is_terminal(), sys::terminal_size(&out)),
         err: style(err.is_terminal(), sys::terminal_size(&err)),
         json: arguments.json,

@@ -9,8 +9,8 @@ use std::rc::Rc;
 
 use super::files::{DirItem, Files, Follow, OpenHow, RenameHow, Stat};
 use crate::model::{
-    Identity, Kind, LayerPath, Mode, Node, Timestamp, decode_xattrs, encode_node, encode_owner, escape_name,
-    names,
+    Device, Identity, Kind, LayerPath, Mode, Node, Timestamp, decode_xattrs, encode_node, encode_owner,
+    escape_name, names,
 };
 use crate::sys::dir::{chmod_fd, stat_fd};
 use crate::sys::{Dir, Errno, OFlags, RawStat, RenameFlags, xattr};
@@ -205,6 +205,10 @@ fn stand_in(handle: &OwnedFd) -> Result<Option<Node>, Errno> {
     Ok(mark(handle, names::NODE)?.and_then(|value| decode_xattrs([(names::NODE, &value[..])]).node))
 }
 
+fn is_whiteout_node(node: &Node) -> bool {
+    *node == Node::CharDevice(Device { major: 0, minor: 0 })
+}
+
 /// Whether a layer's file is a whiteout of either form.
 fn is_whiteout(handle: &OwnedFd, raw: &RawStat) -> Result<bool, Errno> {
     Ok(raw.is_whiteout()
@@ -286,8 +290,8 @@ impl Files for HostDir {
         let (dir, name) = self.place_for_change(path, Errno::EXIST)?;
         self.drop_whiteout(&dir, name)?;
         match (dir.mknod(name, node, mode), encode_node(node)) {
-            // a device that this user may not make: an empty file stands for it
-            (Err(Errno::PERM), Some(value)) if self.flavour != Flavour::Host => {
+            // a device that this user may not make: an empty file stands for it; a whiteout nobody may make
+            (Err(Errno::PERM), Some(value)) if self.flavour != Flavour::Host && !is_whiteout_node(node) => {
                 dir.create(name, mode)?;
                 if set_mark(&dir, name, names::NODE, &value).is_err() {
                     dir.unlink(name)?;

@@ -2,6 +2,7 @@
 
 use std::os::fd::{AsFd as _, BorrowedFd};
 use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::point::{Point, is_writable};
 use super::{DriverKind, Files, MountError, MountSpec, Mounted};
@@ -15,25 +16,27 @@ use crate::sys::{Dir, Errno, probe};
 #[derive(Debug)]
 struct OverlayMount {
     point: Point,
+    /// The second layer of a mount that has only one; it goes last.
+    empty: Option<EmptyDir>,
 }
 
 /// Mounts a stack at its target.
 pub(super) fn mount(spec: &MountSpec<'_>) -> Result<Box<dyn Mounted>, MountError> {
     let place = Point::check(spec)?;
-    let point = Point::attach(DriverKind::Overlay, spec, place, &make(spec)?)?;
-    Ok(Box::new(OverlayMount { point }))
+    let (detached, empty) = make(spec)?;
+    let point = Point::attach(DriverKind::Overlay, spec, place, &detached)?;
+    Ok(Box::new(OverlayMount { point, empty }))
 }
 
-fn make(spec: &MountSpec<'_>) -> Result<Detached, MountError> {
+fn make(spec: &MountSpec<'_>) -> Result<(Detached, Option<EmptyDir>), MountError> {
     if spec.lowers.len() > MAX_LAYERS {
         return Err(MountError::TooManyLayers { count: spec.lowers.len() });
     }
-    let empty;
+    let mut empty = None;
     let mut lowers: Vec<BorrowedFd<'_>> = spec.lowers.clone();
     if spec.upper.is_none() && lowers.len() == 1 {
         // the kernel wants two layers; an empty one beneath changes nothing
-        empty = empty_dir()?;
-        lowers.insert(0, empty.as_fd());
+        lowers.insert(0, empty.insert(EmptyDir::make()?).dir.as_fd());
     }
     let what = Overlay {
         lowers: &lowers,
@@ -42,11 +45,14 @@ fn make(spec: &MountSpec<'_>) -> Result<Detached, MountError> {
         volatile: spec.volatile,
         exclusive: false,
     };
-    mount::overlay(&what).map_err(|refused| MountError::Refused {
-        driver: DriverKind::Overlay,
-        reason: reason(&refused, spec),
-        refused: Box::new(refused),
-    })
+    match mount::overlay(&what) {
+        Ok(detached) => Ok((detached, empty)),
+        Err(refused) => Err(MountError::Refused {
+            driver: DriverKind::Overlay,
+            reason: reason(&refused, spec),
+            refused: Box::new(refused),
+        }),
+    }
 }
 
 /// What stands in the way, where the kernel says it only in its log.
@@ -87,17 +93,42 @@ fn too_deep(spec: &MountSpec<'_>) -> Option<String> {
     ))
 }
 
-/// A directory that is empty and has no name any more.
-fn empty_dir() -> Result<Dir, MountError> {
-    let scratch = std::env::temp_dir();
-    let name = format!("ufs-empty-{}", std::process::id());
-    let tell =
-        |errno| MountError::Target { act: "make an empty directory in", target: scratch.clone(), errno };
-    let parent = Dir::open(&scratch).map_err(tell)?;
-    parent.mkdir(name.as_bytes(), Mode::new(0o755)).map_err(tell)?;
-    let dir = parent.dir(name.as_bytes()).map_err(tell);
-    parent.rmdir(name.as_bytes()).map_err(tell)?;
-    dir
+/// An empty directory; gone when dropped. A mount needs it by name: a removed one can no longer be listed.
+#[derive(Debug)]
+struct EmptyDir {
+    parent: Dir,
+    name: String,
+    dir: Dir,
+}
+
+impl EmptyDir {
+    fn make() -> Result<Self, MountError> {
+        static MADE: AtomicU64 = AtomicU64::new(0);
+        let scratch = std::env::temp_dir();
+        let tell =
+            |errno| MountError::Target { act: "make an empty directory in", target: scratch.clone(), errno };
+        let parent = Dir::open(&scratch).map_err(tell)?;
+        loop {
+            let name = format!("ufs-empty-{}-{}", std::process::id(), MADE.fetch_add(1, Ordering::Relaxed));
+            match parent.mkdir(name.as_bytes(), Mode::new(0o755)) {
+                // an earlier process of that number left it
+                Err(Errno::EXIST) => {}
+                Err(errno) => return Err(tell(errno)),
+                Ok(()) => {
+                    let dir = parent.dir(name.as_bytes()).map_err(tell)?;
+                    return Ok(Self { parent, name, dir });
+                }
+            }
+        }
+    }
+}
+
+impl Drop for EmptyDir {
+    fn drop(&mut self) {
+        if let Err(errno) = self.parent.rmdir(self.name.as_bytes()) {
+            log::debug!("`{}` stays: {errno}", self.name);
+        }
+    }
 }
 
 /// Refuses an upper that a process of an earlier run still has in a mount that cannot be unmounted from here: in another
@@ -133,7 +164,10 @@ impl Mounted for OverlayMount {
     }
 
     fn replace(&mut self, spec: &MountSpec<'_>) -> Result<(), MountError> {
-        self.point.replace(&make(spec)?, spec.identity, is_writable(spec))
+        let (detached, empty) = make(spec)?;
+        self.point.replace(&detached, spec.identity, is_writable(spec))?;
+        self.empty = empty;
+        Ok(())
     }
 
     fn unmount(&mut self) -> Result<(), MountError> {
@@ -142,5 +176,7 @@ impl Mounted for OverlayMount {
 
     fn abandon(&mut self) {
         self.point.abandon();
+        // the mount goes on needing it
+        std::mem::forget(self.empty.take());
     }
 }

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 
 use rhai::{Array, Blob, Dynamic, EvalAltResult, ImmutableString, Map, NativeCallContext, Position};
 
-use super::errors;
 use super::state::Shell;
+use super::{errors, help};
 use crate::workspace::{Error, Layer, Mount, StackItem, Subject, nearest};
 
 /// On what a form of a command is called.
@@ -29,6 +29,16 @@ impl Receiver {
             Self::Layer => Some(TypeId::of::<Layer>()),
             Self::Mount => Some(TypeId::of::<Mount>()),
             Self::Entries => Some(TypeId::of::<super::values::Entries>()),
+        }
+    }
+
+    /// Whether a value is one that methods of this kind are called on.
+    pub(super) fn is_type_of(self, value: &Dynamic) -> bool {
+        match self {
+            Self::None => false,
+            Self::Layer => value.is::<Layer>(),
+            Self::Mount => value.is::<Mount>(),
+            Self::Entries => value.is::<super::values::Entries>(),
         }
     }
 
@@ -83,6 +93,9 @@ impl Group {
 /// What a command's function gives.
 pub(super) type Outcome = Result<Dynamic, Raise>;
 
+/// The work of a command or a property.
+pub(super) type Run = fn(&Call<'_>) -> Outcome;
+
 /// A command.
 pub struct Command {
     /// Its name.
@@ -101,8 +114,8 @@ pub struct Command {
     pub example: &'static str,
     /// Related commands.
     pub see: &'static [&'static str],
-    /// The function.
-    pub(super) run: fn(&Call<'_>) -> Outcome,
+    /// The function; none where Rhai must be given one for each type of its argument: see `commands::control`.
+    pub(super) run: Option<Run>,
 }
 
 /// A property of a layer or a mount.
@@ -114,7 +127,7 @@ pub struct Property {
     /// One sentence.
     pub summary: &'static str,
     /// The function.
-    pub(super) get: fn(&Call<'_>) -> Outcome,
+    pub(super) get: Run,
 }
 
 /// What a command fails with.
@@ -184,6 +197,17 @@ impl Call<'_> {
     }
 
     fn wrong<T>(&self, index: usize, wanted: &str) -> Result<T, Raise> {
+        // `l.write("/x")` reaches the function `write(path, data)` with the layer as its path
+        if let (0, None, Some(first)) = (index, &self.receiver, self.args.first())
+            && let Some(on) = [Receiver::Layer, Receiver::Mount].into_iter().find(|on| on.is_type_of(first))
+            && let Some(calls) = help::calls_on(self.name, on)
+        {
+            let given: Vec<&str> = self.args.iter().skip(1).map(errors::type_word).collect();
+            return usage(
+                format!("`{}{}` cannot be called with ({})", on.prefix(), self.name, given.join(", ")),
+                &format!("it is called as {calls}"),
+            );
+        }
         let given = self.args.get(index).map_or("nothing", |value| errors::type_word(value));
         usage(
             format!("`{}` wants {wanted} as argument {}, not {given}", self.name, index + 1),

@@ -83,13 +83,13 @@ fn ours(value: &Dynamic, style: &Style) -> Option<String> {
     if let Some(layer) = value.read_lock::<Layer>() {
         return Some(match layer.report() {
             Ok(report) => view::layer(&report, style),
-            Err(error) => format!("{} ({error})\n", debug(value)),
+            Err(error) => untold(value, &error, style),
         });
     }
     if let Some(mount) = value.read_lock::<Mount>() {
         return Some(match mount.report() {
             Ok(report) => view::mount(&report, style),
-            Err(error) => format!("{} ({error})\n", debug(value)),
+            Err(error) => untold(value, &error, style),
         });
     }
     if let Some(entries) = value.read_lock::<Entries>() {
@@ -116,14 +116,35 @@ fn array_of_ours(array: &Array, style: &Style) -> Option<String> {
         return Some(generations(&found, style));
     }
     if let Some(found) = all::<Layer>(array) {
-        let reports = found.iter().map(Layer::report).collect::<Result<Vec<_>, _>>().ok()?;
-        return Some(view::layers(&reports, style));
+        return Some(table(&found, Layer::report, view::layers, style));
     }
     if let Some(found) = all::<Mount>(array) {
-        let reports = found.iter().map(Mount::report).collect::<Result<Vec<_>, _>>().ok()?;
-        return Some(view::mounts(&reports, style));
+        return Some(table(&found, Mount::report, view::mounts, style));
     }
     None
+}
+
+/// A table of what can be told; what cannot has a line of its own beneath.
+fn table<T: Clone + 'static, R>(
+    found: &[T],
+    report: fn(&T) -> Result<R, crate::workspace::Error>,
+    draw: fn(&[R], &Style) -> String,
+    style: &Style,
+) -> String {
+    let (mut reports, mut failed) = (Vec::new(), String::new());
+    for item in found {
+        match report(item) {
+            Ok(report) => reports.push(report),
+            Err(error) => failed += &untold(&Dynamic::from(item.clone()), &error, style),
+        }
+    }
+    let drawn = if reports.is_empty() { String::new() } else { draw(&reports, style) };
+    drawn + failed.as_str()
+}
+
+fn untold(value: &Dynamic, error: &crate::workspace::Error, style: &Style) -> String {
+    let line = format!("{}: {}", debug(value), super::errors::message(error));
+    format!("{}\n", view::escape::prose(&line, style))
 }
 
 fn changes(found: &[Change], style: &Style) -> String {

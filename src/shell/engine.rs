@@ -1,24 +1,54 @@
 //! The Rhai engine, fed from the table of commands.
 
 use std::any::TypeId;
+use std::path::Path;
 
-use rhai::module_resolvers::FileModuleResolver;
-use rhai::{Dynamic, Engine, EvalAltResult, FuncArgs as _, NativeCallContext, OptimizationLevel};
+use rhai::{
+    AST, Dynamic, Engine, EvalAltResult, FuncArgs as _, NativeCallContext, OptimizationLevel, ParseError,
+    Scope,
+};
 
-use super::command::{Call, Command, Form, Property, Receiver};
+use super::command::{Call, Command, Form, Property, Receiver, Run};
+use super::handles::Handles;
+use super::modules::{Modules, Texts};
 use super::state::Shell;
 use super::{commands, errors, values};
 use crate::sys::signals;
 
 /// Nested function calls; each takes a few hundred bytes of stack in Rhai, kilobytes of it in a debug build.
-const CALL_DEPTH: usize = 64;
+pub(super) const CALL_DEPTH: usize = 64;
 /// Nested expressions in a script and in a function.
 const EXPRESSION_DEPTH: (usize, usize) = (128, 64);
 /// The most layers in separate arguments; more go into an array.
 const MOST_ARGUMENTS: usize = 15;
 
-/// Builds the engine.
-pub(super) fn build(shell: &Shell) -> Engine {
+/// An engine with what it knows of the texts that it runs.
+pub(super) struct Ours {
+    pub(super) engine: Engine,
+    handles: Handles,
+    /// The texts of imported modules.
+    pub(super) texts: Texts,
+}
+
+impl Ours {
+    /// Parses a text that is to run here.
+    pub(super) fn compile(&self, scope: &Scope<'_>, source: &str) -> Result<AST, ParseError> {
+        let ast = self.engine.compile_with_scope(scope, source)?;
+        self.handles.learn(&ast);
+        Ok(ast)
+    }
+}
+
+/// Builds the engine; `dir` is where `import` finds modules.
+pub(super) fn build(shell: &Shell, dir: &Path) -> Ours {
+    let (handles, texts) = (Handles::default(), Texts::default());
+    let mut engine = with_commands(shell);
+    handles.install(&mut engine);
+    engine.set_module_resolver(Modules::new(dir, texts.clone(), handles.clone()));
+    Ours { engine, handles, texts }
+}
+
+fn with_commands(shell: &Shell) -> Engine {
     let mut engine = Engine::new();
     engine.set_max_call_levels(CALL_DEPTH);
     engine.set_max_expr_depths(EXPRESSION_DEPTH.0, EXPRESSION_DEPTH.1);
@@ -40,29 +70,31 @@ pub(super) fn build(shell: &Shell) -> Engine {
     engine
 }
 
-/// Lets `import` find modules beside a script.
-pub(super) fn import_from(engine: &mut Engine, dir: &std::path::Path) {
-    engine.set_module_resolver(FileModuleResolver::new_with_path(dir));
-}
-
 fn register(engine: &mut Engine, shell: &Shell, command: &'static Command) {
+    let Some(run) = command.run else { return };
     for form in command.forms {
         let most = if form.many { MOST_ARGUMENTS.max(form.params.len()) } else { form.params.len() };
         // with options behind the stack one argument more
         let most = if form.many { most + 1 } else { most };
         for count in form.params.len()..=most {
-            register_form(engine, shell, command, form, count);
+            register_form(engine, shell, (command.name, run), form, count);
         }
     }
 }
 
-fn register_form(engine: &mut Engine, shell: &Shell, command: &'static Command, form: &Form, count: usize) {
+fn register_form(
+    engine: &mut Engine,
+    shell: &Shell,
+    (name, run): (&'static str, Run),
+    form: &Form,
+    count: usize,
+) {
     let mut types: Vec<TypeId> = form.on.type_id().into_iter().collect();
     types.extend(std::iter::repeat_n(TypeId::of::<Dynamic>(), count));
     let shell = shell.clone();
     let has_receiver = form.on != Receiver::None;
-    engine.register_raw_fn(command.name, types, move |context, args| {
-        call(&shell, &context, command.name, command.run, has_receiver, args)
+    engine.register_raw_fn(name, types, move |context, args| {
+        call(&shell, &context, name, run, has_receiver, args)
     });
 }
 
@@ -78,7 +110,7 @@ fn call(
     shell: &Shell,
     context: &NativeCallContext<'_>,
     name: &'static str,
-    run: fn(&Call<'_>) -> super::command::Outcome,
+    run: Run,
     has_receiver: bool,
     args: &mut [&mut Dynamic],
 ) -> Result<Dynamic, Box<EvalAltResult>> {

@@ -29,8 +29,8 @@ fn raise(map: Map, position: Position) -> Box<EvalAltResult> {
     Box::new(EvalAltResult::ErrorRuntime(map.into(), position))
 }
 
-/// The façade's error.
-pub(super) fn from_workspace(error: &Error, position: Position) -> Box<EvalAltResult> {
+/// What a façade's error says, its causes included.
+pub(super) fn message(error: &Error) -> String {
     let mut message = error.to_string();
     let mut cause = std::error::Error::source(error);
     while let Some(inner) = cause {
@@ -40,7 +40,22 @@ pub(super) fn from_workspace(error: &Error, position: Position) -> Box<EvalAltRe
         }
         cause = inner.source();
     }
-    let mut map = map(error.kind(), message, error.hint());
+    without_numbers(&message)
+}
+
+/// Text without ` (os error 2)` and the like: the words before it say the same.
+fn without_numbers(text: &str) -> String {
+    let mut parts = text.split(" (os error ");
+    let mut out = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        out += part.split_once(')').map_or(part, |(_, rest)| rest);
+    }
+    out
+}
+
+/// The façade's error.
+pub(super) fn from_workspace(error: &Error, position: Position) -> Box<EvalAltResult> {
+    let mut map = map(error.kind(), message(error), error.hint());
     map.insert("path".into(), error.path().map_or(Dynamic::UNIT, from_bytes));
     map.insert("layer".into(), error.layer().map_or(Dynamic::UNIT, Into::into));
     map.insert("errno".into(), error.errno().map_or(Dynamic::UNIT, Into::into));
@@ -108,9 +123,49 @@ pub(super) fn kind_of(error: &Dynamic) -> String {
         Some("ErrorArithmetic") => "arithmetic".to_owned(),
         Some("ErrorMismatchDataType" | "ErrorMismatchOutputType") => "invalid_argument".to_owned(),
         Some("ErrorArrayBounds" | "ErrorStringBounds" | "ErrorIndexNotFound") => "out_of_bounds".to_owned(),
-        Some(name) => name.strip_prefix("Error").unwrap_or(name).to_lowercase(),
+        // the error inside has no keys of its own, only its words
+        Some("ErrorInFunctionCall" | "ErrorInModule") => {
+            kind_of_words(&text("message").unwrap_or_default()).to_owned()
+        }
+        Some("ErrorDotExpr") => "unknown_property".to_owned(),
+        Some(name) => snake(name.strip_prefix("Error").unwrap_or(name)),
         None => "thrown".to_owned(),
     }
+}
+
+/// The kind of one of Rhai's own errors by the words that it begins with.
+fn kind_of_words(message: &str) -> &'static str {
+    const KINDS: &[(&str, &str)] = &[
+        ("Function not found", "unknown_function"),
+        ("Variable not found", "unknown_variable"),
+        ("Unknown property", "unknown_property"),
+        ("Module not found", "module_not_found"),
+        ("Data race", "data_race"),
+        ("Data type", "invalid_argument"),
+        ("Output type", "invalid_argument"),
+        ("Array index", "out_of_bounds"),
+        ("String index", "out_of_bounds"),
+        ("Invalid index", "out_of_bounds"),
+        ("Division by zero", "arithmetic"),
+        ("Modulo division by zero", "arithmetic"),
+        ("Addition overflow", "arithmetic"),
+        ("Subtraction overflow", "arithmetic"),
+        ("Multiplication overflow", "arithmetic"),
+        ("Stack overflow", "stack_overflow"),
+    ];
+    KINDS.iter().find(|(words, _)| message.starts_with(words)).map_or("in_function_call", |(_, kind)| kind)
+}
+
+/// `DataRace` as `data_race`.
+fn snake(name: &str) -> String {
+    let mut text = String::new();
+    for c in name.chars() {
+        if c.is_uppercase() && !text.is_empty() {
+            text.push('_');
+        }
+        text.extend(c.to_lowercase());
+    }
+    text
 }
 
 /// A value's type in a word.

@@ -1,10 +1,10 @@
 //! `help()`: everything from the table of commands.
 
-use super::command::{Command, Group, Raise, Receiver, usage};
+use super::command::{Command, Form, Group, Raise, Receiver, usage};
 use super::words::WORDS;
 use super::{commands, properties};
 use crate::view::escape::prose;
-use crate::view::{Paint, Style, calls, words};
+use crate::view::{self, Paint, Style, words};
 use crate::workspace::nearest;
 
 /// All groups with their commands, one line each.
@@ -15,7 +15,7 @@ pub(super) fn overview(style: &Style) -> String {
     {
         text.push_str(&words(Paint::Heading, 0, group.title(), style));
         let rows = commands().filter(|command| command.group == group);
-        text.push_str(&calls(rows.map(|command| (shortest(command), command.summary)), style));
+        text.push_str(&view::calls(rows.map(|command| (shortest(command), command.summary)), style));
         text.push('\n');
     }
     let more =
@@ -26,12 +26,39 @@ pub(super) fn overview(style: &Style) -> String {
     text
 }
 
+/// All ways to call a command, for a hint; `None` if there is no such command.
+pub(super) fn calls(name: &str) -> Option<String> {
+    let command = commands().find(|command| command.name == name)?;
+    Some(
+        command
+            .forms
+            .iter()
+            .map(|form| format!("`{}`", written(command, form)))
+            .collect::<Vec<_>>()
+            .join(", "),
+    )
+}
+
+/// As [`calls`], of methods on one kind of value.
+pub(super) fn calls_on(name: &str, on: Receiver) -> Option<String> {
+    let command = commands().find(|command| command.name == name)?;
+    let forms = command.forms.iter().filter(|form| form.on == on);
+    let calls: Vec<String> = forms.map(|form| format!("`{}`", written(command, form))).collect();
+    (!calls.is_empty()).then(|| calls.join(", "))
+}
+
+/// A form as it is typed.
+fn written(command: &Command, form: &Form) -> String {
+    let many = if form.many { ", … [, options]" } else { "" };
+    format!("{}{}({}{many})", form.on.prefix(), command.name, form.params.join(", "))
+}
+
 /// A command's shortest form.
 fn shortest(command: &Command) -> String {
-    match command.forms.first() {
-        Some(form) => format!("{}{}({})", form.on.prefix(), command.name, form.params.join(", ")),
-        None => format!("{}(…)", command.name),
-    }
+    let form = command.forms.first();
+    form.map_or_else(String::new, |form| {
+        format!("{}{}({})", form.on.prefix(), command.name, form.params.join(", "))
+    })
 }
 
 /// All about one command, property or word.
@@ -72,12 +99,7 @@ pub(super) fn topic(name: &str, style: &Style) -> Result<String, Raise> {
 
 fn about(command: &Command, style: &Style, text: &mut String) {
     for form in command.forms {
-        let mut call = format!("{}{}({}", form.on.prefix(), command.name, form.params.join(", "));
-        if form.many {
-            call.push_str(", … [, options]");
-        }
-        call.push(')');
-        text.push_str(&words(Paint::Heading, 0, &call, style));
+        text.push_str(&words(Paint::Heading, 0, &written(command, form), style));
     }
     let mut say = |words_of: &str| text.push_str(&words(Paint::Plain, 0, words_of, style));
     say(command.summary);

@@ -8,13 +8,16 @@ mod commands;
 mod draw;
 mod engine;
 mod errors;
+mod handles;
 mod help;
 mod incomplete;
 mod json;
+mod modules;
 mod prompt;
 mod render;
 mod run;
 mod state;
+mod translate;
 mod values;
 mod words;
 

@@ -1,11 +1,10 @@
 //! The prompt, `ufs>`: one line after the other, with state across lines.
 
 use std::borrow::Cow;
-use std::cell::RefCell;
 use std::path::Path;
 use std::rc::Rc;
 
-use rhai::{AST, Dynamic, Engine, Scope};
+use rhai::{AST, Dynamic, Scope};
 use rustyline::completion::Completer;
 use rustyline::error::ReadlineError;
 use rustyline::highlight::Highlighter;
@@ -14,6 +13,7 @@ use rustyline::history::FileHistory;
 use rustyline::validate::{ValidationContext, ValidationResult, Validator};
 use rustyline::{Cmd, Config, Editor, Helper, KeyCode, KeyEvent, Modifiers};
 
+use super::engine::Ours;
 use super::errors::{self, Ending};
 use super::incomplete::is_incomplete;
 use super::render::{self, Definitions, Text};
@@ -29,7 +29,7 @@ const SCOPE: usize = 256;
 
 /// What the line editor asks: whether a line is whole.
 struct Asked {
-    engine: Rc<RefCell<Engine>>,
+    ours: Rc<Ours>,
 }
 
 impl Helper for Asked {}
@@ -50,7 +50,7 @@ impl Validator for Asked {
             // an empty line ends any entry, so that nobody is ever stuck
             return Ok(ValidationResult::Valid(None));
         }
-        if is_incomplete(&self.engine.borrow(), text) {
+        if is_incomplete(&self.ours.engine, text) {
             return Ok(ValidationResult::Incomplete);
         }
         Ok(ValidationResult::Valid(None))
@@ -60,7 +60,7 @@ impl Validator for Asked {
 /// What stays from line to line.
 struct Session {
     shell: Shell,
-    engine: Rc<RefCell<Engine>>,
+    ours: Rc<Ours>,
     scope: Scope<'static>,
     functions: AST,
     imports: AST,
@@ -76,8 +76,8 @@ enum Next {
 
 /// Reads and runs lines until the end; gives the exit code.
 pub(super) fn run(shell: &Shell, history: Option<&Path>) -> u8 {
-    let engine = Rc::new(RefCell::new(engine::build(shell)));
-    let mut editor = match editor(engine.clone()) {
+    let ours = Rc::new(engine::build(shell, Path::new("")));
+    let mut editor = match editor(ours.clone()) {
         Ok(editor) => editor,
         Err(error) => {
             let message = format!("the terminal cannot be used: {error}");
@@ -91,7 +91,7 @@ pub(super) fn run(shell: &Shell, history: Option<&Path>) -> u8 {
     shell.tell("`help()` lists what you can do, `show()` draws the layers, Ctrl-D ends");
     let mut session = Session {
         shell: shell.clone(),
-        engine,
+        ours,
         scope: Scope::new(),
         functions: AST::empty(),
         imports: AST::empty(),
@@ -135,14 +135,14 @@ pub(super) fn run(shell: &Shell, history: Option<&Path>) -> u8 {
     }
 }
 
-fn editor(engine: Rc<RefCell<Engine>>) -> rustyline::Result<Editor<Asked, FileHistory>> {
+fn editor(ours: Rc<Ours>) -> rustyline::Result<Editor<Asked, FileHistory>> {
     let config = Config::builder()
         .max_history_size(HISTORY)?
         .history_ignore_dups(true)?
         .history_ignore_space(true)
         .build();
     let mut editor = Editor::with_config(config)?;
-    editor.set_helper(Some(Asked { engine }));
+    editor.set_helper(Some(Asked { ours }));
     editor.bind_sequence(KeyEvent(KeyCode::Enter, Modifiers::ALT), Cmd::Newline);
     Ok(editor)
 }
@@ -172,7 +172,7 @@ impl Session {
             return Next::End(0);
         }
         let text =
-            Text { name: format!("line {}", self.line).into(), source: self.expand(trimmed, line).into() };
+            Text { name: format!("entry {}", self.line).into(), source: self.expand(trimmed, line).into() };
         self.run_text(&text)
     }
 
@@ -187,8 +187,7 @@ impl Session {
     }
 
     fn run_text(&mut self, text: &Text) -> Next {
-        let engine = self.engine.borrow();
-        let ast = match engine.compile_with_scope(&self.scope, &*text.source) {
+        let ast = match self.ours.compile(&self.scope, &text.source) {
             Ok(ast) => ast,
             Err(error) => {
                 write_err(render::parse(&error, text, self.shell.err_style()).as_bytes());
@@ -198,7 +197,7 @@ impl Session {
         // Rhai forgets imports and functions at the end of an evaluation: those of earlier lines go in front
         let merged = self.imports.merge(&self.functions).merge(&ast);
         running::remember_definitions(&mut self.definitions, &ast, text);
-        let result = engine.eval_ast_with_scope::<Dynamic>(&mut self.scope, &merged);
+        let result = self.ours.engine.eval_ast_with_scope::<Dynamic>(&mut self.scope, &merged);
         let next = match result {
             Ok(value) => {
                 self.functions = merged.clone_functions_only();
@@ -208,7 +207,7 @@ impl Session {
                     self.imports = self.imports.merge(&import);
                 }
                 self.shell.remember(&text.source);
-                if !value.is_unit() {
+                if !value.is_unit() && (self.shell.is_json() || !running::was_seen(&ast)) {
                     self.shell.print(&value);
                 }
                 Next::Line
@@ -217,7 +216,7 @@ impl Session {
                 if let Some(Ending::Exit { code, .. }) = errors::ending(&error) {
                     Next::End(code)
                 } else {
-                    running::report(&self.shell, &engine, &error, text, &self.definitions);
+                    running::report(&self.shell, &self.ours, &error, text, &self.definitions);
                     Next::Line
                 }
             }

@@ -5,11 +5,11 @@ use std::rc::Rc;
 
 use annotate_snippets::renderer::DecorStyle;
 use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
-use rhai::{Dynamic, EvalAltResult, Map, ParseError, Position};
+use rhai::{Dynamic, EvalAltResult, ParseError, ParseErrorType, Position};
 
+use super::translate;
 use crate::view::Style;
 use crate::view::escape::prose as escape;
-use crate::workspace::nearest;
 
 /// A text that positions point into, with the name that people know it by.
 #[derive(Clone, Debug)]
@@ -23,6 +23,9 @@ pub(super) struct Text {
 /// The texts that functions were defined in, by name.
 pub(super) type Definitions = HashMap<String, Text>;
 
+/// How many calls on the way to an error are told.
+const THROUGH: usize = 4;
+
 /// What an error says, taken apart.
 struct Told {
     message: String,
@@ -32,69 +35,98 @@ struct Told {
     through: Vec<String>,
 }
 
+/// Where the texts are that an error's positions point into, and what could have been meant.
+pub(super) struct Known<'a> {
+    /// The texts that functions were defined in, where that is not the text that runs.
+    pub(super) definitions: &'a Definitions,
+    /// The texts of modules, by file.
+    pub(super) modules: &'a HashMap<String, Text>,
+    /// All native functions.
+    pub(super) functions: &'a [&'a str],
+}
+
 /// Draws a runtime error.
-pub(super) fn runtime(
-    error: &EvalAltResult,
-    text: &Text,
-    definitions: &Definitions,
-    functions: &[&str],
-    style: &Style,
-) -> String {
-    draw(&take_apart(error, text, definitions, functions), style)
+pub(super) fn runtime(error: &EvalAltResult, text: &Text, known: &Known<'_>, style: &Style) -> String {
+    draw(&take_apart(error, text, known), style)
 }
 
 /// Draws a parse error.
 pub(super) fn parse(error: &ParseError, text: &Text, style: &Style) -> String {
-    let hint = match &*error.0 {
-        rhai::ParseErrorType::UnexpectedEOF | rhai::ParseErrorType::MissingToken(..) => {
+    draw(&parse_told(&error.0, error.1, text), style)
+}
+
+fn parse_told(kind: &ParseErrorType, position: Position, text: &Text) -> Told {
+    let hint = match kind {
+        ParseErrorType::UnexpectedEOF | ParseErrorType::MissingToken(..) => {
             Some("a bracket, a brace or a `;` may be missing before this".to_owned())
         }
         _ => None,
     };
-    let message = lower_first(&error.0.to_string());
-    let told = Told { message, hint, position: error.1, text: Some(text.clone()), through: Vec::new() };
-    draw(&told, style)
+    let message = translate::lower_first(&kind.to_string());
+    Told { message, hint, position, text: Some(text.clone()), through: Vec::new() }
 }
 
-fn take_apart(error: &EvalAltResult, text: &Text, definitions: &Definitions, functions: &[&str]) -> Told {
+fn take_apart(error: &EvalAltResult, text: &Text, known: &Known<'_>) -> Told {
     match error {
-        EvalAltResult::ErrorInFunctionCall(name, _, inner, _) => {
+        EvalAltResult::ErrorInFunctionCall(name, source, inner, position) => {
             // the inner position is in the text that defined the function
-            let inside = definitions.get(name).unwrap_or(text);
-            let mut told = take_apart(inner, inside, definitions, functions);
-            told.through.push(name.clone());
+            let inside = known.modules.get(source).or_else(|| known.definitions.get(name)).unwrap_or(text);
+            let mut told = take_apart(inner, inside, known);
+            told.through.push(if name.starts_with("anon$") {
+                "in a closure".to_owned()
+            } else if known.functions.contains(&name.as_str()) {
+                format!("called by `{name}`")
+            } else {
+                format!("in the function `{name}`")
+            });
+            if told.position.is_none() {
+                (told.position, told.text) = (*position, Some(text.clone()));
+            }
             told
         }
-        EvalAltResult::ErrorInModule(path, inner, _) => {
-            let source = std::fs::read_to_string(path).ok();
-            let module = source.map(|source| Text { name: path.as_str().into(), source: source.into() });
-            let mut told = take_apart(inner, module.as_ref().unwrap_or(text), definitions, functions);
-            if module.is_none() {
-                told.text = None;
-            }
+        EvalAltResult::ErrorInModule(path, inner, position) => {
+            let Some(module) = known.modules.get(path) else {
+                let mut told = take_apart(inner, text, known);
+                told.position = *position;
+                return told;
+            };
+            let mut told = take_apart(inner, module, known);
+            told.through.push(format!("in the module `{path}`"));
             told
         }
         EvalAltResult::ErrorRuntime(value, position) => {
             let (message, hint) = thrown(value);
             Told { message, hint, position: *position, text: Some(text.clone()), through: Vec::new() }
         }
-        EvalAltResult::ErrorParsing(kind, position) => Told {
-            message: lower_first(&kind.to_string()),
-            hint: None,
-            position: *position,
-            text: Some(text.clone()),
-            through: Vec::new(),
-        },
+        EvalAltResult::ErrorParsing(kind, position) => parse_told(kind, *position, text),
         other => {
-            let (message, hint) = of_rhai(other, functions);
-            Told { message, hint, position: other.position(), text: Some(text.clone()), through: Vec::new() }
+            let (message, hint) = translate::told(other, known.functions);
+            let position = match translate::racing(other) {
+                Some(name) => only_call(&text.source, name),
+                None => other.position(),
+            };
+            Told { message, hint, position, text: Some(text.clone()), through: Vec::new() }
         }
+    }
+}
+
+/// Where a function is called as a method, if that is one place only.
+fn only_call(source: &str, name: &str) -> Position {
+    let call = format!(".{name}(");
+    let mut found = source.match_indices(&call);
+    let (Some((at, _)), None) = (found.next(), found.next()) else { return Position::NONE };
+    let before = &source[..=at];
+    let line = before.matches('\n').count() + 1;
+    let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
+    match (u16::try_from(line), u16::try_from(column)) {
+        (Ok(line), Ok(column)) => Position::new(line, column),
+        _ => Position::NONE,
     }
 }
 
 /// The message and hint of a thrown value: one of our maps, or anything.
 fn thrown(value: &Dynamic) -> (String, Option<String>) {
-    let Some(map) = value.read_lock::<Map>() else {
+    let Some(map) = value.read_lock::<rhai::Map>() else {
         return (format!("the script threw {}", super::draw::debug(value)), None);
     };
     let text = |key: &str| map.get(key).and_then(|value| value.clone().into_string().ok());
@@ -104,71 +136,17 @@ fn thrown(value: &Dynamic) -> (String, Option<String>) {
     }
 }
 
-fn of_rhai(error: &EvalAltResult, functions: &[&str]) -> (String, Option<String>) {
-    match error {
-        EvalAltResult::ErrorFunctionNotFound(signature, _) => {
-            let name = signature.split([' ', '(']).next().unwrap_or(signature);
-            let hint = if functions.contains(&name) {
-                format!("`help(\"{name}\")` shows how it is called")
-            } else {
-                match nearest(name, functions.iter().copied()) {
-                    Some(near) => format!("did you mean `{near}`?"),
-                    None => "`help()` lists all commands".to_owned(),
-                }
-            };
-            (format!("there is no function `{}`", readable(signature)), Some(hint))
-        }
-        EvalAltResult::ErrorVariableNotFound(name, _) => {
-            let hint = if functions.contains(&name.as_str()) {
-                format!("to call it, write `{name}()`")
-            } else {
-                format!("`let {name} = …` makes one; functions do not see variables from outside")
-            };
-            (format!("there is no variable `{name}`"), Some(hint))
-        }
-        other => {
-            let mut text = other.to_string();
-            // the position is shown by the caret
-            if let Some(end) = text.rfind(" (line ") {
-                text.truncate(end);
-            }
-            (lower_first(&text), None)
-        }
-    }
-}
-
-/// Rhai's signature without the Rust paths of our types.
-fn readable(signature: &str) -> String {
-    let mut text = signature.replace("&str | ImmutableString | String", "string");
-    while let Some(start) = text.find("ufs::") {
-        let end = text[start..]
-            .find(|c: char| !(c.is_alphanumeric() || c == ':' || c == '_'))
-            .map_or(text.len(), |length| start + length);
-        let short = text[start..end].rsplit("::").next().unwrap_or_default().to_owned();
-        text.replace_range(start..end, &short);
-    }
-    text
-}
-
-fn lower_first(text: &str) -> String {
-    let mut chars = text.chars();
-    match chars.next() {
-        // `EOF` and other abbreviations stay
-        Some(first) if !chars.as_str().starts_with(char::is_uppercase) => {
-            first.to_lowercase().chain(chars).collect()
-        }
-        _ => text.to_owned(),
-    }
-}
-
 fn draw(told: &Told, style: &Style) -> String {
     let message = escape(&told.message, style);
     let renderer = if style.color { Renderer::styled() } else { Renderer::plain() };
     let decor = if style.unicode { DecorStyle::Unicode } else { DecorStyle::Ascii };
     let renderer = renderer.decor_style(decor).term_width(style.width);
     let hint = told.hint.as_deref().map(|hint| escape(hint, style));
-    let through: Vec<String> =
-        told.through.iter().map(|name| format!("in the function `{}`", escape(name, style))).collect();
+    let mut through: Vec<String> =
+        told.through.iter().take(THROUGH).map(|place| escape(place, style)).collect();
+    if told.through.len() > THROUGH {
+        through.push(format!("and through {} more calls", told.through.len() - THROUGH));
+    }
     let source = told.text.as_ref().map(|text| clean(&text.source));
     let mut group = match (&told.text, &source, span(told)) {
         (Some(text), Some(source), Some(span)) => {
@@ -222,11 +200,12 @@ mod tests {
     fn the_caret_stands_under_the_token_whatever_is_before_it() {
         let style = Style { unicode: false, ..Style::plain(80) };
         let source = "let a = 1;\nlet 名 = \"é\"; nope(a);\n";
-        let mut map = Map::new();
+        let mut map = rhai::Map::new();
         map.insert("message".into(), "it is not there".into());
         map.insert("hint".into(), "look\nelsewhere".into());
         let error = EvalAltResult::ErrorRuntime(map.into(), Position::new(2, 14));
-        let drawn = runtime(&error, &text(source), &Definitions::new(), &[], &style);
+        let known = Known { definitions: &Definitions::new(), modules: &HashMap::new(), functions: &[] };
+        let drawn = runtime(&error, &text(source), &known, &style);
         let lines: Vec<&str> = drawn.lines().collect();
         let line = lines.iter().position(|line| line.contains("nope(a)")).unwrap();
         let width = |text: &str| unicode_width::UnicodeWidthStr::width(text);

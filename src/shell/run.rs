@@ -5,15 +5,16 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
-use rhai::{AST, Dynamic, Engine, EvalAltResult, ImmutableString, Scope};
+use rhai::{AST, Dynamic, Engine, EvalAltResult, Expr, ImmutableString, Scope, Stmt};
 
+use super::engine::Ours;
 use super::errors::{self, Ending};
-use super::render::{self, Definitions, Text};
+use super::render::{self, Definitions, Known, Text};
 use super::state::{Shell, Voice, write_err};
 use super::{commands, engine, prompt};
 use crate::sys::signals::{self, Pending};
-use crate::view::Style;
-use crate::workspace::{Options, Progress, Workspace};
+use crate::view::{Bar, Style};
+use crate::workspace::{Options, Progress, Quiet, Workspace};
 
 /// The script failed.
 pub(super) const FAILED: u8 = 1;
@@ -56,11 +57,11 @@ pub struct Settings {
 /// Runs the shell to its end; gives the exit code. Nothing of ours stays mounted.
 pub fn run(settings: Settings) -> u8 {
     let Settings { source, args, out, err, json, quiet, history, workspace } = settings;
-    let progress: Rc<dyn Progress> = Rc::new(crate::workspace::Quiet);
+    let progress: Rc<dyn Progress> = if quiet { Rc::new(Quiet) } else { Rc::new(Bar::new(err)) };
     let workspace = match Workspace::open(workspace, progress) {
         Ok(workspace) => workspace,
         Err(error) => {
-            let text = crate::view::error(&error.to_string(), &[], error.hint().as_deref(), &err);
+            let text = crate::view::error(&errors::message(&error), &[], error.hint().as_deref(), &err);
             write_err(text.as_bytes());
             return error.exit_code();
         }
@@ -69,8 +70,8 @@ pub fn run(settings: Settings) -> u8 {
     shell.tell_notes();
     let ended = catch_unwind(AssertUnwindSafe(|| match source {
         Source::File(path) => run_file(&shell, &path),
-        Source::Code(code) => run_text(&shell, "-e", code, true, None),
-        Source::Doctor => run_text(&shell, "doctor", "doctor()".to_owned(), true, None),
+        Source::Code(code) => run_text(&shell, "-e", code, true, Path::new("")),
+        Source::Doctor => run_text(&shell, "doctor", "doctor()".to_owned(), true, Path::new("")),
         Source::Stdin if io::stdin().is_terminal() => prompt::run(&shell, history.as_deref()),
         Source::Stdin => run_stdin(&shell),
     }));
@@ -90,24 +91,23 @@ fn run_file(shell: &Shell, path: &Path) -> u8 {
     let text = match std::fs::read_to_string(path) {
         Ok(text) => text,
         Err(error) => {
-            let message = format!("cannot read the script `{}`: {error}", path.display());
+            let message = format!("cannot read the script `{}`: {}", path.display(), io_words(&error));
             shell.complain(&message);
             return USAGE;
         }
     };
-    let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    run_text(shell, &path.display().to_string(), text, false, Some(dir))
+    run_text(shell, &path.display().to_string(), text, false, path.parent().unwrap_or(Path::new("")))
 }
 
 fn run_stdin(shell: &Shell) -> u8 {
     let mut bytes = Vec::new();
     if let Err(error) = io::stdin().lock().read_to_end(&mut bytes) {
-        let message = format!("cannot read standard input: {error}");
+        let message = format!("cannot read standard input: {}", io_words(&error));
         shell.complain(&message);
         return FAILED;
     }
     if let Ok(text) = String::from_utf8(bytes) {
-        run_text(shell, "stdin", text, true, None)
+        run_text(shell, "stdin", text, true, Path::new(""))
     } else {
         shell.complain("standard input is not UTF-8 text");
         USAGE
@@ -115,29 +115,49 @@ fn run_stdin(shell: &Shell) -> u8 {
 }
 
 /// Parses a whole text, then runs it; prints the last value if asked to.
-fn run_text(shell: &Shell, name: &str, text: String, print_last: bool, modules: Option<&Path>) -> u8 {
-    let mut engine = engine::build(shell);
-    if let Some(dir) = modules {
-        engine::import_from(&mut engine, dir);
-    }
+fn run_text(shell: &Shell, name: &str, text: String, print_last: bool, modules: &Path) -> u8 {
+    let ours = engine::build(shell, modules);
     let text = without_shebang(text);
     let text = Text { name: name.into(), source: text.into() };
-    let ast = match engine.compile(&*text.source) {
+    let ast = match ours.compile(&Scope::new(), &text.source) {
         Ok(ast) => ast,
         Err(error) => {
             write_err(render::parse(&error, &text, shell.err_style()).as_bytes());
             return USAGE;
         }
     };
-    match engine.eval_ast_with_scope::<Dynamic>(&mut Scope::new(), &ast) {
+    match ours.engine.eval_ast_with_scope::<Dynamic>(&mut Scope::new(), &ast) {
         Ok(value) => {
-            if print_last && !value.is_unit() {
+            if print_last && !value.is_unit() && (shell.is_json() || !was_seen(&ast)) {
                 shell.print(&value);
             }
             0
         }
-        Err(error) => report(shell, &engine, &error, &text, &Definitions::new()),
+        Err(error) => report(shell, &ours, &error, &text, &Definitions::new()),
     }
+}
+
+/// Whether the value that a text ends with was seen when it came: what `sh` gives has been on the screen.
+pub(super) fn was_seen(ast: &AST) -> bool {
+    fn is_shell(expr: &Expr) -> bool {
+        match expr {
+            Expr::FnCall(call, _) | Expr::MethodCall(call, _) => call.name == "sh",
+            Expr::Dot(both, ..) => is_shell(&both.rhs),
+            _ => false,
+        }
+    }
+    match ast.statements().last() {
+        Some(Stmt::FnCall(call, _)) => call.name == "sh",
+        Some(Stmt::Expr(expr)) => is_shell(expr),
+        _ => false,
+    }
+}
+
+/// An I/O error without its number.
+fn io_words(error: &io::Error) -> String {
+    let text = error.to_string();
+    let words = text.split(" (os error").next().unwrap_or_default();
+    super::translate::lower_first(words)
 }
 
 /// The `#!` line becomes a comment, so that line numbers stay.
@@ -148,7 +168,7 @@ fn without_shebang(text: String) -> String {
 /// Tells how a script ended; gives its exit code.
 pub(super) fn report(
     shell: &Shell,
-    engine: &Engine,
+    ours: &Ours,
     error: &EvalAltResult,
     text: &Text,
     definitions: &Definitions,
@@ -169,9 +189,10 @@ pub(super) fn report(
         }
         None => {}
     }
-    let functions = known_functions(engine);
+    let functions = known_functions(&ours.engine);
     let names: Vec<&str> = functions.iter().map(ImmutableString::as_str).collect();
-    write_err(render::runtime(error, text, definitions, &names, shell.err_style()).as_bytes());
+    let known = Known { definitions, modules: &ours.texts.borrow(), functions: &names };
+    write_err(render::runtime(error, text, &known, shell.err_style()).as_bytes());
     exit_code(error)
 }
 

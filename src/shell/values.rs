@@ -448,7 +448,7 @@ pub(super) fn mount_map(mount: &Mount) -> Map {
     );
     map_of([
         ("name", mount.name().into()),
-        ("driver", mount.driver().word().into()),
+        ("driver", mount.driver().map_or(Dynamic::UNIT, |kind| kind.word().into())),
         ("mounted", mount.mounted().into()),
         ("read_only", mount.read_only().into()),
         ("path", host_path(mount.path())),

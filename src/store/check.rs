@@ -22,7 +22,9 @@ pub struct Problem {
 
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.path.display(), self.what)
+        let path = self.path.display().to_string();
+        // what is wrong with a file names the file
+        if self.what.contains(&path) { f.write_str(&self.what) } else { write!(f, "{path}: {}", self.what) }
     }
 }
 

@@ -38,7 +38,7 @@ pub enum Error {
         path: PathBuf,
     },
     /// The directory holds something else.
-    #[error("{} is not empty and is not a store of ufs", path.display())]
+    #[error("{} is neither a store of ufs nor an empty directory", path.display())]
     NotAStore {
         /// The directory.
         path: PathBuf,
@@ -184,14 +184,14 @@ impl Error {
             Self::ReadOnly { .. } => "read_only",
             Self::Unsuitable { .. } => "unsuitable",
             Self::Damaged { .. } | Self::Content { .. } => "damaged",
-            Self::NoLayer { .. } | Self::NoDraft { .. } => "no_layer",
-            Self::Ambiguous { .. } => "ambiguous",
-            Self::NoMount { .. } => "no_mount",
-            Self::MountExists { .. } => "exists",
+            Self::NoLayer { .. } | Self::NoDraft { .. } => "unknown_layer",
+            Self::Ambiguous { .. } => "ambiguous_id",
+            Self::NoMount { .. } => "unknown_mount",
+            Self::MountExists { .. } => "mount_exists",
             Self::NoUpper { .. } => "no_upper",
             Self::Busy { .. } => "busy",
             Self::Changed { .. } | Self::Tar(TarError::SizeChanged { .. }) => "changed",
-            Self::Path { .. } => "path",
+            Self::Path { .. } => "invalid_path",
             Self::NotADirectory { .. } => "not_a_directory",
             Self::Tar(_) => "tar",
             Self::Interrupted => "interrupted",
@@ -262,8 +262,15 @@ impl Error {
                 format!("write more digits: {}", some.join(", "))
             }
             Self::Damaged { .. } | Self::Content { .. } => {
-                "`check()` looks through the whole store; what cannot be mended can be removed by hand"
-                    .to_owned()
+                "`check()` tells all that is damaged; another store: `--store DIR`".to_owned()
+            }
+            Self::NoLayer { .. } => "`layers()` lists those that have names, with their IDs".to_owned(),
+            Self::NoUpper { .. } => {
+                "its changes are lost with it; `discard()` drops what is left of the mount".to_owned()
+            }
+            Self::Busy { .. } => "wait until that process has ended".to_owned(),
+            Self::Io { errno: Errno::ACCESS | Errno::PERM, .. } => {
+                "this user may not do that; name a store that it may write with `--store`".to_owned()
             }
             Self::Changed { .. } | Self::Tar(TarError::SizeChanged { .. }) => {
                 "stop what writes there, then try again".to_owned()

@@ -12,7 +12,16 @@ impl Store {
     /// # Errors
     /// [`Error::Io`] if they cannot be listed.
     pub fn names(&self) -> Result<Vec<NameRecord>, Error> {
+        Ok(self.names_and_damage()?.0)
+    }
+
+    /// As [`Store::names`], with what is wrong with the records that do not read back.
+    ///
+    /// # Errors
+    /// [`Error::Io`] if they cannot be listed.
+    pub fn names_and_damage(&self) -> Result<(Vec<NameRecord>, Vec<Error>), Error> {
         let mut found: Vec<(Timestamp, NameRecord)> = Vec::new();
+        let mut damaged = Vec::new();
         for name in self.name_list()? {
             match self.name(&name) {
                 Ok(Some(record)) => {
@@ -20,14 +29,14 @@ impl Store {
                     found.push((stat.map_or(Timestamp::default(), |stat| stat.mtime), record));
                 }
                 Ok(None) => {}
-                Err(error) => log::warn!("{error}"),
+                Err(error) => damaged.push(error),
             }
         }
         // with a fixed clock all are made at one time, but not written at one
         found.sort_by(|(a_written, a), (b_written, b)| {
             (b.created, b_written, &b.name).cmp(&(a.created, a_written, &a.name))
         });
-        Ok(found.into_iter().map(|(_, record)| record).collect())
+        Ok((found.into_iter().map(|(_, record)| record).collect(), damaged))
     }
 
     /// Every name that has a record, in no order.

@@ -24,7 +24,7 @@ pub(super) const VERSION: u32 = 1;
 const LIMIT: u64 = 16 << 20;
 
 /// One layer of a stack, as records name it.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub enum StackPart {
     /// A sealed layer of the store.
     Sealed(TreeId),

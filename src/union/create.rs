@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::Union;
 use super::lookup::{Look, Slot, split};
-use super::marks::make_opaque;
+use super::marks::{make_opaque, swap_out};
 use super::merged::Merged;
 use super::raise::{Content, make_node, stand_in};
 use crate::model::{Device, Kind, LayerPath, Mode, Node};
@@ -39,7 +39,7 @@ impl Union {
         if look.slot == Slot::Empty {
             return make(&up, name);
         }
-        upper.building(|work, temporary| {
+        upper.building_in(&up, |work, temporary| {
             let made = make(work, temporary)?;
             inherit_group(&up, work, temporary)?;
             work.rename(temporary, &up, name, RenameFlags::empty())?;
@@ -59,12 +59,12 @@ impl Union {
         if look.slot == Slot::Empty {
             return up.mkdir(name, mode);
         }
-        upper.building(|work, temporary| {
+        upper.building_in(&up, |work, temporary| {
             // its owner must be able to move it; the mode follows
             work.mkdir(temporary, Mode::new(mode.bits() | 0o700))?;
             make_opaque(work, temporary)?;
             inherit_group(&up, work, temporary)?;
-            self.swap_out(&up, name, temporary)?;
+            swap_out(&up, name, work, temporary)?;
             if up.stat(name)?.mode == mode { Ok(()) } else { up.chmod(name, mode) }
         })
     }

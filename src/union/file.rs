@@ -123,7 +123,7 @@ impl Union {
 
     /// fgetxattr(2) by any descriptor.
     pub fn xattr_open(&self, of: impl AsFd, name: &[u8]) -> Result<Vec<u8>, Errno> {
-        xattr::get(of, &stored(name).ok_or(Errno::NODATA)?)
+        xattr::get(of, &stored(name, Errno::NODATA)?)
     }
 
     /// flistxattr(2) by any descriptor.
@@ -140,13 +140,13 @@ impl Union {
         setting: Setting,
     ) -> Result<(), Errno> {
         self.writable()?;
-        xattr::set_if(of, &stored(name).ok_or(Errno::OPNOTSUPP)?, value, setting)
+        xattr::set_if(of, &stored(name, Errno::OPNOTSUPP)?, value, setting)
     }
 
     /// fremovexattr(2) by any descriptor of an upper's file.
     pub fn remove_xattr_open(&self, of: impl AsFd, name: &[u8]) -> Result<(), Errno> {
         self.writable()?;
-        xattr::remove(of, &stored(name).ok_or(Errno::NODATA)?)
+        xattr::remove(of, &stored(name, Errno::NODATA)?)
     }
 
     /// fsync(2) of a directory: of its part in the upper.

@@ -101,10 +101,11 @@ impl Union {
         }
         let in_upper = top.is_some();
         let mut parts = Vec::new();
+        // a lower file with the attribute is a whiteout to every lookup; the directory's mark is for listings
         for part in dir.lowers.iter().filter(|_| open_below) {
             let layer = &self.lowers[part.layer];
             let Some(stat) = present(layer.stat(&path))? else { continue };
-            if is_whiteout(layer, &path, &stat, part.marked)? {
+            if is_whiteout(layer, &path, &stat, true)? {
                 break;
             }
             let place = || Place { dir: Arc::clone(layer), name: path.clone() };
@@ -135,7 +136,7 @@ impl Union {
         for part in &dir.lowers {
             let layer = &self.lowers[part.layer];
             if let Some(stat) = present(layer.stat(&path))? {
-                return Ok(!is_whiteout(layer, &path, &stat, part.marked)?);
+                return Ok(!is_whiteout(layer, &path, &stat, true)?);
             }
         }
         Ok(false)

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use super::Union;
 use super::lookup::{Found, Place};
 use super::merged::Merged;
+use super::{Union, discard};
 use crate::model::{Kind, Mode, Opaque, WhiteoutForm, names};
 use crate::sys::{Dir, Errno, RenameFlags, xattr};
 
@@ -45,7 +45,7 @@ impl Union {
         upper.building(|work, temporary| {
             self.make_whiteout(work, temporary)?;
             if held == Some(Kind::Dir) {
-                self.swap_out(up, name, temporary)
+                swap_out(up, name, work, temporary)
             } else {
                 work.rename(temporary, up, name, RenameFlags::empty())
             }
@@ -76,28 +76,6 @@ impl Union {
         Ok(())
     }
 
-    /// Swaps `name` of the upper with `temporary` of the work directory, and drops what was at `name`.
-    pub(super) fn swap_out(&self, up: &Dir, name: &[u8], temporary: &[u8]) -> Result<(), Errno> {
-        let upper = self.writable()?;
-        let swap = || upper.work.rename(temporary, up, name, RenameFlags::EXCHANGE);
-        match swap() {
-            Ok(()) => {}
-            // a directory that its owner may not write cannot change parents; it is on its way out
-            Err(Errno::ACCESS) => {
-                up.chmod(name, Mode::new(0o700))?;
-                swap()?;
-            }
-            // no exchange on this file system: not atomic, but right
-            Err(Errno::INVAL | Errno::NOSYS) => {
-                up.remove_tree(name)?;
-                return upper.work.rename(temporary, up, name, RenameFlags::empty());
-            }
-            Err(error) => return Err(error),
-        }
-        upper.discard(temporary);
-        Ok(())
-    }
-
     /// Replaces an empty merged directory's upper part, which holds whiteouts, by an opaque one without.
     pub(super) fn clear(&self, up: &Dir, name: &[u8], found: &Found) -> Result<(), Errno> {
         let upper = self.writable()?;
@@ -106,7 +84,28 @@ impl Union {
             work.mkdir(temporary, Mode::new(0o700))?;
             make_opaque(work, temporary)?;
             self.copy_attributes(&from, &found.stat, work, temporary)?;
-            self.swap_out(up, name, temporary)
+            swap_out(up, name, work, temporary)
         })
     }
+}
+
+/// Swaps `name` of the upper with `temporary` of the work directory, and drops what was at `name`.
+pub(super) fn swap_out(up: &Dir, name: &[u8], work: &Dir, temporary: &[u8]) -> Result<(), Errno> {
+    let swap = || work.rename(temporary, up, name, RenameFlags::EXCHANGE);
+    match swap() {
+        Ok(()) => {}
+        // a directory that its owner may not write cannot change parents; it is on its way out
+        Err(Errno::ACCESS) => {
+            up.chmod(name, Mode::new(0o700))?;
+            swap()?;
+        }
+        // no exchange on this file system: not atomic, but right
+        Err(Errno::INVAL | Errno::NOSYS) => {
+            up.remove_tree(name)?;
+            return work.rename(temporary, up, name, RenameFlags::empty());
+        }
+        Err(error) => return Err(error),
+    }
+    discard(work, temporary);
+    Ok(())
 }

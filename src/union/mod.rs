@@ -31,8 +31,8 @@ mod xattrs;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use crate::model::{Identity, Opaque, WhiteoutForm};
-use crate::sys::{Dir, Errno};
+use crate::model::{Identity, Mode, Opaque, WhiteoutForm};
+use crate::sys::{Dir, Errno, xattr};
 use merged::{Dirs, Merged, Part};
 use numbers::Numbers;
 
@@ -79,6 +79,9 @@ pub struct Union {
     changing: Mutex<()>,
     frozen: AtomicBool,
 }
+
+/// The access control list that a directory hands on to what is made in it.
+const DEFAULT_LIST: &[u8] = b"system.posix_acl_default";
 
 /// The names of copies in the making begin so; what a crash left is swept at the next start.
 const TEMPORARY: &[u8] = b".ufs-";
@@ -166,16 +169,33 @@ impl Upper {
         let name = self.temporary();
         let result = build(&self.work, &name);
         if result.is_err() {
-            self.discard(&name);
+            discard(&self.work, &name);
         }
         result
     }
 
-    /// Removes what is left in the work directory; a failure is only logged, the next start sweeps again.
-    fn discard(&self, name: &[u8]) {
-        if let Err(error) = self.work.remove_tree(name) {
-            log::warn!("cannot clear `{}` in the work directory: {error}", name.escape_ascii());
-        }
+    /// The same for what is to be at home in `up`: it inherits that directory's default access control list.
+    fn building_in<T>(
+        &self,
+        up: &Dir,
+        build: impl FnOnce(&Dir, &[u8]) -> Result<T, Errno>,
+    ) -> Result<T, Errno> {
+        let Some(list) = marks::attribute(xattr::get(up, DEFAULT_LIST))? else { return self.building(build) };
+        let nest = self.temporary();
+        self.work.mkdir(&nest, Mode::new(0o700))?;
+        let result = self.work.dir(&nest).and_then(|dir| {
+            xattr::set(&dir, DEFAULT_LIST, &list)?;
+            build(&dir, TEMPORARY)
+        });
+        discard(&self.work, &nest);
+        result
+    }
+}
+
+/// Removes what is left in a work directory; a failure is only logged, the next start sweeps again.
+fn discard(work: &Dir, name: &[u8]) {
+    if let Err(error) = work.remove_tree(name) {
+        log::warn!("cannot clear `{}` in the work directory: {error}", name.escape_ascii());
     }
 }
 

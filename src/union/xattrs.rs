@@ -10,15 +10,14 @@ use crate::sys::xattr::{self, Setting};
 const NAME_LIMIT: usize = 255;
 const VALUE_LIMIT: usize = 65536;
 
-/// The name on disk; `None` for ours, which users cannot reach.
-pub(super) fn stored(name: &[u8]) -> Option<Vec<u8>> {
+/// The name on disk; `otherwise` for ours, which users cannot reach; `EOPNOTSUPP` where its escaped form is too long.
+pub(super) fn stored(name: &[u8], otherwise: Errno) -> Result<Vec<u8>, Errno> {
     if name.starts_with(names::UFS) {
-        return None;
+        return Err(otherwise);
     }
-    match name.strip_prefix(names::OVERLAY) {
-        Some(rest) => Some([names::ESCAPED, rest].concat()),
-        None => Some(name.to_vec()),
-    }
+    let Some(rest) = name.strip_prefix(names::OVERLAY) else { return Ok(name.to_vec()) };
+    let escaped = [names::ESCAPED, rest].concat();
+    if escaped.len() > NAME_LIMIT { Err(Errno::OPNOTSUPP) } else { Ok(escaped) }
 }
 
 /// The name that users see; `None` for marks and bookkeeping.
@@ -46,7 +45,7 @@ impl Union {
     pub fn xattr(&self, path: &LayerPath, name: &[u8]) -> Result<Vec<u8>, Errno> {
         check_name(name)?;
         let found = self.find(path)?;
-        let name = stored(name).ok_or(Errno::NODATA)?;
+        let name = stored(name, Errno::NODATA)?;
         xattr::get_at(&found.place.dir, &found.place.name, &name)
     }
 
@@ -77,7 +76,7 @@ impl Union {
         let _changing = self.change();
         let found = self.find(path)?;
         self.writable()?;
-        let on_disk = stored(name).ok_or(Errno::OPNOTSUPP)?;
+        let on_disk = stored(name, Errno::OPNOTSUPP)?;
         if is_misplaced(raise::kind(&found)?, name) {
             return Err(Errno::PERM);
         }
@@ -95,7 +94,7 @@ impl Union {
         let _changing = self.change();
         let found = self.find(path)?;
         self.writable()?;
-        let on_disk = stored(name).ok_or(Errno::NODATA)?;
+        let on_disk = stored(name, Errno::NODATA)?;
         if is_misplaced(raise::kind(&found)?, name) {
             return Err(Errno::PERM);
         }

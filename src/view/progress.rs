@@ -1,7 +1,7 @@
 //! A bar on the terminal for work that takes long.
 
 use std::cell::RefCell;
-use std::io::{IsTerminal as _, Write as _};
+use std::io::IsTerminal as _;
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -78,17 +78,6 @@ impl Progress for Bar {
     fn finish(&self) {
         if let Some(work) = self.work.borrow_mut().take() {
             work.bar.finish_and_clear();
-        }
-    }
-
-    fn note(&self, text: &str) {
-        let say = || {
-            // a closed stderr is nobody to talk to
-            drop(writeln!(std::io::stderr(), "{}", prose(text, &self.style)));
-        };
-        match &*self.work.borrow() {
-            Some(work) => work.bar.suspend(say),
-            None => say(),
         }
     }
 }

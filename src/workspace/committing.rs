@@ -39,6 +39,9 @@ impl Workspace {
             self.note(format!("`{}` has no changes: the top layer stays as it is", mount.name()));
             return self.name_top(&record.stack, name, message);
         }
+        if let Some(name) = &name {
+            self.note_moved_name(name)?;
+        }
         let mut live = self.take(mount.layer_name())?;
         let result = self.commit_live(&mut live, name.as_ref(), message);
         let stack = live.dir.record().stack;
@@ -84,12 +87,22 @@ impl Workspace {
         Ok(())
     }
 
+    /// Tells that a name is about to stand for another layer.
+    fn note_moved_name(&self, name: &LayerName) -> Result<(), Error> {
+        if let Some(record) = self.store()?.name(name)?
+            && let Some(StackPart::Sealed(id)) = record.stack.last()
+        {
+            self.note(format!("`{name}` stood for layer {} and stands for the new one now", id.short()));
+        }
+        Ok(())
+    }
+
     fn refuse_draft(&self, name: &LayerName) -> Result<(), Error> {
         match self.existing(name)?.map(|layer| layer.state()) {
             Some(State::Draft(_)) => Err(Error::WrongLayer {
                 layer: name.to_string(),
                 is: "a draft",
-                needed: "a commit needs another name, or `remove` the draft first",
+                instead: format!("take another name, or drop the draft: `remove(\"{name}\")`"),
             }),
             _ => Ok(()),
         }
@@ -173,7 +186,7 @@ impl Workspace {
             return Err(Error::WrongLayer {
                 layer: name.to_owned(),
                 is: "there already",
-                needed: "a squash needs a new name, or `remove` it first",
+                instead: format!("take a new name, or drop this one: `remove(\"{name}\")`"),
             });
         }
         let opened = self.open_stack(&parts)?;

@@ -70,6 +70,13 @@ fn shown(path: &LayerPath) -> String {
     format!("/{}", path.as_bytes().escape_ascii())
 }
 
+/// The start of a path that may be far too long for a line.
+fn brief(path: &[u8]) -> String {
+    const MOST: usize = 60;
+    let text = path[..path.len().min(MOST)].escape_ascii().to_string();
+    if path.len() > MOST { text + "…" } else { text }
+}
+
 fn told(errno: Errno) -> String {
     match errno {
         Errno::NOENT => "it does not exist".to_owned(),
@@ -90,7 +97,7 @@ fn told(errno: Errno) -> String {
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// A path is not one of a layer.
-    #[error("`{}` is no path inside a layer: {cause}", path.escape_ascii())]
+    #[error("`{}` is no path inside a layer: {cause}", brief(path))]
     Path {
         /// As given.
         path: Vec<u8>,
@@ -155,14 +162,6 @@ pub enum Error {
         /// The nearest name that exists.
         near: Option<String>,
     },
-    /// Several layers' IDs start so.
-    #[error("`{prefix}` could be {count} layers")]
-    AmbiguousId {
-        /// As given.
-        prefix: String,
-        /// How many.
-        count: usize,
-    },
     /// No mount has this name.
     #[error("there is no mount `{name}`")]
     UnknownMount {
@@ -209,14 +208,14 @@ pub enum Error {
         layer: String,
     },
     /// A draft was needed or not wanted.
-    #[error("layer `{layer}` is {is}, but {needed}")]
+    #[error("layer `{layer}` is {is}")]
     WrongLayer {
         /// The layer.
         layer: String,
         /// What it is.
         is: &'static str,
-        /// What was needed.
-        needed: &'static str,
+        /// What to do instead.
+        instead: String,
     },
     /// A stack is empty or too long.
     #[error("a stack needs 1 to 500 layers, not {count}")]
@@ -286,7 +285,6 @@ impl Error {
                 "invalid_argument"
             }
             Self::UnknownLayer { .. } => "unknown_layer",
-            Self::AmbiguousId { .. } => "ambiguous_id",
             Self::UnknownMount { .. } => "unknown_mount",
             Self::MountExists { .. } => "mount_exists",
             Self::MountInUse { .. } => "busy",
@@ -327,7 +325,6 @@ impl Error {
             | Self::NotMounted { name }
             | Self::ReadOnly { name } => Some(name.clone()),
             Self::Sealed { layer } | Self::WrongLayer { layer, .. } => Some(layer.clone()),
-            Self::AmbiguousId { prefix, .. } => Some(prefix.clone()),
             _ => None,
         }
     }
@@ -354,6 +351,14 @@ impl Error {
             Self::Path { cause: PathError::Parent, .. } => {
                 "write the path from the root of the layer or mount, such as `/etc/motd`".to_owned()
             }
+            Self::Path { cause: PathError::Nul, .. } => "`\\x00` and `\\0` in a string are a NUL byte".to_owned(),
+            Self::Path { cause: PathError::NameTooLong { .. } | PathError::PathTooLong { .. }, .. } => {
+                "the kernel takes no longer ones: shorten it".to_owned()
+            }
+            Self::Name { .. } => "such as `base`, `app-1.2`, `team/web`".to_owned(),
+            Self::File { errno: Errno::ROFS, .. } => {
+                "mount the stack without `read_only: true` to change it".to_owned()
+            }
             Self::File { act: Act::Remove, errno: Errno::NOTEMPTY, path } => {
                 format!("`rm_all(\"{}\")` removes a directory with all it holds", shown(path))
             }
@@ -375,13 +380,13 @@ impl Error {
             Self::UnknownLayer { name, .. } => {
                 format!("`layers()` lists them; `layer(\"{name}\")` starts a new one")
             }
-            Self::AmbiguousId { .. } => "give more digits of the ID".to_owned(),
             Self::UnknownMount { .. } => "`mounts()` lists them".to_owned(),
             Self::MountExists { name, .. } => format!(
                 "`use_mount(\"{name}\")` goes on with it, `use_mount(\"{name}\").discard()` drops it"
             ),
             Self::MountInUse { .. } => "end that process, or take another name: `#{ name: \"…\" }`".to_owned(),
             Self::NoMount => "mount a stack first: `mount(\"base\")`, or resume one: `mounts()`".to_owned(),
+            Self::WrongLayer { instead, .. } => instead.clone(),
             Self::NotMounted { name } => format!("`use_mount(\"{name}\")` mounts it again"),
             Self::ReadOnly { .. } => "mount the stack without `read_only: true` to change it".to_owned(),
             Self::Sealed { layer } => format!(

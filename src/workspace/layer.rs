@@ -277,12 +277,17 @@ impl Layer {
     }
 
     fn open_draft(&self) -> Result<Draft, Error> {
-        let wrong = |is, needed| Err(Error::WrongLayer { layer: self.title(), is, needed });
+        let wrong = |is, instead: &str| {
+            Err(Error::WrongLayer { layer: self.title(), is, instead: instead.to_owned() })
+        };
         match self.state() {
             State::Draft(draft) => Ok(draft),
             State::Sealed { .. } => Err(Error::Sealed { layer: self.title() }),
-            State::Host(_) => wrong("a host directory", "only a draft can be changed"),
-            State::Upper(_) => wrong("a mount's upper", "it is changed through its mount"),
+            State::Host(_) => wrong(
+                "a host directory",
+                "only a draft can be changed: `layer(\"NAME\").add(DIR)` copies it into one",
+            ),
+            State::Upper(_) => wrong("a mount's upper", "change it through its mount: `m.write(…)`"),
         }
     }
 
@@ -384,7 +389,7 @@ impl Layer {
             State::Upper(_) => Err(Error::WrongLayer {
                 layer: self.title(),
                 is: "a mount's upper",
-                needed: "`commit()` makes it a layer",
+                instead: "`commit()` makes it a layer".to_owned(),
             }),
         }
     }
@@ -396,7 +401,8 @@ impl Layer {
             return Err(Error::WrongLayer {
                 layer: self.title(),
                 is: "a host directory",
-                needed: "only a sealed layer has a canonical tar",
+                instead: "`layer(\"NAME\").add(DIR)` makes a layer of it, which has a canonical tar"
+                    .to_owned(),
             });
         };
         super::add::export(&self.workspace, id, host)

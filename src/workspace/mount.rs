@@ -69,8 +69,12 @@ impl Mount {
     }
 
     /// The driver.
-    pub fn driver(&self) -> DriverKind {
-        self.record().ok().and_then(|record| DriverKind::parse(&record.driver)).unwrap_or(DriverKind::Direct)
+    ///
+    /// # Errors
+    /// [`Error::UnknownMount`] after [`Mount::discard`].
+    pub fn driver(&self) -> Result<DriverKind, Error> {
+        // a driver that this version does not know is stood in for by the one that works anywhere
+        Ok(DriverKind::parse(&self.record()?.driver).unwrap_or(DriverKind::Direct))
     }
 
     /// Whether it takes no changes.
@@ -162,7 +166,7 @@ impl Mount {
         }
         Ok(MountReport {
             name: self.name(),
-            driver: self.driver(),
+            driver: self.driver()?,
             mounted: self.mounted(),
             read_only,
             merged: self.path(),
@@ -177,10 +181,12 @@ impl Mount {
     /// Works on its files; an error if it is not mounted.
     pub(super) fn with<T>(&self, work: impl FnOnce(&dyn Files) -> Result<T, Error>) -> Result<T, Error> {
         let live = self.workspace.0.live.borrow();
-        match live.get(&self.name).and_then(|live| live.mounted.as_ref()) {
-            Some(mounted) => work(mounted.files()),
-            None => Err(Error::NotMounted { name: self.name() }),
+        if let Some(mounted) = live.get(&self.name).and_then(|live| live.mounted.as_ref()) {
+            return work(mounted.files());
         }
+        // one that is gone cannot be mounted again
+        self.record()?;
+        Err(Error::NotMounted { name: self.name() })
     }
 
     fn at<T>(

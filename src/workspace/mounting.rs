@@ -4,14 +4,14 @@ use std::os::fd::AsFd as _;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
-use super::error::{Act, Error};
+use super::error::Error;
 use super::mount::Live;
 use super::stack::near;
 use super::{Mount, Stack, Workspace};
 use crate::driver::{self, DriverKind, MountError, MountSpec, Mounted};
 use crate::model::{LayerName, LayerPath, Metadata};
 use crate::store::{self, MountDir, NewMount, StackPart};
-use crate::sys::{Dir, mountinfo};
+use crate::sys::{Dir, Errno, mountinfo};
 
 /// How a stack is mounted.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -82,9 +82,10 @@ impl Workspace {
         options: &MountOptions,
     ) -> Result<Mount, Error> {
         let parts = stack.sealed_parts()?;
-        if let Some(at) = &options.at {
-            check_mount_point(at, &self.host_dirs(&parts)?)?;
-        }
+        let at = match &options.at {
+            Some(at) => Some(mount_point(at, &self.host_dirs(&parts)?)?),
+            None => None,
+        };
         let kinds = match driver.or(self.0.options.driver) {
             Some(kind) => vec![kind],
             None => vec![DriverKind::Overlay, DriverKind::Fuse, DriverKind::Direct],
@@ -96,7 +97,7 @@ impl Workspace {
             let new = NewMount {
                 stack: parts.clone(),
                 driver: kind.word(),
-                at: options.at.clone(),
+                at: at.clone(),
                 read_only: options.read_only,
                 volatile: options.volatile,
                 root: root.clone(),
@@ -232,7 +233,7 @@ impl Workspace {
     fn mount_again(&self, live: &mut Live) -> Result<(), Error> {
         let record = live.dir.record();
         if let Some(at) = &record.at {
-            check_mount_point(at, &self.host_dirs(&record.stack)?)?;
+            mount_point(at, &self.host_dirs(&record.stack)?)?;
         }
         let kind = DriverKind::parse(&record.driver).unwrap_or(DriverKind::Direct);
         live.mounted = Some(self.mount_by(kind, &live.dir)?);
@@ -313,17 +314,23 @@ pub(super) fn clear_mount_point(target: &Path) -> Result<(), Error> {
     Ok(())
 }
 
-/// Refuses a mount point that is missing, no directory, not empty, or inside a layer of the stack.
-fn check_mount_point(at: &Path, lowers: &[PathBuf]) -> Result<(), Error> {
-    let real = at.canonicalize().map_err(|cause| Error::host(Act::List, at, &cause))?;
+/// The real path of a mount point; refuses one that is missing, no directory, not empty, or inside a layer of the
+/// stack.
+fn mount_point(at: &Path, lowers: &[PathBuf]) -> Result<PathBuf, Error> {
+    let refused = |cause: std::io::Error| MountError::Target {
+        act: "mount at",
+        target: at.to_owned(),
+        errno: Errno::from_io_error(&cause).unwrap_or(Errno::IO),
+    };
+    let real = at.canonicalize().map_err(refused)?;
     for lower in lowers {
         if lower.canonicalize().is_ok_and(|lower| real.starts_with(lower)) {
-            return Err(MountError::InsideLower { target: at.to_owned(), lower: lower.clone() }.into());
+            return Err(MountError::InsideLower { target: real, lower: lower.clone() }.into());
         }
     }
-    let mut items = std::fs::read_dir(at).map_err(|cause| Error::host(Act::List, at, &cause))?;
+    let mut items = std::fs::read_dir(&real).map_err(refused)?;
     if items.next().is_some() {
-        return Err(MountError::NotEmpty { target: at.to_owned() }.into());
+        return Err(MountError::NotEmpty { target: real }.into());
     }
-    Ok(())
+    Ok(real)
 }

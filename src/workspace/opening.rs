@@ -86,7 +86,7 @@ impl Workspace {
     /// The layer or draft of that name, if there is one.
     pub(super) fn existing(&self, name: &LayerName) -> Result<Option<Layer>, Error> {
         match self.store()?.name(name)? {
-            Some(record) => self.named(record).map(Some),
+            Some(record) => self.named_and_there(record).map(Some),
             None => self.open_draft(name),
         }
     }
@@ -100,6 +100,22 @@ impl Workspace {
         let layer = Layer::new(self, State::Draft(draft));
         self.0.drafts.borrow_mut().insert(name.clone(), layer.clone());
         Ok(Some(layer))
+    }
+
+    /// As [`Workspace::named`], for use: the layer must be there.
+    fn named_and_there(&self, record: NameRecord) -> Result<Layer, Error> {
+        let store = self.store()?;
+        let gone = record.stack.iter().find_map(|part| match part {
+            StackPart::Sealed(id) if !store.has_layer(*id) => Some(*id),
+            _ => None,
+        });
+        match gone {
+            Some(id) => {
+                let why = format!("it is gone, although the stack of `{}` needs it", record.name);
+                Err(store::Error::Damaged { path: store.tree_path(id), why }.into())
+            }
+            None => self.named(record),
+        }
     }
 
     fn named(&self, record: NameRecord) -> Result<Layer, Error> {
@@ -153,8 +169,12 @@ impl Workspace {
                 Err(error) => self.note(format!("left out the draft `{name}`: {error}")),
             }
         }
-        for record in store.names()? {
+        let (names, damaged) = store.names_and_damage()?;
+        for record in names {
             layers.push(self.named(record)?);
+        }
+        for error in damaged {
+            self.note(format!("a name cannot be read: {error}"));
         }
         Ok(layers)
     }
@@ -182,7 +202,7 @@ impl Workspace {
             Ok(layer) => Err(Error::WrongLayer {
                 layer: layer.title(),
                 is: "an ID",
-                needed: "`remove` takes a name; a layer without one goes when nothing uses it",
+                instead: "`remove` takes a name; a layer without one goes when nothing uses it".to_owned(),
             }),
             Err(error) => Err(error),
         }

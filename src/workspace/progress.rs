@@ -8,8 +8,6 @@ pub trait Progress {
     fn advance(&self, bytes: u64);
     /// The piece of work has ended, well or not.
     fn finish(&self);
-    /// Something worth a line to the user.
-    fn note(&self, text: &str);
 }
 
 /// Hears everything, says nothing.
@@ -20,5 +18,4 @@ impl Progress for Quiet {
     fn start(&self, _: &str, _: Option<u64>) {}
     fn advance(&self, _: u64) {}
     fn finish(&self) {}
-    fn note(&self, _: &str) {}
 }

@@ -68,7 +68,7 @@ impl Workspace {
                     layers.push(mount.upper()?);
                 }
                 let sight = Sight {
-                    driver: Some(mount.driver()),
+                    driver: Some(mount.driver()?),
                     merged: mount.path(),
                     host_path: mount.host_path(),
                     mounted: mount.mounted(),

@@ -33,6 +33,7 @@ impl Mount {
         output: &mut dyn FnMut(Stream, &[u8]),
     ) -> Result<ShellResult, Error> {
         if !self.mounted() {
+            self.record()?;
             return Err(Error::NotMounted { name: self.name() });
         }
         let Some(path) = self.path() else {

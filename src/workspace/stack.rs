@@ -79,7 +79,7 @@ impl Stack {
                     return Err(Error::WrongLayer {
                         layer: layer.title(),
                         is: "a mount's upper",
-                        needed: "a stack is made of sealed layers; `commit()` makes it one",
+                        instead: "a stack is made of sealed layers; `commit()` makes it one".to_owned(),
                     });
                 }
             };
@@ -143,14 +143,16 @@ impl Workspace {
         Ok(Error::UnknownLayer { name: text.to_owned(), near: near(text, &names) })
     }
 
-    /// The layers behind a store's references; a sealed one with the newest name that records it as its top, if any.
+    /// The layers behind a store's references; a sealed one with the oldest name that records it as its top, if any: a
+    /// stack does not read otherwise because its layer got one more name.
     ///
     /// The names are read once for all of them: a stack of many layers is often one of many names.
     pub(super) fn layers_of(&self, references: &[StackPart]) -> Result<Vec<Layer>, Error> {
         let mut named: HashMap<TreeId, Rc<NameRecord>> = HashMap::new();
+        // newest first, so that the oldest stays
         for record in self.store()?.names()? {
             if let Some(StackPart::Sealed(id)) = record.stack.last() {
-                named.entry(*id).or_insert_with(|| Rc::new(record));
+                named.insert(*id, Rc::new(record));
             }
         }
         let layer = |reference: &StackPart| match reference {
@@ -172,5 +174,5 @@ pub(super) fn near(text: &str, names: &[String]) -> Option<String> {
 pub fn nearest<'a>(text: &str, words: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let distance = |word: &str| strsim::damerau_levenshtein(&text.to_lowercase(), &word.to_lowercase());
     let best = words.into_iter().min_by_key(|word| distance(word))?;
-    (distance(best) <= 1 + text.len() / 4).then_some(best)
+    (distance(best) <= 1 + text.len() / 5).then_some(best)
 }

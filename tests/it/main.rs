@@ -1,6 +1,18 @@
-//! Tests of the built program and of whole floors; none needs a privilege.
+//! Tests that need no privilege: of the built program, and of the union.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stderr)]
 
-#![allow(clippy::unwrap_used, clippy::expect_used)]
-
+mod commits;
+mod endings;
+mod errors;
+mod files;
+mod help;
+mod layers;
+mod modes;
+mod mounts;
+mod program;
+mod prompt;
 mod readme;
+mod seeing;
 mod semantics;
+mod stores;
+mod terminal;

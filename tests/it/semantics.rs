@@ -2,11 +2,12 @@
 
 #[path = "../mounts/semantics/layers.rs"]
 mod layers;
-#[path = "../mounts/semantics/model.rs"]
+#[path = "../mounts/semantics/model/mod.rs"]
 mod model;
 #[path = "../mounts/semantics/ops.rs"]
 mod ops;
 #[path = "../mounts/semantics/stage.rs"]
+#[allow(dead_code, reason = "the kernel's part is run by tests/mounts")]
 mod stage;
 #[path = "../mounts/semantics/traces.rs"]
 #[allow(dead_code, reason = "the kernel's part is run by tests/mounts")]

@@ -15,11 +15,11 @@ pub(super) const COMMANDS: &[Command] = &[
         details: "",
         example: "assert(1 + 1 == 2, \"arithmetic\");",
         see: &["assert_eq", "fail"],
-        run: |call| match call.value(0).as_bool() {
+        run: Some(|call| match call.value(0).as_bool() {
             Ok(true) => Ok(Dynamic::UNIT),
             Ok(false) => failed(call, 1, "the assertion does not hold"),
             Err(word) => failed(call, 1, &format!("an assertion wants true or false, not {word}")),
-        },
+        }),
     },
     Command {
         name: "assert_eq",
@@ -30,13 +30,13 @@ pub(super) const COMMANDS: &[Command] = &[
         details: "",
         example: "assert_eq([1, 2], [1, 2]);",
         see: &["assert"],
-        run: |call| {
+        run: Some(|call| {
             let (a, b) = (call.value(0), call.value(1));
             if engine::equal(call.context, &a, &b).map_err(Raise::Rhai)? {
                 return Ok(Dynamic::UNIT);
             }
             failed(call, 2, &format!("{} is not {}", draw::debug(&a), draw::debug(&b)))
-        },
+        }),
     },
     Command {
         name: "fail",
@@ -47,9 +47,9 @@ pub(super) const COMMANDS: &[Command] = &[
         details: "",
         example: "try { fail(\"no\"); } catch (e) { assert_eq(e.message, \"no\"); }",
         see: &["assert", "exit"],
-        run: |call| {
+        run: Some(|call| {
             Err(Raise::Rhai(errors::assertion(call.text(0)?.to_string(), call.context.call_position())))
-        },
+        }),
     },
 ];
 

@@ -25,11 +25,11 @@ pub(super) const COMMANDS: &[Command] = &[
         example: "layer(\"base\").write(\"/a\", \"1\");\nmount_direct(\"base\");\nwrite(\"/b\", \"2\");\n\
                   let app = commit(\"app\", \"add b\");\nassert_eq(app.stack.len(), 2);\nassert_eq(diff(), []);",
         see: &["diff", "reset", "squash", "history"],
-        run: |call| {
+        run: Some(|call| {
             let (name, message) = (call.optional_text(0)?, call.optional_text(1)?);
             let workspace = call.shell.workspace();
             Ok(Dynamic::from(workspace.commit(&call.mount()?, name.as_deref(), message.as_deref())?))
-        },
+        }),
     },
     Command {
         name: "reset",
@@ -40,7 +40,7 @@ pub(super) const COMMANDS: &[Command] = &[
         details: "Refused while a process has a file open for writing in the mount.",
         example: "layer(\"base\").write(\"/a\", \"1\");\nmount_direct(\"base\");\nrm(\"/a\");\nreset();\nassert(exists(\"/a\"));",
         see: &["commit", "discard"],
-        run: |call| done(call.shell.workspace().reset(&call.mount()?)),
+        run: Some(|call| done(call.shell.workspace().reset(&call.mount()?))),
     },
     Command {
         name: "squash",
@@ -52,11 +52,11 @@ pub(super) const COMMANDS: &[Command] = &[
         example: "layer(\"base\").write(\"/a\", \"1\");\nlayer(\"top\").write(\"/b\", \"2\");\n\
                   let one = squash([\"base\", \"top\"], \"one\");\nassert_eq(one.files, 2);",
         see: &["commit", "diff"],
-        run: |call| {
+        run: Some(|call| {
             let mut items = call.stack_items(true)?;
             let name = call.text(1)?;
             let stack = call.shell.workspace().stack(&std::mem::take(&mut items))?;
             Ok(Dynamic::from(call.shell.workspace().squash(&stack, &name)?))
-        },
+        }),
     },
 ];

@@ -23,7 +23,9 @@ pub(super) const COMMANDS: &[Command] = &[
         details: "",
         example: "assert_eq(args(), []);",
         see: &["env"],
-        run: |call| Ok(call.shell.args().iter().map(|arg| arg.clone().into()).collect::<Array>().into()),
+        run: Some(|call| {
+            Ok(call.shell.args().iter().map(|arg| arg.clone().into()).collect::<Array>().into())
+        }),
     },
     Command {
         name: "env",
@@ -34,7 +36,7 @@ pub(super) const COMMANDS: &[Command] = &[
         details: "",
         example: "let home = env(\"HOME\") ?? \"/\";",
         see: &["args"],
-        run: |call| {
+        run: Some(|call| {
             let name = call.text(0)?;
             // std panics on these
             if name.is_empty() || name.contains(['=', '\0']) {
@@ -42,7 +44,7 @@ pub(super) const COMMANDS: &[Command] = &[
             }
             Ok(std::env::var_os(&*name)
                 .map_or(Dynamic::UNIT, |value| crate::shell::command::from_bytes(value.into_encoded_bytes())))
-        },
+        }),
     },
     Command {
         name: "kind",
@@ -53,7 +55,7 @@ pub(super) const COMMANDS: &[Command] = &[
         details: "Every error of `ufs` is a map with `kind, message, path, layer, errno, hint`.",
         example: "try { read(\"/x\"); } catch (e) { assert_eq(kind(e), \"no_mount\"); }",
         see: &["assert", "fail"],
-        run: |call| Ok(errors::kind_of(&call.value(0)).into()),
+        run: Some(|call| Ok(errors::kind_of(&call.value(0)).into())),
     },
     Command {
         name: "help",
@@ -64,13 +66,13 @@ pub(super) const COMMANDS: &[Command] = &[
         details: "",
         example: "print(help(\"commit\"));\nprint(help(\"whiteout\"));",
         see: &["doctor"],
-        run: |call| {
+        run: Some(|call| {
             let text = match call.optional_text(0)? {
                 None => help::overview(call.shell.style()),
                 Some(topic) => help::topic(&topic, call.shell.style())?,
             };
             Ok(Dynamic::from(values::Text(text.into())))
-        },
+        }),
     },
     Command {
         name: "doctor",
@@ -82,7 +84,9 @@ pub(super) const COMMANDS: &[Command] = &[
                   (`()` if none), `why` the reason.",
         example: "assert(doctor().best != ());",
         see: &["mount", "help"],
-        run: |call| Ok(Dynamic::from(values::Doctor(std::rc::Rc::new(call.shell.workspace().doctor())))),
+        run: Some(|call| {
+            Ok(Dynamic::from(values::Doctor(std::rc::Rc::new(call.shell.workspace().doctor()))))
+        }),
     },
     Command {
         name: "version",
@@ -93,40 +97,40 @@ pub(super) const COMMANDS: &[Command] = &[
         details: "",
         example: "assert(version().len() > 0);",
         see: &["doctor"],
-        run: |_| Ok(env!("CARGO_PKG_VERSION").into()),
+        run: Some(|_| Ok(env!("CARGO_PKG_VERSION").into())),
     },
     Command {
         name: "exit",
         group: Group::Control,
-        forms: &[],
+        forms: &[global(&[]), global(&["code"])],
         gives: "",
         summary: "Ends the script from anywhere, functions and `try` included: `exit()`, `exit(3)`.",
         details: "An integer is the exit code; a string is printed on stderr, and the code is 1; `()` is 0.",
         example: "if args().len() > 5 { exit(2); }",
         see: &["fail"],
-        run: |_| Ok(Dynamic::UNIT),
+        run: None,
     },
     Command {
         name: "print",
         group: Group::Control,
-        forms: &[],
+        forms: &[global(&["x"])],
         gives: "",
         summary: "Prints a value: our values as their views, with `--json` any value as one line of JSON.",
         details: "",
         example: "print(\"hello\");",
         see: &["show"],
-        run: |_| Ok(Dynamic::UNIT),
+        run: None,
     },
     Command {
         name: "sleep",
         group: Group::Control,
-        forms: &[],
+        forms: &[global(&["seconds"])],
         gives: "",
         summary: "Waits a number of seconds; ends at Ctrl-C.",
         details: "",
         example: "sleep(0.01);",
         see: &[],
-        run: |_| Ok(Dynamic::UNIT),
+        run: None,
     },
 ];
 

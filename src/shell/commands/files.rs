@@ -35,7 +35,7 @@ macro_rules! command {
             details: $details,
             example: concat!("layer(\"base\").write(\"/etc/motd\", \"hello\\n\");\nmount_direct(\"base\");\n", $example),
             see: $see,
-            run: $run,
+            run: Some($run),
         }
     };
 }
@@ -71,10 +71,10 @@ pub(super) const COMMANDS: &[Command] = &[
         details: "The root where no path is given. On a layer: what it holds itself, whiteouts not listed.",
         example: "layer(\"base\").write(\"/etc/motd\", \"hello\\n\");\nmount_direct(\"base\");\nassert_eq(ls(\"/etc\"), [\"motd\"]);",
         see: &["find", "stat", "tree"],
-        run: |call| {
+        run: Some(|call| {
             let path = call.path_or_root(0)?;
             Ok(names(both!(call, |on| on.ls(&path))?))
-        },
+        }),
     },
     command!("stat" ["path"] [global on_mount on_layer] "a stat: `kind, size, mode, uid, gid, mtime, nlink, ino, target`",
         "Gives a file's attributes; a symlink's own.", "`mtime` is in seconds since 1970; `mode` is a string such as `\"0644\"`.",
@@ -160,7 +160,7 @@ pub(super) const COMMANDS: &[Command] = &[
         example: "layer(\"base\").write(\"/a\", \"1\\n\");\nif doctor().best == \"overlay\" {\n    mount(\"base\");\n    \
                   assert_eq(sh(\"cat a\").out, \"1\\n\");\n}",
         see: &["write", "mount"],
-        run: sh,
+        run: Some(sh),
     },
 ];
 

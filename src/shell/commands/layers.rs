@@ -20,7 +20,7 @@ pub(super) const COMMANDS: &[Command] = &[
                   A name is letters, digits, `.`, `_`, `-` and `/`; 12 to 64 hex digits are an ID.",
         example: "let base = layer(\"base\");\nbase.write(\"/etc/motd\", \"hello\\n\");\nassert_eq(base.read(\"etc/motd\"), \"hello\\n\");",
         see: &["layers", "seal", "layer_at", "remove"],
-        run: |call| Ok(Dynamic::from(call.shell.workspace().layer(&call.text(0)?)?)),
+        run: Some(|call| Ok(Dynamic::from(call.shell.workspace().layer(&call.text(0)?)?))),
     },
     Command {
         name: "layer_at",
@@ -31,7 +31,7 @@ pub(super) const COMMANDS: &[Command] = &[
         details: "The directory must not change while it is mounted: the kernel does not define what happens then.",
         example: "let etc = layer_at(\"/etc\");\nassert(etc.exists(\"passwd\"));",
         see: &["layer", "add"],
-        run: |call| Ok(Dynamic::from(call.shell.workspace().layer_at(&call.host_path(0)?)?)),
+        run: Some(|call| Ok(Dynamic::from(call.shell.workspace().layer_at(&call.host_path(0)?)?))),
     },
     Command {
         name: "layers",
@@ -43,10 +43,10 @@ pub(super) const COMMANDS: &[Command] = &[
                   `stack` has the names of its layers, bottom first.",
         example: "layer(\"base\").seal();\nassert_eq(layers()[0].name, \"base\");",
         see: &["layer", "mounts", "remove"],
-        run: |call| {
+        run: Some(|call| {
             let layers = call.shell.workspace().layers()?;
             Ok(layers.into_iter().map(Dynamic::from).collect::<Array>().into())
-        },
+        }),
     },
     Command {
         name: "remove",
@@ -57,7 +57,7 @@ pub(super) const COMMANDS: &[Command] = &[
         details: "What no name and no mount uses any more is freed by `collect()`.",
         example: "layer(\"old\").seal();\nremove(\"old\");\nassert(layers().is_empty());",
         see: &["layers", "collect"],
-        run: |call| done(call.shell.workspace().remove(&call.text(0)?)),
+        run: Some(|call| done(call.shell.workspace().remove(&call.text(0)?))),
     },
     Command {
         name: "collect",
@@ -68,13 +68,13 @@ pub(super) const COMMANDS: &[Command] = &[
         details: "",
         example: "layer(\"old\").seal();\nremove(\"old\");\nassert_eq(collect().layers, 1);",
         see: &["remove", "check"],
-        run: |call| {
+        run: Some(|call| {
             let freed = call.shell.workspace().collect()?;
             let mut map = rhai::Map::new();
             map.insert("layers".into(), int(freed.layers));
             map.insert("bytes".into(), int(freed.bytes));
             Ok(map.into())
-        },
+        }),
     },
     Command {
         name: "check",
@@ -85,10 +85,10 @@ pub(super) const COMMANDS: &[Command] = &[
         details: "An empty array is the good answer.",
         example: "layer(\"base\").seal();\nassert(check().is_empty());",
         see: &["collect"],
-        run: |call| {
+        run: Some(|call| {
             let problems = call.shell.workspace().check(true)?;
             Ok(problems.into_iter().map(|problem| problem.to_string().into()).collect::<Array>().into())
-        },
+        }),
     },
     Command {
         name: "add",
@@ -104,7 +104,7 @@ pub(super) const COMMANDS: &[Command] = &[
                   name there unless `at` names a file.\nOptions: `#{ unpack: false }` copies a tar as a file.",
         example: "let l = layer(\"conf\");\nl.add(\"/etc/passwd\", \"/etc/passwd\");\nassert(l.exists(\"/etc/passwd\"));",
         see: &["layer", "write", "export_tar"],
-        run: add,
+        run: Some(add),
     },
     Command {
         name: "whiteout",
@@ -116,7 +116,7 @@ pub(super) const COMMANDS: &[Command] = &[
         example: "layer(\"base\").write(\"/a\", \"1\");\nlet top = layer(\"top\");\ntop.whiteout(\"/a\");\n\
                   mount_direct([\"base\", \"top\"]);\nassert(!exists(\"/a\"));",
         see: &["opaque", "rm"],
-        run: |call| done(call.this_layer()?.whiteout(&call.bytes(0)?)),
+        run: Some(|call| done(call.this_layer()?.whiteout(&call.bytes(0)?))),
     },
     Command {
         name: "opaque",
@@ -128,7 +128,7 @@ pub(super) const COMMANDS: &[Command] = &[
         example: "layer(\"base\").write(\"/d/a\", \"1\");\nlet top = layer(\"top\");\ntop.opaque(\"/d\");\n\
                   mount_direct([\"base\", \"top\"]);\nassert_eq(ls(\"/d\"), []);",
         see: &["whiteout"],
-        run: |call| done(call.this_layer()?.opaque(&call.bytes(0)?)),
+        run: Some(|call| done(call.this_layer()?.opaque(&call.bytes(0)?))),
     },
     Command {
         name: "seal",
@@ -139,11 +139,11 @@ pub(super) const COMMANDS: &[Command] = &[
         details: "The ID is the SHA-256 of the layer's canonical tar, so equal content has equal IDs and is stored once.",
         example: "let l = layer(\"base\");\nl.write(\"/a\", \"1\");\nl.seal();\nassert(l.sealed);",
         see: &["layer", "export_tar", "commit"],
-        run: |call| {
+        run: Some(|call| {
             let layer = call.this_layer()?;
             layer.seal()?;
             Ok(Dynamic::from(layer))
-        },
+        }),
     },
     Command {
         name: "export_tar",
@@ -155,7 +155,7 @@ pub(super) const COMMANDS: &[Command] = &[
         example: "let l = layer(\"base\");\nl.write(\"/a\", \"1\");\nlet tar = env(\"TMPDIR\") ?? \"/tmp\";\n\
                   tar += \"/ufs-help-example.tar\";\nl.export_tar(tar);",
         see: &["add", "seal"],
-        run: |call| done(call.this_layer()?.export_tar(&call.host_path(0)?)),
+        run: Some(|call| done(call.this_layer()?.export_tar(&call.host_path(0)?))),
     },
     Command {
         name: "entries",
@@ -167,7 +167,7 @@ pub(super) const COMMANDS: &[Command] = &[
                   cuts off what lies beneath). Meant for `for`: nothing is held in memory.",
         example: "let l = layer(\"base\");\nl.write(\"/a\", \"123\");\nfor e in l.entries() { assert(e.kind != \"whiteout\"); }",
         see: &["ls", "stat", "len", "to_array"],
-        run: |call| Ok(Dynamic::from(Entries::new(call.this_layer()?.changes()?))),
+        run: Some(|call| Ok(Dynamic::from(Entries::new(call.this_layer()?.changes()?)))),
     },
     Command {
         name: "len",
@@ -178,7 +178,7 @@ pub(super) const COMMANDS: &[Command] = &[
         details: "",
         example: "let l = layer(\"base\");\nl.write(\"/a\", \"1\");\nassert_eq(l.entries().len(), 1);",
         see: &["entries"],
-        run: |call| Ok(int(entries(call)?.count() as u64)),
+        run: Some(|call| Ok(int(entries(call)?.count() as u64))),
     },
     Command {
         name: "to_array",
@@ -189,7 +189,7 @@ pub(super) const COMMANDS: &[Command] = &[
         details: "",
         example: "let l = layer(\"base\");\nl.write(\"/a\", \"1\");\nassert_eq(l.entries().to_array()[0].path, \"/a\");",
         see: &["entries"],
-        run: |call| Ok(entries(call)?.map(Dynamic::from_map).collect::<Array>().into()),
+        run: Some(|call| Ok(entries(call)?.map(Dynamic::from_map).collect::<Array>().into())),
     },
 ];
 

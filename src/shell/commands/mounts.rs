@@ -9,6 +9,7 @@ use crate::driver::DriverKind;
 use crate::shell::command::{
     Call, Command, Form, Group, Outcome, Property, Raise, Receiver, as_bytes, from_bytes, global, on_mount,
 };
+use crate::shell::errors;
 use crate::workspace::{Mount, MountOptions};
 
 /// A stack in separate arguments or an array, and options.
@@ -29,10 +30,10 @@ pub(super) const COMMANDS: &[Command] = &[
         details: MOUNTING,
         example: "layer(\"base\").write(\"/a\", \"1\");\nlet m = mount(\"base\");\nassert_eq(read(\"/a\"), \"1\");",
         see: &["mount_overlay", "mount_fuse", "mount_direct", "unmount", "mounts", "doctor"],
-        run: |call| match call.receiver.as_ref().and_then(|value| value.clone().try_cast::<Mount>()) {
+        run: Some(|call| match call.receiver.as_ref().and_then(|value| value.clone().try_cast::<Mount>()) {
             Some(mount) => Ok(Dynamic::from(call.shell.workspace().use_mount(&mount)?)),
             None => mount(call, None),
-        },
+        }),
     },
     Command {
         name: "mount_overlay",
@@ -44,7 +45,7 @@ pub(super) const COMMANDS: &[Command] = &[
         example: "layer(\"base\").write(\"/a\", \"1\");\nif doctor().best == \"overlay\" {\n    \
                   mount_overlay(\"base\");\n    sh(\"cat a\");\n}",
         see: &["mount", "mount_fuse", "mount_direct", "command"],
-        run: |call| mount(call, Some(DriverKind::Overlay)),
+        run: Some(|call| mount(call, Some(DriverKind::Overlay))),
     },
     Command {
         name: "mount_fuse",
@@ -56,7 +57,7 @@ pub(super) const COMMANDS: &[Command] = &[
         example: "layer(\"base\").write(\"/a\", \"1\");\nlet fuse = doctor().checks.filter(|c| c.what == \"driver `fuse`\")[0];\n\
                   if fuse.ok {\n    mount_fuse(\"base\");\n    sh(\"echo 2 >>a; cat a; getfattr -n user.ufs.origin a 2>/dev/null || true\");\n}",
         see: &["mount", "mount_overlay", "mount_direct", "doctor"],
-        run: |call| mount(call, Some(DriverKind::Fuse)),
+        run: Some(|call| mount(call, Some(DriverKind::Fuse))),
     },
     Command {
         name: "mount_direct",
@@ -67,7 +68,7 @@ pub(super) const COMMANDS: &[Command] = &[
         details: MOUNTING,
         example: "layer(\"base\").write(\"/a\", \"1\");\nmount_direct(\"base\");\nrm(\"/a\");\nassert(!exists(\"/a\"));",
         see: &["mount", "mount_overlay", "mount_fuse"],
-        run: |call| mount(call, Some(DriverKind::Direct)),
+        run: Some(|call| mount(call, Some(DriverKind::Direct))),
     },
     Command {
         name: "unmount",
@@ -78,7 +79,7 @@ pub(super) const COMMANDS: &[Command] = &[
         details: "Refused while a process writes in the mount; who only reads keeps a detached, read-only view.",
         example: "layer(\"base\").write(\"/a\", \"1\");\nlet m = mount(\"base\");\nunmount();\nassert(!m.mounted);",
         see: &["mount", "discard", "use_mount"],
-        run: |call| done(call.mount()?.unmount()),
+        run: Some(|call| done(call.mount()?.unmount())),
     },
     Command {
         name: "discard",
@@ -89,7 +90,7 @@ pub(super) const COMMANDS: &[Command] = &[
         details: "",
         example: "layer(\"base\").write(\"/a\", \"1\");\nlet m = mount(\"base\");\nwrite(\"/b\", \"2\");\nm.discard();",
         see: &["unmount", "reset"],
-        run: |call| done(call.mount()?.discard()),
+        run: Some(|call| done(call.mount()?.discard())),
     },
     Command {
         name: "mounts",
@@ -101,10 +102,10 @@ pub(super) const COMMANDS: &[Command] = &[
                   object as of `layers()`, `stack` has the names of the lower layers, bottom first.",
         example: "layer(\"base\").write(\"/a\", \"1\");\nmount(\"base\", #{ name: \"web\" });\nassert_eq(mounts()[0].name, \"web\");",
         see: &["use_mount", "layers"],
-        run: |call| {
+        run: Some(|call| {
             let mounts = call.shell.workspace().mounts()?;
             Ok(mounts.into_iter().map(Dynamic::from).collect::<Array>().into())
-        },
+        }),
     },
     Command {
         name: "use_mount",
@@ -116,14 +117,14 @@ pub(super) const COMMANDS: &[Command] = &[
         example: "layer(\"base\").write(\"/a\", \"1\");\nlet one = mount(\"base\");\nlet two = mount(\"base\");\n\
                   use_mount(one);\nwrite(\"/b\", \"2\");\nassert(!two.exists(\"/b\"));",
         see: &["mounts", "mount"],
-        run: |call| {
+        run: Some(|call| {
             let workspace = call.shell.workspace();
             let mount = match call.value(0).try_cast::<Mount>() {
                 Some(mount) => mount,
                 None => workspace.mount_named(&call.text(0)?)?,
             };
             Ok(Dynamic::from(workspace.use_mount(&mount)?))
-        },
+        }),
     },
     Command {
         name: "command",
@@ -135,7 +136,7 @@ pub(super) const COMMANDS: &[Command] = &[
                   each directory over by descriptor and has no such limit.",
         example: "layer(\"base\").write(\"/a\", \"1\");\nassert(mount(\"base\").command().starts_with(\"mount -t overlay\"));",
         see: &["mount_overlay"],
-        run: |call| Ok(from_bytes(call.mount()?.command()?)),
+        run: Some(|call| Ok(from_bytes(call.mount()?.command()?))),
     },
 ];
 
@@ -150,7 +151,7 @@ pub(super) const PROPERTIES: &[Property] = &[
         |call| Ok(path(call.mount()?.host_path())),
     ),
     property("work", "The kernel's scratch directory.", |call| Ok(path(call.mount()?.work()))),
-    property("driver", "`overlay`, `fuse` or `direct`.", |call| Ok(call.mount()?.driver().word().into())),
+    property("driver", "`overlay`, `fuse` or `direct`.", |call| Ok(call.mount()?.driver()?.word().into())),
     property("mounted", "Whether it is mounted now.", |call| Ok(call.mount()?.mounted().into())),
     property("read_only", "Whether it takes no changes.", |call| Ok(call.mount()?.read_only().into())),
     property("stack", "Its read-only layers, bottom → top.", |call| {
@@ -185,7 +186,7 @@ fn options(map: &Map) -> Result<MountOptions, Raise> {
     for (key, value) in map {
         let wrong = |wanted: &str| -> Raise {
             Raise::Usage {
-                message: format!("the option `{key}` is {wanted}"),
+                message: format!("the option `{key}` wants {wanted}, not {}", errors::type_word(value)),
                 hint: Some("`help(\"mount\")` shows the options".to_owned()),
             }
         };

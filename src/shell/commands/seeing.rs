@@ -31,7 +31,7 @@ pub(super) const COMMANDS: &[Command] = &[
                   or `cuts_off`, `by` and `below` are the layers meant, as indices.",
         example: "layer(\"base\").write(\"/a\", \"1\");\nmount_direct(\"base\");\nwrite(\"/b\", \"2\");\nshow();",
         see: &["tree", "diff", "explain", "history"],
-        run: show,
+        run: Some(show),
     },
     Command {
         name: "tree",
@@ -44,12 +44,12 @@ pub(super) const COMMANDS: &[Command] = &[
                   `left_out` counts the rest.",
         example: "layer(\"base\").write(\"/etc/motd\", \"hi\");\nassert_eq(tree(\"base\").paths, [\"/\", \"/etc\", \"/etc/motd\"]);",
         see: &["show", "ls", "find"],
-        run: |call| {
+        run: Some(|call| {
             let method = call.receiver.is_some();
             let subject = if method { Subject::Mount(call.mount()?) } else { call.subject(0)? };
             let path = call.path_or_root(usize::from(!method))?;
             Ok(Dynamic::from(Union(Rc::new(call.shell.workspace().tree(&subject, &path, PATHS)?))))
-        },
+        }),
     },
     Command {
         name: "diff",
@@ -63,7 +63,7 @@ pub(super) const COMMANDS: &[Command] = &[
         example: "layer(\"base\").write(\"/a\", \"1\");\nmount_direct(\"base\");\nwrite(\"/a\", \"22\");\n\
                   assert_eq(diff()[0].kind, \"changed\");",
         see: &["show", "explain", "commit"],
-        run: |call| {
+        run: Some(|call| {
             let workspace = call.shell.workspace();
             let report = if call.len() == 2 {
                 workspace.diff(&call.subject(0)?, &call.subject(1)?)?
@@ -71,7 +71,7 @@ pub(super) const COMMANDS: &[Command] = &[
                 workspace.diff_mount(&call.mount()?)?
             };
             Ok(changes(report))
-        },
+        }),
     },
     Command {
         name: "explain",
@@ -86,11 +86,11 @@ pub(super) const COMMANDS: &[Command] = &[
         example: "layer(\"base\").write(\"/a\", \"1\");\nmount_direct(\"base\");\nrm(\"/a\");\n\
                   assert_eq(explain(\"/a\").steps.len(), 2);",
         see: &["show", "diff"],
-        run: |call| {
+        run: Some(|call| {
             let path = call.bytes(0)?;
             let report = call.shell.workspace().explain(&call.subject(1)?, &path)?;
             Ok(Dynamic::from(Explanation(Rc::new(report))))
-        },
+        }),
     },
     Command {
         name: "history",
@@ -101,13 +101,13 @@ pub(super) const COMMANDS: &[Command] = &[
         details: "The upper of a mount comes last, without `id` and `chain_id`. `created` is in seconds since 1970.",
         example: "layer(\"base\").write(\"/a\", \"1\");\nmount_direct(\"base\");\nassert_eq(history()[0].name, \"base\");",
         see: &["show", "layers"],
-        run: |call| {
+        run: Some(|call| {
             let subject = match call.layer() {
                 Some(layer) => Subject::Stack(layer.stack()?),
                 None => call.subject(0)?,
             };
             Ok(generations(call.shell.workspace().history(&subject)?))
-        },
+        }),
     },
 ];
 

@@ -136,7 +136,7 @@ pub(crate) fn build(root: &Path, number: usize, spec: &LayerSpec, beneath: Optio
             Made::Link(to) => {
                 let is_file = fs::symlink_metadata(root.join(to)).is_ok_and(|stat| stat.is_file());
                 let marked = is_file
-                    && xattr::list_at(&Dir::open(root).unwrap(), to.as_bytes())
+                    && xattr::list_at(Dir::open(root).unwrap(), to.as_bytes())
                         .unwrap()
                         .contains(&names::WHITEOUT.to_vec());
                 if !is_file || marked {
@@ -192,15 +192,13 @@ pub(crate) fn scan(root: &Path) -> Changeset {
     let dir = Dir::open(root).unwrap();
     scan.put(&dir, b".", &LayerPath::root());
     scan.walk(&dir, &LayerPath::root());
-    let mut groups = 0;
-    for paths in scan.inodes.values().filter(|paths| paths.len() > 1) {
+    for (group, paths) in (0..).zip(scan.inodes.values().filter(|paths| paths.len() > 1)) {
         for path in paths {
             if let Some(Change::Put(mut entry)) = scan.changes.remove(path) {
-                entry.link = Some(LinkGroup(groups));
+                entry.link = Some(LinkGroup(group));
                 scan.changes.insert(path.clone(), Change::Put(entry));
             }
         }
-        groups += 1;
     }
     scan.changes
 }

@@ -292,7 +292,7 @@ pub(crate) fn snapshot(files: &dyn Files) -> Snapshot {
     let mut found = Snapshot::new();
     let mut todo = vec![LayerPath::root()];
     while let Some(at) = todo.pop() {
-        let file = seen(files, &at, Follow::No).unwrap();
+        let file = seen(files, &at, Follow::No).unwrap_or_else(|errno| panic!("{at:?} is listed: {errno}"));
         let mut data = Vec::new();
         match file.node {
             Node::Dir { .. } => {

@@ -18,6 +18,8 @@ use super::ops::identity;
 pub(crate) struct Stage {
     dir: tempfile::TempDir,
     layers: usize,
+    /// Layers beneath that lie elsewhere.
+    elsewhere: Vec<PathBuf>,
     /// How many uppers of each name became lowers.
     sealed: usize,
 }
@@ -29,7 +31,12 @@ impl Stage {
     /// Builds lower layers, bottom → top; `for_kernel`: such that the kernel shows them without its oddities.
     pub(crate) fn new(parent: &Path, lowers: &[LayerSpec], for_kernel: bool) -> Self {
         ufs::sys::clear_umask();
-        let stage = Self { dir: tempfile::tempdir_in(parent).unwrap(), layers: lowers.len(), sealed: 0 };
+        let stage = Self {
+            dir: tempfile::tempdir_in(parent).unwrap(),
+            layers: lowers.len(),
+            elsewhere: Vec::new(),
+            sealed: 0,
+        };
         for (number, spec) in lowers.iter().enumerate() {
             let root = stage.lower(number);
             fs::create_dir(&root).unwrap();
@@ -46,6 +53,24 @@ impl Stage {
 
     pub(crate) fn upper(&self, name: &str) -> PathBuf {
         self.dir.path().join(format!("upper-{name}"))
+    }
+
+    /// Takes layers that are there, bottom → top.
+    pub(crate) fn over(parent: &Path, layers: &[PathBuf]) -> Self {
+        Self { elsewhere: layers.to_vec(), ..Self::new(parent, &[], true) }
+    }
+
+    /// Makes the directory of one more lower layer.
+    pub(crate) fn add_lower(&mut self) -> PathBuf {
+        let root = self.lower(self.layers);
+        fs::create_dir(&root).unwrap();
+        self.layers += 1;
+        root
+    }
+
+    /// Makes the mount point that the next mount of that name uses.
+    pub(crate) fn add_target(&self, name: &str) {
+        fs::create_dir(self.target(name)).unwrap();
     }
 
     /// Makes an upper that the next mount of that name uses.
@@ -83,7 +108,8 @@ impl Stage {
     /// The lower layers under the upper of that name, bottom → top.
     fn lowers(&self, name: &str) -> Vec<PathBuf> {
         let made = (0..self.layers).map(|number| self.lower(number));
-        made.chain((0..self.sealed).map(|number| self.sealed(name, number))).collect()
+        let elsewhere = self.elsewhere.iter().cloned();
+        elsewhere.chain(made).chain((0..self.sealed).map(|number| self.sealed(name, number))).collect()
     }
 
     pub(crate) fn target(&self, name: &str) -> PathBuf {

@@ -3,9 +3,11 @@
 //! Those are: a directory with lower parts cannot be renamed (`EXDEV`), and hard links of a lower layer are
 //! separate files that only look linked until one is changed. Whiteouts and copies are no part of it.
 
+mod names;
+
 use std::collections::BTreeMap;
 
-use ufs::driver::{Follow, RenameHow};
+use ufs::driver::Follow;
 use ufs::model::{Kind, LayerPath, Mode, Node, Timestamp};
 use ufs::overlay::TreeItem;
 use ufs::sys::Errno;
@@ -384,28 +386,36 @@ impl Model {
                 }
                 self.change(number).xattrs.remove(name.as_bytes());
             }
+            Op::Remount => {}
+            Op::Seal => self.seal(),
+            Op::Xattr(..) | Op::Stat(..) | Op::Read(_) | Op::ReadDir(_) | Op::ReadLink(_) => {
+                return self.look(op);
+            }
+        }
+        Ok(Outcome::Done)
+    }
+
+    /// Does an operation that changes nothing.
+    fn look(&self, op: &Op) -> Result<Outcome, Errno> {
+        match op {
             Op::Xattr(at, name) => {
                 let number = self.find(at, Follow::No)?;
                 let value = self.inodes[number].xattrs.get(name.as_bytes());
-                return Ok(Outcome::Bytes(value.ok_or(Errno::NODATA)?.clone()));
+                Ok(Outcome::Bytes(value.ok_or(Errno::NODATA)?.clone()))
             }
-            Op::Stat(at, follow) => return Ok(Outcome::Stat(self.seen(self.find(at, *follow)?))),
+            Op::Stat(at, follow) => Ok(Outcome::Stat(self.seen(self.find(at, *follow)?))),
             Op::Read(at) => match &self.inodes[self.find(at, Follow::Yes)?].body {
-                Body::File(content) => return Ok(Outcome::Bytes(content.clone())),
-                Body::Special(_) => return Err(Errno::NXIO),
-                _ => return Err(Errno::ISDIR),
+                Body::File(content) => Ok(Outcome::Bytes(content.clone())),
+                Body::Special(_) => Err(Errno::NXIO),
+                _ => Err(Errno::ISDIR),
             },
-            Op::ReadDir(at) => {
-                return self.list(self.find(at, Follow::Yes)?).map(Outcome::Names);
-            }
+            Op::ReadDir(at) => self.list(self.find(at, Follow::Yes)?).map(Outcome::Names),
             Op::ReadLink(at) => match &self.inodes[self.find(at, Follow::No)?].body {
-                Body::Symlink(target) => return Ok(Outcome::Bytes(target.clone())),
-                _ => return Err(Errno::INVAL),
+                Body::Symlink(target) => Ok(Outcome::Bytes(target.clone())),
+                _ => Err(Errno::INVAL),
             },
-            Op::Remount => {}
-            Op::Seal => self.seal(),
+            _ => Ok(Outcome::Done),
         }
-        Ok(Outcome::Done)
     }
 
     fn chown(&mut self, number: usize, uid: u32, gid: u32) -> Result<(), Errno> {
@@ -424,110 +434,6 @@ impl Model {
         if !matches!(inode.body, Body::Dir { .. }) {
             inode.mode = inode.mode.without_set_ids();
         }
-        Ok(())
-    }
-
-    fn takes_attributes(&self, number: usize, otherwise: Errno) -> Result<(), Errno> {
-        match self.inodes[number].body {
-            Body::Dir { .. } | Body::File(_) => Ok(()),
-            _ => Err(otherwise),
-        }
-    }
-
-    fn rmdir(&mut self, at: &str) -> Result<(), Errno> {
-        let (dir, name, found) = self.walk(at.as_bytes(), Follow::No)?;
-        let number = found.ok_or(Errno::NOENT)?;
-        if !self.list(number)?.is_empty() {
-            return Err(Errno::NOTEMPTY);
-        }
-        self.take(dir, &name);
-        Ok(())
-    }
-
-    fn unlink(&mut self, at: &str) -> Result<(), Errno> {
-        let (dir, name, found) = self.walk(at.as_bytes(), Follow::No)?;
-        let number = found.ok_or(Errno::NOENT)?;
-        if self.is_dir(number) {
-            return Err(Errno::ISDIR);
-        }
-        self.inodes[number].links -= 1;
-        self.take(dir, &name);
-        Ok(())
-    }
-
-    fn link(&mut self, old: &str, new: &str) -> Result<(), Errno> {
-        let number = self.find(old, Follow::No)?;
-        let (dir, name) = self.vacant(new)?;
-        if self.is_dir(number) {
-            return Err(Errno::PERM);
-        }
-        self.change(number).links += 1;
-        self.insert(dir, name, number);
-        Ok(())
-    }
-
-    fn is_above(&self, above: usize, mut dir: usize) -> bool {
-        loop {
-            if dir == above {
-                return true;
-            }
-            match self.inodes[dir].body {
-                Body::Dir { parent, .. } if dir != ROOT => dir = parent,
-                _ => return false,
-            }
-        }
-    }
-
-    fn rename(&mut self, from: &LayerPath, to: &LayerPath, how: RenameHow) -> Result<(), Errno> {
-        let (old_dir, old_name, old) = self.walk(from.as_bytes(), Follow::No)?;
-        let (new_dir, new_name, new) = self.walk(to.as_bytes(), Follow::No)?;
-        let old = old.ok_or(Errno::NOENT)?;
-        match (how, new) {
-            (RenameHow::NoReplace, Some(_)) => return Err(Errno::EXIST),
-            (RenameHow::Exchange, None) => return Err(Errno::NOENT),
-            _ => {}
-        }
-        if new != Some(old) && self.is_above(old, new_dir) {
-            return Err(Errno::INVAL);
-        }
-        let exchange = how == RenameHow::Exchange;
-        if let Some(new) = new {
-            if new != old && self.is_above(new, old_dir) {
-                return Err(if exchange { Errno::INVAL } else { Errno::NOTEMPTY });
-            }
-            if new == old {
-                return Ok(());
-            }
-            if !exchange {
-                match (self.is_dir(old), self.is_dir(new)) {
-                    (true, false) => return Err(Errno::NOTDIR),
-                    (false, true) => return Err(Errno::ISDIR),
-                    _ => {}
-                }
-            }
-        }
-        if self.is_bound(old) || exchange && new.is_some_and(|new| self.is_bound(new)) {
-            return Err(Errno::XDEV);
-        }
-        if let Some(new) = new.filter(|&new| !exchange && self.is_dir(new))
-            && !self.list(new)?.is_empty()
-        {
-            return Err(Errno::NOTEMPTY);
-        }
-        self.change(old);
-        match new.filter(|_| exchange) {
-            Some(new) => {
-                self.change(new);
-                self.insert(old_dir, old_name, new);
-            }
-            None => {
-                if let Some(new) = new {
-                    self.inodes[new].links -= 1;
-                }
-                self.take(old_dir, &old_name);
-            }
-        }
-        self.insert(new_dir, new_name, old);
         Ok(())
     }
 

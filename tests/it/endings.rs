@@ -1,0 +1,138 @@
+//! However the program ends: nothing of ours stays mounted, nothing that was changed is lost.
+
+use std::io::{BufRead as _, BufReader, Read as _};
+use std::process::{Child, Command};
+
+use crate::program::{Place, Ran, holds, overlay_works};
+
+/// Sends a signal to a process that a test started.
+pub(crate) fn send(pid: u32, signal: &str) {
+    assert!(Command::new("kill").args([&format!("-{signal}"), &pid.to_string()]).status().unwrap().success());
+}
+
+/// Whether anything beneath the place is mounted, as this process sees it.
+fn is_mounted(place: &Place) -> bool {
+    let path = place.path().canonicalize().unwrap();
+    std::fs::read_to_string("/proc/self/mountinfo").unwrap().contains(path.to_str().unwrap())
+}
+
+const MADE: &str = "mount(layer(\"b\"), #{ name: \"web\" }); write(\"/a\", \"1\"); ";
+const KEPT: &str = "`web` has uncommitted changes, kept in the store: `use_mount(\"web\")` goes on with them";
+
+/// Starts a script and waits for the line that says that it is where it should be.
+fn started(place: &Place, then: &str) -> Child {
+    let mut child = place.command(&["-e", &format!("{MADE} print(\"ready\"); {then}")]).spawn().unwrap();
+    let mut line = String::new();
+    BufReader::new(child.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
+    assert_eq!(line, "ready\n");
+    child
+}
+
+fn ends_well(then: &str) {
+    for (signal, code) in [("INT", 130), ("TERM", 143), ("HUP", 129)] {
+        let place = Place::new();
+        let child = started(&place, then);
+        send(child.id(), signal);
+        let ran = Ran::of(child);
+        assert_eq!(ran.code, code, "{signal}: {}", ran.err);
+        holds(&ran.err, &["error: interrupted", KEPT]);
+        assert!(!is_mounted(&place));
+        place.code("use_mount(\"web\"); assert_eq(read(\"/a\"), \"1\"); commit(\"c\");").ok();
+    }
+}
+
+#[test]
+fn a_signal_ends_a_script_that_sleeps() {
+    ends_well("sleep(600)");
+}
+
+#[test]
+fn a_signal_ends_a_script_that_computes_and_no_try_holds_it() {
+    ends_well("loop { try { loop {} } catch { } }");
+}
+
+#[test]
+fn a_signal_ends_a_host_command_and_all_that_it_started() {
+    if !overlay_works() {
+        return;
+    }
+    for signal in ["INT", "TERM", "HUP"] {
+        let place = Place::new();
+        let mut child = started(&place, "sh(\"sleep 600 & echo $!; wait\")");
+        let mut pid = [0_u8; 32];
+        let length = child.stdout.as_mut().unwrap().read(&mut pid).unwrap();
+        let pid: u32 = std::str::from_utf8(&pid[..length]).unwrap().trim().parse().unwrap();
+        send(child.id(), signal);
+        let ran = Ran::of(child);
+        holds(&ran.err, &[KEPT]);
+        let state = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+        assert!(state.is_empty() || state.contains(") Z"), "{signal}: the command lives on: {state}");
+        assert!(!is_mounted(&place));
+    }
+}
+
+#[test]
+fn an_error_or_an_exit_unmounts_and_names_what_is_kept() {
+    for (end, code) in [("fail(\"stop\")", 1), ("exit(5)", 5), ("1 / 0", 1), ("let x = nope;", 1), ("()", 0)]
+    {
+        let place = Place::new();
+        let ran = place.code(&format!("{MADE} {end}"));
+        assert_eq!(ran.code, code, "{end}: {}", ran.err);
+        holds(&ran.err, &[KEPT]);
+        assert!(!is_mounted(&place));
+        assert_eq!(place.code("use_mount(\"web\"); read(\"/a\")").ok(), "1\n");
+    }
+}
+
+#[test]
+fn after_a_kill_the_next_start_cleans_up_and_keeps_the_upper() {
+    let place = Place::new();
+    let mut child = started(&place, "sleep(600)");
+    send(child.id(), "KILL");
+    child.wait().unwrap();
+    let ran = place.code("mounts().map(|m| [m.name, m.mounted])");
+    holds(&ran.err, &["`web` was left by a process that ended early", "use_mount(\"web\")"]);
+    assert_eq!(ran.ok(), "[[\"web\", false]]\n");
+    assert!(!is_mounted(&place));
+    let ran = place.code("use_mount(\"web\"); read(\"/a\")");
+    assert!(!ran.err.contains("ended early"), "{}", ran.err);
+    assert_eq!(ran.ok(), "1\n");
+}
+
+#[test]
+fn after_a_kill_a_mount_without_changes_goes() {
+    let place = Place::new();
+    place.code("layer(\"b\").seal(); ()").ok();
+    let mut child = place.command(&["-e", "mount(\"b\"); print(\"ready\"); sleep(600)"]).spawn().unwrap();
+    let mut line = String::new();
+    BufReader::new(child.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
+    send(child.id(), "KILL");
+    child.wait().unwrap();
+    assert_eq!(place.code("mounts()").ok(), "[]\n");
+    assert!(!is_mounted(&place));
+}
+
+#[test]
+fn commits_without_a_name_are_kept_and_named() {
+    let place = Place::new();
+    let ran =
+        place.code("mount_direct(layer(\"b\"), #{ name: \"web\" }); write(\"/a\", \"1\"); commit(); ()");
+    assert_eq!(ran.code, 0);
+    holds(&ran.err, &["`web` has commits without a name, kept in the store"]);
+    place.code("use_mount(\"web\").commit(\"c\"); assert_eq(layer(\"c\").stack.len(), 2);").ok();
+    assert_eq!(place.code("mounts()").ok(), "[]\n");
+}
+
+#[test]
+fn keep_leaves_mounts_mounted_for_others_until_they_are_resumed() {
+    if !overlay_works() || !nix::unistd::geteuid().is_root() {
+        eprintln!("left out: mounts outlive only root's processes");
+        return;
+    }
+    let place = Place::new();
+    place.run(&["--keep", "-e", &format!("{MADE} ()")]).ok();
+    assert!(is_mounted(&place));
+    assert_eq!(std::fs::read_to_string(place.store().join("mounts/web/merged/a")).unwrap(), "1");
+    place.code("use_mount(\"web\").discard()").ok();
+    assert!(!is_mounted(&place));
+}

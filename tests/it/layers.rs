@@ -1,0 +1,201 @@
+//! The layer calls of the script API, each by a script that proves its meaning.
+
+use std::process::Command;
+
+use crate::program::{Place, holds};
+
+fn runs(code: &str) {
+    Place::new().code(code).ok();
+}
+
+#[test]
+fn a_name_opens_a_layer_or_starts_a_draft() {
+    runs(
+        r#"
+        let l = layer("base");
+        assert(!l.sealed); assert_eq(l.name, "base"); assert_eq(l.id, ()); assert_eq(l.diff_id, ());
+        l.write("/a", "1");
+        assert(layer("base") == l); assert_eq(layer("base").read("/a"), "1");
+        l.seal();
+        assert(l.sealed && layer("base").sealed); assert(layer("base") == l); assert(layer("other") != l);
+        "#,
+    );
+}
+
+#[test]
+fn a_draft_stays_from_run_to_run_until_it_is_sealed() {
+    let place = Place::new();
+    place.code("layer(\"d\").write(\"/a\", \"1\")").ok();
+    place.code("assert(!layer(\"d\").sealed); layer(\"d\").append_to(\"/a\", \"2\")").ok();
+    assert_eq!(place.code("layer(\"d\").read(\"/a\")").ok(), "12\n");
+    place.code("layer(\"d\").seal(); ()").ok();
+    assert_eq!(place.code("layer(\"d\").sealed").ok(), "true\n");
+}
+
+#[test]
+fn a_draft_takes_every_kind_of_change() {
+    runs(
+        r#"
+        let l = layer("l");
+        l.write("/d/f", "one"); l.append_to("/d/f", " two"); l.mkdir("/empty/deep"); l.symlink("d/f", "/s");
+        l.link("/d/f", "/hard"); l.mv("/hard", "/moved"); l.chmod("/d/f", "u+x,go="); l.chown("/d/f", 7, 8);
+        l.set_xattr("/d/f", "user.colour", "red"); l.write("/gone", "x"); l.rm("/gone"); l.whiteout("/w"); l.opaque("/o");
+        let e = #{}; for x in l.entries() { e[x.path] = x; }
+        assert_eq(e.keys().len(), 8);
+        assert_eq(e["/d/f"].kind, "file"); assert_eq(e["/d/f"].size, 7); assert_eq(e["/d/f"].mode, "0700");
+        assert_eq(e["/d/f"].uid, 7); assert_eq(e["/d/f"].gid, 8); assert_eq(e["/d/f"].xattrs["user.colour"], "red");
+        assert_eq(e["/s"].kind, "symlink"); assert_eq(e["/s"].target, "d/f"); assert_eq(e["/empty/deep"].kind, "dir");
+        assert_eq(e["/moved"].size, 7); assert_eq(e["/w"].kind, "whiteout"); assert_eq(e["/o"].kind, "opaque");
+        assert(e["/d"].mtime > 0); assert(!l.exists("/gone")); assert(!l.exists("/w"));
+        assert_eq(l.files, 3); assert_eq(l.size, 7); assert_eq(l.ls(), ["d", "empty", "moved", "o", "s"]);
+        assert_eq(l.ls("/d"), ["f"]); assert_eq(l.stat("/d/f").uid, 7); assert_eq(l.read("d/f"), "one two");
+        assert_eq(l.read_bytes("/moved").len(), 7); assert_eq(l.stat("/d/f").nlink, 2);
+        "#,
+    );
+}
+
+#[test]
+fn rm_on_a_draft_takes_out_its_own_entry_and_whiteout_deletes_beneath() {
+    runs(
+        r#"
+        layer("base").write("/a", "1"); layer("base").write("/b", "1");
+        let top = layer("top"); top.write("/a", "2"); top.rm("/a"); top.whiteout("/b");
+        mount_direct("base", top);
+        assert_eq(ls(), ["a"]); assert_eq(read("/a"), "1");
+        "#,
+    );
+}
+
+#[test]
+fn ids_are_those_of_the_canonical_tar() {
+    let place = Place::new();
+    let out = place
+        .code("let l = layer(\"l\"); l.write(\"/a\", \"1\"); l.export_tar(\"l.tar\"); assert(l.sealed); l.diff_id")
+        .ok();
+    let sum = Command::new("sha256sum").arg(place.path().join("l.tar")).output().unwrap();
+    let sum = String::from_utf8(sum.stdout).unwrap();
+    assert_eq!(out.trim(), format!("sha256:{}", sum.split(' ').next().unwrap()));
+    place.code("assert_eq(layer(\"l\").diff_id, \"sha256:\" + layer(\"l\").id)").ok();
+}
+
+#[test]
+fn equal_content_is_one_layer_stored_once() {
+    let place = Place::new().with("SOURCE_DATE_EPOCH", "1000000000");
+    place
+        .code(
+            "for n in [\"one\", \"two\"] { let l = layer(n); l.write(\"/a\", \"1\"); l.seal(); } \
+             assert_eq(layer(\"one\").id, layer(\"two\").id); assert(layer(\"one\") == layer(\"two\"));",
+        )
+        .ok();
+    assert_eq!(std::fs::read_dir(place.store().join("layers/sha256")).unwrap().count(), 1);
+}
+
+#[test]
+fn a_layer_is_found_by_its_id_and_by_any_beginning_that_is_its_alone() {
+    runs(
+        r#"
+        let l = layer("l"); l.write("/a", "1"); l.seal();
+        assert(layer(l.id) == l); assert(layer(l.id.sub_string(0, 12)) == l); assert(layer(l.diff_id) == l);
+        mount_direct(l.id.sub_string(0, 6)); assert_eq(read("/a"), "1");
+        assert_eq(layer(l.id).message, ()); assert_eq(layer(l.id).name, ());
+        "#,
+    );
+    let err = Place::new().code("layer(\"0123456789abcdef\")").fails(1);
+    holds(&err, &["no layer in the store has an ID that begins with `0123456789abcdef`", "hint: `layers()`"]);
+}
+
+#[test]
+fn layers_are_listed_newest_first_and_removed_by_name() {
+    runs(
+        r#"
+        layer("a").seal(); layer("b").seal(); layer("c");
+        assert_eq(layers().map(|l| l.name), ["c", "b", "a"]);
+        remove("b"); remove("c");
+        assert_eq(layers().map(|l| l.name), ["a"]);
+        try { remove("b"); fail("no"); } catch (e) { assert_eq(kind(e), "unknown_layer"); }
+        "#,
+    );
+}
+
+#[test]
+fn what_nothing_names_is_collected_and_what_something_needs_is_kept() {
+    runs(
+        r#"
+        let base = layer("base"); base.write("/a", "1"); mount_direct(base, #{ name: "m" });
+        write("/b", "2"); commit("app"); remove("base");
+        assert_eq(collect().layers, 0); assert_eq(layer("app").stack.len(), 2);
+        use_mount("m").discard(); remove("app");
+        assert_eq(collect().layers, 2); assert(check().is_empty());
+        "#,
+    );
+}
+
+#[test]
+fn a_host_directory_is_a_layer_in_place() {
+    let place = Place::new();
+    std::fs::create_dir(place.path().join("host")).unwrap();
+    std::fs::write(place.path().join("host/a"), "1").unwrap();
+    place
+        .code(
+            r#"
+            let l = layer_at("host"); assert_eq(l.read("/a"), "1"); assert_eq(l.id, ()); assert(!l.sealed);
+            mount_direct(l); write("/a", "2"); write("/b", "3");
+            try { l.write("/a", "x"); fail("no"); } catch (e) { assert_eq(e.kind, "wrong_layer"); }
+            assert(layer_at("host") == l);
+            "#,
+        )
+        .ok();
+    assert_eq!(std::fs::read_to_string(place.path().join("host/a")).unwrap(), "1");
+    assert!(!place.path().join("host/b").exists());
+    place.code("layer_at(\"nowhere\")").fails(1);
+    place.code("layer_at(\"host/a\")").fails(1);
+}
+
+#[test]
+fn add_copies_files_directories_and_unpacks_tars() {
+    let place = Place::new();
+    std::fs::create_dir_all(place.path().join("tree/sub")).unwrap();
+    std::fs::write(place.path().join("tree/sub/f"), "content").unwrap();
+    std::os::unix::fs::symlink("sub/f", place.path().join("tree/link")).unwrap();
+    std::fs::hard_link(place.path().join("tree/sub/f"), place.path().join("tree/hard")).unwrap();
+    let tar =
+        Command::new("tar").args(["-cf", "t.tar", "-C", "tree", "."]).current_dir(place.path()).status();
+    assert!(tar.unwrap().success());
+    place
+        .code(
+            r#"
+            let l = layer("l");
+            l.add("tree"); l.add("tree", "/at"); l.add("tree/sub/f", "/name"); l.mkdir("/into"); l.add("tree/sub/f", "/into");
+            l.add("t.tar", "/un"); l.add("t.tar", "/t.tar", #{ unpack: false });
+            for dir in ["", "/at", "/un"] {
+                assert_eq(l.read(dir + "/sub/f"), "content"); assert_eq(l.stat(dir + "/link").target, "sub/f");
+                assert_eq(l.stat(dir + "/hard").nlink, 2);
+            }
+            assert_eq(l.read("/name"), "content"); assert_eq(l.read("/into/f"), "content"); assert_eq(l.stat("/t.tar").kind, "file");
+            "#,
+        )
+        .ok();
+    holds(
+        &place.code("layer(\"l\").add(\"nowhere\")").fails(1),
+        &["cannot add `nowhere`: it does not exist"],
+    );
+}
+
+#[test]
+fn names_that_are_not_utf8_come_back_as_blobs_and_are_taken_as_blobs() {
+    runs(
+        r#"
+        let name = blob(2, 255); name[0] = 47;
+        let l = layer("l"); l.write(name, blob(3, 254));
+        assert_eq(type_of(l.ls()[0]), "blob"); assert_eq(l.read_bytes(name).len(), 3);
+        mount_direct(l);
+        assert_eq(type_of(find("*")[0]), "blob"); assert(exists(find("*")[0])); rm(find("*")[0]);
+        assert_eq(diff()[0].kind, "deleted"); assert_eq(type_of(diff()[0].path), "blob");
+        try { l.read(name); fail("no"); } catch (e) { assert(e.hint.contains("read_bytes")); }
+        "#,
+    );
+    let out = Place::new()
+        .code("let n = blob(1, 27); n += blob(1, 255); let l = layer(\"l\"); l.write(n, \"\"); tree(l)")
+        .ok();
+    assert!(out.is_ascii() && !out.contains('\u{1b}'), "{out:?}");
+}

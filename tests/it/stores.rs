@@ -1,0 +1,165 @@
+//! Stores that are not as they should be: each a clear error, and nothing lost.
+
+use std::path::PathBuf;
+use std::process::Command;
+
+use crate::program::{Place, holds, overlay_works};
+
+fn with_a_layer() -> Place {
+    let place = Place::new();
+    place.code("layer(\"a\").write(\"/f\", \"1\"); layer(\"a\").seal(); ()").ok();
+    place
+}
+
+fn layer_dir(place: &Place) -> PathBuf {
+    std::fs::read_dir(place.store().join("layers/sha256")).unwrap().next().unwrap().unwrap().path()
+}
+
+#[test]
+fn a_directory_that_holds_something_else_is_left_alone() {
+    let place = Place::new();
+    std::fs::create_dir(place.store()).unwrap();
+    std::fs::write(place.store().join("letter"), "dear").unwrap();
+    holds(&place.code("layers()").fails(1), &["is neither a store of ufs nor an empty directory", "--store"]);
+    assert_eq!(std::fs::read_dir(place.store()).unwrap().count(), 1);
+    place.file("file", "x");
+    holds(&place.run(&["--store", "file", "-e", "layers()"]).fails(1), &["is neither a store"]);
+}
+
+#[test]
+fn a_store_of_a_newer_version_is_left_alone() {
+    let place = with_a_layer();
+    let format = place.store().join("format");
+    let text = std::fs::read_to_string(&format).unwrap().replace("\"format\":1", "\"format\":7");
+    std::fs::write(&format, &text).unwrap();
+    holds(&place.code("layers()").fails(1), &["has format 7", "knows up to 1", "hint"]);
+    assert_eq!(std::fs::read_to_string(&format).unwrap(), text);
+}
+
+#[test]
+fn a_damaged_format_ends_with_code_4() {
+    for text in ["", "zz", "{}", "[1]"] {
+        let place = with_a_layer();
+        std::fs::write(place.store().join("format"), text).unwrap();
+        holds(&place.code("layers()").fails(4), &["format is damaged"]);
+    }
+}
+
+#[test]
+fn a_damaged_index_is_found_and_ends_with_code_4() {
+    let place = with_a_layer();
+    let index = layer_dir(&place).join("index");
+    let mut bytes = std::fs::read(&index).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    std::fs::write(&index, bytes).unwrap();
+    holds(&place.code("mount_direct(\"a\")").fails(4), &["index is damaged", "hint: `check()`"]);
+    holds(&place.code("layers()").ok(), &["layer(\"a\")", "index is damaged"]);
+    holds(&place.code("check()").ok(), &["index is damaged"]);
+}
+
+#[test]
+fn a_layer_that_is_gone_is_told_by_the_name_that_needs_it() {
+    let place = with_a_layer();
+    std::fs::remove_dir_all(layer_dir(&place)).unwrap();
+    holds(&place.code("mount_direct(\"a\")").fails(4), &["it is gone, although the stack of `a` needs it"]);
+    assert_ne!(place.code("check()").ok(), "[]\n");
+}
+
+#[test]
+fn a_name_that_cannot_be_read_is_told_and_the_others_work() {
+    let place = with_a_layer();
+    place.code("layer(\"b\").seal(); ()").ok();
+    std::fs::write(place.store().join("names/a"), "{").unwrap();
+    let ran = place.code("layers().map(|l| l.name)");
+    holds(&ran.err, &["a name cannot be read", "names/a is damaged"]);
+    assert_eq!(ran.ok(), "[\"b\"]\n");
+    holds(&place.code("mount_direct(\"a\")").fails(4), &["names/a is damaged"]);
+}
+
+#[test]
+fn changed_content_is_found_by_check() {
+    let place = with_a_layer();
+    std::fs::write(layer_dir(&place).join("tree/f"), "2").unwrap();
+    holds(&place.code("check()").ok(), &["tree is damaged: /f is not as the index says"]);
+}
+
+#[test]
+fn a_missing_upper_is_told_and_its_mount_can_be_dropped() {
+    let place = Place::new();
+    place.code("mount_direct(layer(\"b\"), #{ name: \"web\" }); write(\"/a\", \"1\");").ok();
+    std::fs::remove_dir_all(place.store().join("mounts/web/up/tree")).unwrap();
+    holds(
+        &place.code("use_mount(\"web\")").fails(1),
+        &["the upper of the mount `web` is missing", "discard()"],
+    );
+    place.code("for m in mounts() { m.discard(); } assert_eq(mounts(), []);").ok();
+}
+
+#[test]
+fn a_store_that_cannot_be_written_is_told() {
+    let err = Place::new().run(&["--store", "/proc/ufs", "-e", "layers()"]).fails(1);
+    holds(&err, &["/proc/ufs"]);
+    assert!(!err.contains("os error"), "{err}");
+}
+
+#[test]
+fn a_mount_in_use_by_another_process_is_refused_with_its_number() {
+    let place = Place::new();
+    place.code("layer(\"b\").seal(); ()").ok();
+    let code = "mount_direct(\"b\", #{ name: \"web\" }); write(\"/a\", \"1\"); print(\"ready\"); sleep(600)";
+    let mut holder = place.command(&["-e", code]).spawn().unwrap();
+    let mut line = String::new();
+    std::io::BufRead::read_line(&mut std::io::BufReader::new(holder.stdout.take().unwrap()), &mut line)
+        .unwrap();
+    let pid = holder.id();
+    for code in
+        ["use_mount(\"web\")", "mounts()[0].discard()", "mounts()[0].commit(\"c\")", "mounts()[0].reset()"]
+    {
+        holds(&place.code(code).fails(1), &[&format!("the mount `web` is in use by process {pid}")]);
+    }
+    holds(&place.code("mount_direct(\"b\", #{ name: \"web\" })").fails(1), &["a mount `web` exists already"]);
+    assert_eq!(place.code("mount_direct(\"b\").name").ok(), "m1\n");
+    crate::endings::send(pid, "TERM");
+    holder.wait().unwrap();
+    assert_eq!(place.code("use_mount(\"web\").read(\"/a\")").ok(), "1\n");
+}
+
+/// Runs a shell script in a user and mount namespace (or as root in a mount namespace), where it may mount a tmpfs.
+fn where_a_tmpfs_can_be_mounted(place: &Place, script: &str) -> std::process::Output {
+    let mut command = Command::new("unshare");
+    place.prepare(&mut command);
+    command.args(["--map-root-user", "--mount", "sh", "-ec", script]).env("UFS", env!("CARGO_BIN_EXE_ufs"));
+    command.output().unwrap()
+}
+
+#[test]
+fn a_full_disk_loses_nothing_and_the_store_works_on_once_there_is_room() {
+    if !overlay_works() {
+        return;
+    }
+    let place = Place::new();
+    let script = r#"
+        mkdir disk; mount -t tmpfs -o size=2m tmpfs disk
+        ufs() { "$UFS" --store disk/store -e "$1"; }
+        ufs 'let l = layer("base"); l.write("/a", "1"); l.seal(); ()'
+        for make in mount_direct mount_overlay; do
+            ufs "$make(\"base\", #{ name: \"$make\" }); write(\"/kept\", \"1\"); let d = blob(200000, 65);
+                 let why = (); for i in 0..20 { try { write(\`/f\${i}\`, d); } catch (e) { why = e; } }
+                 assert_eq(kind(why), \"no_space\"); assert_eq(why.errno, \"ENOSPC\"); assert(why.hint != ());"
+            ufs "let m = use_mount(\"$make\"); assert_eq(m.read(\"/kept\"), \"1\"); for p in m.find(\"f*\") { m.rm(p); }
+                 m.commit(\"$make\"); assert(check().is_empty()); assert_eq(layer(\"$make\").read(\"/kept\"), \"1\");"
+        done
+        head -c 4m /dev/zero > disk/filler || true
+        ufs 'let k = "nothing"; try { layer("new").write("/a", "1"); layer("new").seal(); } catch (e) { k = kind(e); } assert_eq(k, "no_space");'
+        rm disk/filler
+        ufs 'layer("new").write("/b", "1"); layer("new").seal(); assert(check().is_empty());'
+        mount -o remount,ro disk
+        ufs 'layers()' && exit 9
+        test $? = 1
+    "#;
+    let output = where_a_tmpfs_can_be_mounted(&place, script);
+    let err = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{}\n{err}", String::from_utf8_lossy(&output.stdout));
+    holds(&err, &["the store", "cannot be written: Read-only file system", "--ephemeral"]);
+}
