@@ -91,7 +91,7 @@ fn json_prints_one_document_a_line() {
     assert_eq!(values[0], 1);
     assert_eq!(values[1], "two\nlines");
     assert_eq!(values[3]["name"], "b");
-    assert_eq!(values[4]["rows"][0]["layers"]["upper"], "whiteout");
+    assert_eq!(values[4]["rows"][0]["cells"], serde_json::json!(["hidden", "whiteout"]));
     assert_eq!(values[5][0]["kind"], "deleted");
     assert_eq!(values[7]["steps"].as_array().unwrap().len(), 2);
     assert_eq!(values[8][0]["name"], "b");
