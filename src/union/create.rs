@@ -151,7 +151,7 @@ impl Union {
         if stand_in(&found.place, &found.stat)?.is_some() {
             return Err(Errno::NXIO);
         }
-        found.place.open(flags)
+        if found.in_upper { found.place.open(flags) } else { found.place.open_quietly(flags) }
     }
 }
 

@@ -29,7 +29,9 @@ impl Union {
         if super::raise::stand_in(&found.place, &found.stat)?.is_some() {
             return Err(Errno::NXIO);
         }
-        Ok((found.place.open(flags)?, found.in_upper))
+        let place = &found.place;
+        let file = if found.in_upper { place.open(flags)? } else { place.open_quietly(flags)? };
+        Ok((file, found.in_upper))
     }
 
     /// pwrite(2).

@@ -126,7 +126,12 @@ fn copy_node(found: &Found, work: &Dir, name: &[u8], content: Content) -> Result
         Kind::File => {
             let copy = work.create(name, mode)?;
             if content == Content::Copied && found.stat.size > 0 {
-                copy::contents(&found.place.open(OFlags::RDONLY)?, &copy, found.stat.size, &mut |_| {})?;
+                copy::contents(
+                    &found.place.open_quietly(OFlags::RDONLY)?,
+                    &copy,
+                    found.stat.size,
+                    &mut |_| {},
+                )?;
             }
             return Ok(());
         }
