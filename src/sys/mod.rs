@@ -48,6 +48,16 @@ pub fn sync(fd: impl AsFd) -> Result<(), Errno> {
     rustix::fs::fsync(fd)
 }
 
+/// Gives memory that was freed back to the system, where the allocator keeps it.
+#[cfg_attr(target_env = "gnu", expect(unsafe_code, reason = "malloc_trim"))]
+pub fn give_memory_back() {
+    #[cfg(target_env = "gnu")]
+    // SAFETY: it takes a number and works on the allocator's own data, under the allocator's own locks.
+    unsafe {
+        libc::malloc_trim(0);
+    }
+}
+
 /// The umask that this process was started with, once [`clear_umask`] took it away.
 static USERS_UMASK: AtomicU32 = AtomicU32::new(UNTOUCHED);
 const UNTOUCHED: u32 = u32::MAX;

@@ -10,7 +10,7 @@ use std::os::fd::OwnedFd;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::model::LayerPath;
-use crate::sys::Errno;
+use crate::sys::{self, Errno};
 use crate::union::Shown;
 
 /// The root's node (Linux `FUSE_ROOT_ID`).
@@ -18,6 +18,9 @@ pub(super) const ROOT: u64 = 1;
 
 /// IDs of nodes that cannot have their file's number begin here; no number has both of these bits.
 const PRIVATE: u64 = 3 << 62;
+
+/// As many nodes are never worth giving memory back for.
+const SMALL: usize = 1 << 14;
 
 /// A file's place in the union: its directory's node and its name.
 type Name = (u64, Arc<[u8]>);
@@ -108,19 +111,22 @@ pub(super) struct Nodes {
 
 #[derive(Debug)]
 struct Table {
-    nodes: HashMap<u64, Node>,
+    /// Boxed: a map has up to twice as many places as it has nodes.
+    nodes: HashMap<u64, Box<Node>>,
     /// Directory → name → node.
     children: HashMap<u64, HashMap<Arc<[u8]>, u64>>,
     /// Counts nodes made.
     made: u64,
+    /// The most nodes since memory was given back.
+    peak: usize,
 }
 
 impl Nodes {
     /// The root alone.
     pub(super) fn new() -> Self {
         let root = Node { names: Names::None, lookups: 1, generation: 0, in_upper: true, hold: None };
-        let nodes = HashMap::from([(ROOT, root)]);
-        Self { table: Mutex::new(Table { nodes, children: HashMap::new(), made: 0 }) }
+        let nodes = HashMap::from([(ROOT, Box::new(root))]);
+        Self { table: Mutex::new(Table { nodes, children: HashMap::new(), made: 0, peak: SMALL }) }
     }
 
     fn lock(&self) -> MutexGuard<'_, Table> {
@@ -185,7 +191,9 @@ impl Nodes {
         let free = is_free && !table.nodes.contains_key(&wanted);
         let id = if free { wanted } else { PRIVATE | generation };
         let names = Names::One((dir, Arc::clone(&name)));
-        table.nodes.insert(id, Node { names, lookups: 1, generation, in_upper: shown.in_upper, hold: None });
+        let node = Node { names, lookups: 1, generation, in_upper: shown.in_upper, hold: None };
+        table.nodes.insert(id, Box::new(node));
+        table.peak = table.peak.max(table.nodes.len());
         table.children.entry(dir).or_default().insert(name, id);
         Entered { id, generation }
     }
@@ -202,6 +210,14 @@ impl Nodes {
             for (dir, name) in node.names.take() {
                 table.drop_child(dir, &name, id);
             }
+        }
+        if table.nodes.len() < table.peak / 4 {
+            // the kernel forgot most: so do we, and give the memory back
+            table.peak = table.nodes.len().max(SMALL);
+            table.nodes.shrink_to_fit();
+            table.children.shrink_to_fit();
+            drop(table);
+            sys::give_memory_back();
         }
     }
 
