@@ -107,7 +107,8 @@ pub(super) fn run(shell: &Shell, history: Option<&Path>) -> u8 {
         let read = editor.readline(&(plain, styled.as_str()));
         let line = match read {
             Ok(line) => line,
-            Err(ReadlineError::Interrupted) => {
+            // Ctrl-C as a key, or a signal from outside: one to end is seen at the top of the loop
+            Err(ReadlineError::Interrupted | ReadlineError::Signal(_)) => {
                 signals::clear_interrupt();
                 continue;
             }

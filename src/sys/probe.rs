@@ -107,7 +107,10 @@ pub fn free_space(fd: impl AsFd) -> Result<u64, Errno> {
 pub fn file_system(path: &Path) -> Answer {
     let found = Dir::open(path).and_then(|dir| Ok((file_system_type(&dir)?, free_space(&dir)?)));
     match found {
-        Ok((name, free)) => Ok(format!("{name}, {} MiB free", free >> 20)),
+        Ok((name, free)) => match free >> 30 {
+            0 => Ok(format!("{name}, {} MiB free", free >> 20)),
+            gib => Ok(format!("{name}, {gib} GiB free")),
+        },
         Err(errno) => Err(No { reason: format!("cannot look at `{}`: {errno}", path.display()), cure: None }),
     }
 }

@@ -4,7 +4,8 @@
 
 use std::sync::atomic::{AtomicI32, Ordering};
 
-use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, sigaction};
+use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, kill, sigaction};
+use nix::unistd::getpid;
 
 static PENDING: AtomicI32 = AtomicI32::new(0);
 
@@ -14,6 +15,10 @@ extern "C" fn remember(signal: i32) {
         let _ = PENDING.compare_exchange(0, signal, Ordering::SeqCst, Ordering::SeqCst);
     } else {
         PENDING.store(signal, Ordering::SeqCst);
+        // a line editor at work goes on reading after any signal but this one, for which it has its own handler
+        if let Err(errno) = kill(getpid(), Signal::SIGINT) {
+            debug_assert!(false, "a process may signal itself: {errno}");
+        }
     }
 }
 
@@ -27,11 +32,11 @@ pub enum Pending {
 }
 
 /// Sets the handlers for SIGINT, SIGTERM and SIGHUP.
-#[expect(unsafe_code, reason = "sigaction; the handler only touches an atomic")]
+#[expect(unsafe_code, reason = "sigaction; the handler only touches an atomic and calls kill(2)")]
 pub fn install() -> Result<(), super::Errno> {
     let action = SigAction::new(SigHandler::Handler(remember), SaFlags::empty(), SigSet::empty());
     for signal in [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP] {
-        // SAFETY: `remember` is async-signal-safe: it does nothing but atomic operations.
+        // SAFETY: `remember` is async-signal-safe: it does nothing but atomic operations and kill(2).
         unsafe { sigaction(signal, &action) }
             .map_err(|errno| super::Errno::from_raw_os_error(errno as i32))?;
     }

@@ -166,7 +166,7 @@ fn a_commit_is_refused_while_somebody_writes_and_names_who() {
         r#"
         let m = mount_overlay(layer("b"));
         write("/log", "before ");
-        let pid = sh("sleep 600 >> log 2> /dev/null & echo $!").out; pid.trim();
+        let pid = sh("sleep 600 >> log 2> /dev/null & until grep -q sleep /proc/$!/comm; do :; done; echo $!").out; pid.trim();
         for f in [|| commit("c"), || reset(), || unmount()] {
             try { f.call(); fail("it was not refused"); }
             catch (e) { assert_eq(e.kind, "busy"); assert(e.message.contains(`sleep (process ${pid})`), e.message); assert(e.hint != ()); }

@@ -1,5 +1,7 @@
 //! The prompt, at a terminal.
 
+use nix::sys::signal::Signal;
+
 use crate::program::Place;
 use crate::terminal::Terminal;
 
@@ -130,4 +132,17 @@ fn modules_stay_imported() {
     terminal.shows("ufs> ");
     terminal.keys(CTRL_D);
     assert_eq!(terminal.ends(), 0);
+}
+
+#[test]
+fn a_signal_to_end_is_heard_by_a_prompt_that_waits_for_a_key() {
+    for (signal, code) in [(Signal::SIGTERM, 143), (Signal::SIGHUP, 129)] {
+        let place = Place::new();
+        let mut terminal = Terminal::start(&place, &[]);
+        terminal.line("mount_direct(layer(\"b\"), #{ name: \"box\" }); write(\"/a\", \"1\")");
+        terminal.shows("ufs> ");
+        terminal.signal(signal);
+        terminal.shows("`box` has uncommitted changes, kept in the store");
+        assert_eq!(terminal.ends(), code);
+    }
 }

@@ -48,6 +48,15 @@ fn end(process: i32) {
     }
 }
 
+/// A shell command that leaves a process behind with a file of the mount open for writing, and its number in `pid`.
+/// It ends once the file is open: the process is `sleep` only then.
+fn holding(pid: &Path) -> String {
+    format!(
+        "sleep 1000 >held 2>/dev/null & until grep -q sleep /proc/$!/comm; do :; done; echo $! >{}",
+        pid.display()
+    )
+}
+
 #[test]
 fn runs_that_start_together_after_a_kill_all_work() {
     crate::host::with_mounts(|scratch| {
@@ -86,7 +95,7 @@ fn a_commit_without_a_name_outlives_a_kill() {
 fn a_dead_mount_that_is_written_in_waits_and_holds_nobody_up() {
     crate::host::with_mounts(|scratch| {
         let pid = scratch.join("pid");
-        let command = format!("sleep 1000 >held 2>/dev/null & echo $! >{}; kill -9 $PPID", pid.display());
+        let command = format!("{}; kill -9 $PPID", holding(&pid));
         run(scratch, &format!("{MADE} write(\"new\", \"n\"); sh(\"{command}\");"));
         let process = number(&pid);
         let output = run(scratch, "1");
@@ -105,7 +114,7 @@ fn a_dead_mount_that_is_written_in_waits_and_holds_nobody_up() {
 fn an_upper_that_a_process_left_behind_still_writes_is_not_used_again() {
     crate::host::with_mounts(|scratch| {
         let pid = scratch.join("pid");
-        let command = format!("sleep 1000 >held 2>/dev/null & echo $! >{}", pid.display());
+        let command = holding(&pid);
         // the run ends in order, so its mount is detached; only the process has it still
         let output = run(scratch, &format!("{MADE} write(\"new\", \"n\"); sh(\"{command}\");"));
         assert!(told(&output).contains("is in use by sleep"), "{}", told(&output));
