@@ -24,7 +24,7 @@ struct OverlayMount {
 pub(super) fn mount(spec: &MountSpec<'_>) -> Result<Box<dyn Mounted>, MountError> {
     let place = Point::check(spec)?;
     let (detached, empty) = make(spec)?;
-    let point = Point::attach(DriverKind::Overlay, spec, place, &detached)?;
+    let point = Point::attach(spec, place, &detached)?;
     Ok(Box::new(OverlayMount { point, empty }))
 }
 

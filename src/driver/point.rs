@@ -7,7 +7,7 @@ use std::os::fd::BorrowedFd;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
-use super::{DriverKind, Files, HostDir, MountError, MountSpec};
+use super::{Files, HostDir, MountError, MountSpec};
 use crate::model::{Identity, Mode};
 use crate::sys::dir::{path_of, stat_fd};
 use crate::sys::mount::{self, Detached, Place};
@@ -17,7 +17,6 @@ use crate::sys::{Dir, Errno, OFlags, fuse, mountinfo};
 /// An attached mount; unmounted when dropped.
 #[derive(Debug)]
 pub(super) struct Point {
-    kind: DriverKind,
     target: PathBuf,
     /// The merged root; `None` once it is unmounted.
     root: Option<Rc<Dir>>,
@@ -43,14 +42,6 @@ fn root(detached: &Detached) -> Result<(Rc<Dir>, u64), Errno> {
     let root = Dir::from_fd(detached.root()?);
     let id = mount::id(&root)?;
     Ok((Rc::new(root), id))
-}
-
-/// The merged directory's files. Our own server shows owners and nodes by itself, so no mark means anything there.
-fn files_of(kind: DriverKind, root: Rc<Dir>, identity: Identity) -> HostDir {
-    match kind {
-        DriverKind::Fuse => HostDir::host(root, Identity::AsIs),
-        _ => HostDir::merged(root, identity),
-    }
 }
 
 /// The layer that holds a directory, or is it.
@@ -125,7 +116,6 @@ impl Point {
 
     /// Attaches a mount at its place.
     pub(super) fn attach(
-        kind: DriverKind,
         spec: &MountSpec<'_>,
         place: Checked,
         detached: &Detached,
@@ -134,9 +124,9 @@ impl Point {
         let at = MountError::target;
         let (root, id) = root(detached).map_err(at("open", &target))?;
         detached.attach(&point, Place::Top).map_err(at("mount at", &target))?;
-        let files = files_of(kind, Rc::clone(&root), spec.identity);
+        let files = HostDir::merged(Rc::clone(&root), spec.identity);
         let (identity, writable) = (spec.identity, is_writable(spec));
-        Ok(Self { kind, target, root: Some(root), files, id, identity, writable, attached: true })
+        Ok(Self { target, root: Some(root), files, id, identity, writable, attached: true })
     }
 
     fn refuse_inner_mounts(&self) -> Result<(), MountError> {
@@ -159,7 +149,7 @@ impl Point {
 
     fn reopen(&mut self) -> Result<Rc<Dir>, MountError> {
         let root = Rc::new(Dir::open(&self.target).map_err(MountError::target("open", &self.target))?);
-        self.files = files_of(self.kind, Rc::clone(&root), self.identity);
+        self.files = HostDir::merged(Rc::clone(&root), self.identity);
         self.root = Some(Rc::clone(&root));
         Ok(root)
     }
@@ -231,7 +221,7 @@ impl Point {
                 return Err(error);
             }
         }
-        self.files = files_of(self.kind, Rc::clone(&fresh), identity);
+        self.files = HostDir::merged(Rc::clone(&fresh), identity);
         self.root = Some(fresh);
         self.id = id;
         self.identity = identity;

@@ -7,6 +7,8 @@ use std::fs::File;
 use std::os::fd::AsFd;
 
 use super::Union;
+use super::lookup::split;
+use super::raise::Content;
 use super::xattrs::{seen, stored};
 use crate::model::{Kind, LayerPath, Mode, Timestamp};
 use crate::sys::dir::{chmod_fd, set_times_fd, stat_fd};
@@ -18,20 +20,28 @@ use crate::sys::{self, Errno, OFlags};
 const CAPABILITIES: &[u8] = b"security.capability";
 
 impl Union {
-    /// open(2) of an existing file: a real descriptor, and whether it is the upper's. Opened for writing it is copied
-    /// up first; with `TRUNC` without its content.
+    /// open(2) of an existing file, also of one that stands for a device: a real descriptor, and whether it is the
+    /// upper's. Opened for writing it is copied up first; with `TRUNC` without its content.
     pub fn open_existing(&self, path: &LayerPath, flags: OFlags) -> Result<(File, bool), Errno> {
         let flags = flags.difference(OFlags::CREATE | OFlags::EXCL);
-        if flags.intersects(OFlags::WRONLY | OFlags::RDWR | OFlags::TRUNC) {
-            return Ok((self.open(path, flags, Mode::default())?, true));
-        }
+        let changes = flags.intersects(OFlags::WRONLY | OFlags::RDWR | OFlags::TRUNC);
+        let _changing = changes.then(|| self.change());
         let found = self.find(path)?;
-        if super::raise::stand_in(&found.place, &found.stat)?.is_some() {
-            return Err(Errno::NXIO);
+        match found.stat.kind {
+            Kind::File if changes => {}
+            Kind::Dir if changes => return Err(Errno::ISDIR),
+            Kind::Symlink => return Err(Errno::LOOP),
+            _ => {
+                let place = &found.place;
+                let file = if found.in_upper { place.open(flags)? } else { place.open_quietly(flags)? };
+                return Ok((file, found.in_upper));
+            }
         }
-        let place = &found.place;
-        let file = if found.in_upper { place.open(flags)? } else { place.open_quietly(flags)? };
-        Ok((file, found.in_upper))
+        self.writable()?;
+        let content = if flags.contains(OFlags::TRUNC) { Content::Dropped } else { Content::Copied };
+        let (dir, name) = split(path.as_bytes());
+        let place = self.raise(&self.dir(dir)?, name, &found, content)?;
+        Ok((File::from(place.dir.open_raw(&place.name, flags, Mode::default())?), true))
     }
 
     /// pwrite(2).

@@ -52,13 +52,7 @@ impl Union {
         let made = self.make(path, mode, maker, |dir, name, mode| {
             if whiteout { Err(Errno::PERM) } else { make_node_masked(dir, name, node, mode) }
         });
-        let ((), mut shown) = made?;
-        match *node {
-            Node::CharDevice(device) => (shown.stat.kind, shown.stat.rdev) = (Kind::CharDevice, device),
-            Node::BlockDevice(device) => (shown.stat.kind, shown.stat.rdev) = (Kind::BlockDevice, device),
-            _ => {}
-        }
-        Ok(shown)
+        made.map(|((), shown)| shown)
     }
 
     /// symlink(2).
@@ -170,7 +164,7 @@ impl Union {
             }
             Err(Errno::PERM | Errno::INVAL) if matches!(made.kind, Kind::File | Kind::Dir) => {
                 xattr::set_at(dir, name, names::OWNER, &encode_owner(maker.uid, maker.gid))?;
-                Ok((maker.uid, maker.gid))
+                Ok(own)
             }
             Err(Errno::PERM | Errno::INVAL) => Ok(own),
             Err(errno) => Err(errno),

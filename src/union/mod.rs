@@ -22,6 +22,7 @@ mod make;
 mod marks;
 mod merged;
 mod numbers;
+mod own_marks;
 mod raise;
 mod remove;
 mod rename;
@@ -37,6 +38,7 @@ use merged::{Dirs, Merged, Part};
 use numbers::Numbers;
 
 pub use make::Maker;
+pub use own_marks::is_own_mark;
 pub use shown::{Listed, Shown};
 
 /// How a union treats its host.

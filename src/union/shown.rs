@@ -5,14 +5,14 @@ use std::sync::Arc;
 
 use super::Union;
 use super::lookup::{Found, split};
-use crate::model::{Kind, LayerPath, decode_xattrs, names};
+use crate::model::{Kind, LayerPath};
 use crate::sys::dir::stat_fd;
-use crate::sys::{Errno, OFlags, RawStat, xattr};
+use crate::sys::{Errno, OFlags, RawStat};
 
 /// A file of the union.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Shown {
-    /// Its attributes; `ino` is its lasting number.
+    /// Its attributes as the host has them, marks of ours not looked at; `ino` is its lasting number.
     pub stat: RawStat,
     /// Whether it is in the upper.
     pub in_upper: bool,
@@ -45,7 +45,13 @@ impl Union {
     }
 
     pub(super) fn present(&self, found: &Found) -> Result<Shown, Errno> {
-        let mut stat = self.shown(found)?;
+        let mut stat = found.stat;
+        (stat.uid, stat.gid) = self.options.identity.to_layer(stat.uid, stat.gid);
+        if let Some(dir) = &found.dir
+            && dir.lowers.len() + usize::from(dir.upper().is_some()) > 1
+        {
+            stat.nlink = 1;
+        }
         let lower = !found.in_upper;
         let single = found.is_dir() || !lower || found.stat.nlink == 1;
         stat.ino = self.number(found)?;
@@ -74,12 +80,6 @@ impl Union {
         let mut stat = stat_fd(&file)?;
         let single = in_upper || stat.nlink == 1;
         (stat.uid, stat.gid) = self.options.identity.to_layer(stat.uid, stat.gid);
-        if matches!(stat.kind, Kind::File | Kind::Dir)
-            && let Some(value) = super::marks::attribute(xattr::get(&file, names::OWNER))?
-            && let Some(owner) = decode_xattrs([(names::OWNER, &value[..])]).owner
-        {
-            (stat.uid, stat.gid) = owner;
-        }
         stat.ino = if in_upper {
             self.numbers.of_upper(stat.dev, stat.ino)
         } else {

@@ -407,7 +407,7 @@ impl Filesystem for Adapter {
 
     fn setxattr(
         &self,
-        _: &Request,
+        request: &Request,
         ino: INodeNo,
         name: &OsStr,
         value: &[u8],
@@ -416,12 +416,12 @@ impl Filesystem for Adapter {
         reply: ReplyEmpty,
     ) {
         let _still = self.still();
-        empty(reply, self.set_xattr(ino.0, name.as_bytes(), value, flags));
+        empty(reply, self.set_xattr(ino.0, name.as_bytes(), (value, flags), request.pid()));
     }
 
-    fn getxattr(&self, _: &Request, ino: INodeNo, name: &OsStr, size: u32, reply: ReplyXattr) {
+    fn getxattr(&self, request: &Request, ino: INodeNo, name: &OsStr, size: u32, reply: ReplyXattr) {
         let _still = self.still();
-        answer(reply, size, self.xattr(ino.0, name.as_bytes()));
+        answer(reply, size, self.xattr(ino.0, name.as_bytes(), request.pid()));
     }
 
     fn listxattr(&self, _: &Request, ino: INodeNo, size: u32, reply: ReplyXattr) {
@@ -429,9 +429,9 @@ impl Filesystem for Adapter {
         answer(reply, size, self.xattrs(ino.0));
     }
 
-    fn removexattr(&self, _: &Request, ino: INodeNo, name: &OsStr, reply: ReplyEmpty) {
+    fn removexattr(&self, request: &Request, ino: INodeNo, name: &OsStr, reply: ReplyEmpty) {
         let _still = self.still();
-        empty(reply, self.remove_xattr(ino.0, name.as_bytes()));
+        empty(reply, self.remove_xattr(ino.0, name.as_bytes(), request.pid()));
     }
 
     fn fallocate(

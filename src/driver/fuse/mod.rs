@@ -41,7 +41,7 @@ struct FuseMount {
 pub(super) fn mount(spec: &MountSpec<'_>) -> Result<Box<dyn Mounted>, MountError> {
     let place = Point::check(spec)?;
     let (detached, union, server) = make(spec)?;
-    let attached = Point::attach(DriverKind::Fuse, spec, place, &detached);
+    let attached = Point::attach(spec, place, &detached);
     // before the server, which ends with the last hold on the mount
     drop(detached);
     let point = attached?;
