@@ -33,6 +33,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("annotate_snippets", &["shell"]),
     ("clap", &["cli.rs"]),
     ("dirs", &["config.rs"]),
+    ("fuser", &["driver"]),
     ("globset", &["workspace"]),
     ("indicatif", &["view"]),
     ("libc", &["sys"]),

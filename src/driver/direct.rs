@@ -252,6 +252,11 @@ pub(super) fn mount(spec: &MountSpec<'_>) -> Result<Box<dyn Mounted>, MountError
 }
 
 pub(super) fn open(spec: &MountSpec<'_>) -> Result<DirectFiles, Errno> {
+    open_union(spec).map(DirectFiles::new)
+}
+
+/// A stack's union.
+pub(super) fn open_union(spec: &MountSpec<'_>) -> Result<Union, Errno> {
     let own = |fd: std::os::fd::BorrowedFd<'_>| Dir::from_borrowed(fd);
     let lowers = spec.lowers.iter().map(|fd| own(fd.as_fd())).collect::<Result<_, _>>()?;
     let upper = match spec.upper {
@@ -263,7 +268,7 @@ pub(super) fn open(spec: &MountSpec<'_>) -> Result<DirectFiles, Errno> {
     if spec.read_only {
         union.freeze();
     }
-    Ok(DirectFiles::new(union))
+    Ok(union)
 }
 
 impl Mounted for DirectMount {

@@ -10,9 +10,11 @@ use crate::sys::{Errno, probe};
 /// Why a mount could not be made, changed or ended.
 #[derive(Debug, thiserror::Error)]
 pub enum MountError {
-    /// The kernel refused to make the overlay.
-    #[error("cannot mount by `overlay`: {}", reason.as_ref().map_or_else(|| refused.to_string(), Clone::clone))]
+    /// The kernel refused to make the mount.
+    #[error("cannot mount by `{driver}`: {}", reason.as_ref().map_or_else(|| refused.to_string(), Clone::clone))]
     Refused {
+        /// The driver that asked for it.
+        driver: DriverKind,
         /// The kernel's words.
         refused: Box<Refused>,
         /// What was found to stand in the way, where the kernel has no words.
@@ -72,11 +74,19 @@ pub enum MountError {
         /// The layer's directory.
         lower: PathBuf,
     },
-    /// This driver is not there.
-    #[error("the `{driver}` driver is not there yet")]
-    NoDriver {
-        /// The driver.
-        driver: DriverKind,
+    /// The FUSE device cannot be opened.
+    #[error("cannot mount by `fuse`: /dev/fuse: {errno}")]
+    NoDevice {
+        /// The system's answer.
+        errno: Errno,
+    },
+    /// The kernel and our server did not come to terms.
+    #[error("cannot mount by `fuse`: {act}: {errno}")]
+    Server {
+        /// What was tried.
+        act: &'static str,
+        /// The system's answer.
+        errno: Errno,
     },
     /// The layers could not be read in the process.
     #[error("cannot open the layers: {errno}")]
@@ -120,7 +130,7 @@ impl MountError {
             Self::Busy { .. } | Self::UpperInUse { .. } | Self::MountedInside { .. } => "busy",
             Self::NotEmpty { .. } => "not_empty",
             Self::InsideLower { .. } | Self::TooManyLayers { .. } => "invalid_argument",
-            Self::NoDriver { .. } => "unsupported",
+            Self::NoDevice { .. } | Self::Server { .. } => "unsupported",
             Self::Target { errno: Errno::NOENT, .. } => "not_found",
             Self::Target { .. } | Self::Layers { .. } => "mount",
         }
@@ -128,18 +138,20 @@ impl MountError {
 
     /// Whether another driver might do what this one could not.
     pub fn is_about_the_driver(&self) -> bool {
-        matches!(self, Self::Refused { .. } | Self::NoDriver { .. })
+        matches!(self, Self::Refused { .. } | Self::NoDevice { .. } | Self::Server { .. })
     }
 
     /// The errno behind it.
     pub fn errno(&self) -> Option<Errno> {
         match self {
             Self::Refused { refused, .. } => Some(refused.errno),
-            Self::Target { errno, .. } | Self::Layers { errno } => Some(*errno),
+            Self::Target { errno, .. }
+            | Self::Layers { errno }
+            | Self::NoDevice { errno }
+            | Self::Server { errno, .. } => Some(*errno),
             Self::Busy { .. } | Self::UpperInUse { .. } | Self::MountedInside { .. } => Some(Errno::BUSY),
             Self::NotEmpty { .. } => Some(Errno::NOTEMPTY),
             Self::InsideLower { .. } | Self::TooManyLayers { .. } => Some(Errno::INVAL),
-            Self::NoDriver { .. } => None,
         }
     }
 
@@ -178,7 +190,7 @@ impl MountError {
             Self::MountedInside { inner, .. } => Some(format!("`umount {}` first", inner.display())),
             Self::NotEmpty { .. } => Some("take an empty directory, or leave `at` out".to_owned()),
             Self::InsideLower { .. } => Some("take a directory outside of all layers".to_owned()),
-            Self::NoDriver { .. } => Some("`--driver overlay` and `--driver direct` are there".to_owned()),
+            Self::NoDevice { errno } => probe::fuse_cure(*errno),
             Self::Target { errno: Errno::PERM, .. } => probe::cure(Errno::PERM),
             Self::Target { errno: Errno::NOENT, target, .. } => {
                 Some(format!("make the directory first: `mkdir -p {}`", target.display()))

@@ -5,8 +5,10 @@
 mod direct;
 mod error;
 mod files;
+mod fuse;
 mod host_dir;
 mod overlay;
+mod point;
 
 pub use direct::DirectFiles;
 pub use error::MountError;
@@ -14,10 +16,10 @@ pub use files::{DirItem, Files, Follow, OpenHow, RenameHow, Stat};
 pub use host_dir::HostDir;
 
 use std::fmt;
-use std::os::fd::BorrowedFd;
+use std::os::fd::{AsFd as _, BorrowedFd};
 use std::path::{Path, PathBuf};
 
-use crate::model::{Identity, WhiteoutForm};
+use crate::model::{Identity, LayerPath, Mode, WhiteoutForm};
 use crate::sys::Dir;
 
 /// What is mounted, and how.
@@ -73,8 +75,37 @@ pub fn mount(kind: DriverKind, spec: &MountSpec<'_>) -> Result<Box<dyn Mounted>,
     match kind {
         DriverKind::Overlay => overlay::mount(spec),
         DriverKind::Direct => direct::mount(spec),
-        DriverKind::Fuse => Err(MountError::NoDriver { driver: kind }),
+        DriverKind::Fuse => fuse::mount(spec),
     }
+}
+
+/// Tries the FUSE driver with a small stack of its own in an empty host directory: a mount, a file, an unmount.
+///
+/// # Errors
+/// Whatever stands in the way.
+pub fn try_fuse(scratch: &Path) -> Result<(), MountError> {
+    let told = MountError::target("try a mount in", scratch);
+    let names: [&[u8]; 4] = [b"lower", b"upper", b"work", b"merged"];
+    let parent = Dir::open(scratch);
+    let made = parent.and_then(|parent| {
+        names.iter().try_for_each(|name| parent.mkdir(name, Mode::new(0o755)))?;
+        Ok([parent.dir(b"lower")?, parent.dir(b"upper")?, parent.dir(b"work")?])
+    });
+    let [lower, upper, work] = made.map_err(told)?;
+    let spec = MountSpec {
+        lowers: vec![lower.as_fd()],
+        upper: Some((upper.as_fd(), work.as_fd())),
+        target: Some(scratch.join("merged")),
+        read_only: false,
+        volatile: true,
+        whiteouts: WhiteoutForm::Device,
+        identity: Identity::AsIs,
+    };
+    let mut mounted = fuse::mount(&spec)?;
+    let probe = LayerPath::parse(b"probe").unwrap_or_default();
+    let taken = mounted.files().mkdir(&probe, Mode::new(0o755));
+    mounted.unmount()?;
+    taken.map_err(|errno| MountError::Server { act: "change something in the mount", errno })
 }
 
 /// A read-only union of layers (bottom → top) inside this process.
@@ -103,7 +134,7 @@ pub fn read_union(
 /// # Errors
 /// [`MountError::Busy`] while somebody writes in it.
 pub fn unmount_left_over(target: &Path) -> Result<(), MountError> {
-    overlay::unmount_left_over(target)
+    point::unmount_left_over(target)
 }
 
 /// Refuses an upper that a process which an earlier run of ours left behind may still write: in a mount of another

@@ -261,7 +261,12 @@ impl Dir {
     /// Reads through a fresh open, so that several walks of one [`Dir`] never share an offset.
     pub fn items(&self) -> Result<Vec<RawItem>, Errno> {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        let fd = rustix::fs::openat(&self.fd, c".", flags, rustix::fs::Mode::empty())?;
+        let open = |flags| rustix::fs::openat(&self.fd, c".", flags, rustix::fs::Mode::empty());
+        // whoever may ask for it leaves no trace of having looked
+        let fd = match open(flags | OFlags::NOATIME) {
+            Err(Errno::PERM) => open(flags)?,
+            other => other?,
+        };
         let mut buffer = vec![MaybeUninit::<u8>::uninit(); 32 * 1024];
         let mut found = Vec::new();
         let mut listing = RawDir::new(fd, &mut buffer);
@@ -299,6 +304,11 @@ impl Dir {
         Ok(rustix::fs::readlinkat(handle, c"", Vec::new())?.into_bytes())
     }
 
+    /// mkdir(2) as it is: the umask, the directory's setgid mark and default ACL have their say.
+    pub fn mkdir_masked(&self, name: &[u8], mode: Mode) -> Result<(), Errno> {
+        rustix::fs::mkdirat(&self.fd, name, raw_mode(mode))
+    }
+
     /// mkdir(2) with exactly this mode, whatever the umask.
     pub fn mkdir(&self, name: &[u8], mode: Mode) -> Result<(), Errno> {
         rustix::fs::mkdirat(&self.fd, name, raw_mode(mode))?;
@@ -308,6 +318,12 @@ impl Dir {
 
     /// mknod(2) with exactly this mode: a fifo, a socket, a device or an empty file.
     pub fn mknod(&self, name: &[u8], node: &Node, mode: Mode) -> Result<(), Errno> {
+        self.mknod_masked(name, node, mode)?;
+        if self.stat(name)?.mode == mode { Ok(()) } else { self.chmod(name, mode) }
+    }
+
+    /// mknod(2) as it is: the umask and the directory's default ACL have their say.
+    pub fn mknod_masked(&self, name: &[u8], node: &Node, mode: Mode) -> Result<(), Errno> {
         let (file_type, device) = match node {
             Node::File { .. } => (FileType::RegularFile, 0),
             Node::Fifo => (FileType::Fifo, 0),
@@ -320,8 +336,7 @@ impl Dir {
             }
             Node::Dir { .. } | Node::Symlink { .. } => return Err(Errno::INVAL),
         };
-        rustix::fs::mknodat(&self.fd, name, file_type, raw_mode(mode), device)?;
-        if self.stat(name)?.mode == mode { Ok(()) } else { self.chmod(name, mode) }
+        rustix::fs::mknodat(&self.fd, name, file_type, raw_mode(mode), device)
     }
 
     /// Makes the kernel's whiteout, a character device 0:0; `EPERM` where the file system is itself an overlay.

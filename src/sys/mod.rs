@@ -3,6 +3,8 @@
 mod child;
 pub mod copy;
 pub mod dir;
+pub mod file;
+pub mod fuse;
 pub mod lock;
 pub mod mount;
 pub mod mountinfo;
@@ -30,6 +32,12 @@ pub fn now() -> Timestamp {
     Timestamp { secs: now.tv_sec, nanos: u32::try_from(now.tv_nsec).unwrap_or(0) }
 }
 
+/// The time now as the kernel stamps files: that of the last tick, so never later than what a file gets right after.
+pub fn now_as_stamped() -> Timestamp {
+    let now = rustix::time::clock_gettime(rustix::time::ClockId::RealtimeCoarse);
+    Timestamp { secs: now.tv_sec, nanos: u32::try_from(now.tv_nsec).unwrap_or(0) }
+}
+
 /// syncfs(2): all that is unwritten on the file system that holds `fd` goes to the disk.
 pub fn sync_fs(fd: impl AsFd) -> Result<(), Errno> {
     rustix::fs::syncfs(fd)
@@ -38,6 +46,16 @@ pub fn sync_fs(fd: impl AsFd) -> Result<(), Errno> {
 /// fsync(2).
 pub fn sync(fd: impl AsFd) -> Result<(), Errno> {
     rustix::fs::fsync(fd)
+}
+
+/// Gives memory that was freed back to the system, where the allocator keeps it.
+#[cfg_attr(target_env = "gnu", expect(unsafe_code, reason = "malloc_trim"))]
+pub fn give_memory_back() {
+    #[cfg(target_env = "gnu")]
+    // SAFETY: it takes a number and works on the allocator's own data, under the allocator's own locks.
+    unsafe {
+        libc::malloc_trim(0);
+    }
 }
 
 /// The umask that this process was started with, once [`clear_umask`] took it away.

@@ -64,24 +64,26 @@ pub enum Place {
 /// A refusal of the kernel, with what it said in words.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refused {
+    /// The kind of file system: `overlay`, `fuse`.
+    pub what: &'static str,
     /// The errno.
     pub errno: Errno,
     /// What was tried: `fsopen`, `lowerdir+`, `create`, …
     pub step: &'static str,
-    /// The kernel's own messages, without the `e overlay:` in front; often empty.
+    /// The kernel's own messages, without the `e overlay: ` in front; often empty.
     pub said: Vec<String>,
 }
 
 impl std::fmt::Display for Refused {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let said = if self.said.is_empty() { self.errno.to_string() } else { self.said.join("; ") };
-        write!(f, "the kernel refused the overlay at `{}`: {said}", self.step)
+        write!(f, "the kernel refused the {} at `{}`: {said}", self.what, self.step)
     }
 }
 
 /// A mount that is not attached anywhere yet; gone when dropped.
 #[derive(Debug)]
-pub struct Detached(OwnedFd);
+pub struct Detached(pub(super) OwnedFd);
 
 /// Makes an overlay, not attached yet, by the newest way that this kernel knows.
 ///
@@ -128,9 +130,9 @@ pub fn is_upper_in_use(upper: BorrowedFd<'_>, any_dir: BorrowedFd<'_>) -> bool {
 /// # Errors
 /// As [`overlay`].
 pub fn overlay_by(what: &Overlay<'_>, passing: Passing) -> Result<Detached, Refused> {
-    let plain = |step| move |errno| Refused { errno, step, said: Vec::new() };
-    let context = fsopen("overlay", FsOpenFlags::FSOPEN_CLOEXEC).map_err(plain("fsopen"))?;
-    let tell = |step, result: Result<(), Errno>| result.map_err(|errno| refused(&context, step, errno));
+    let context = begin("overlay")?;
+    let tell =
+        |step, result: Result<(), Errno>| result.map_err(|errno| refused("overlay", &context, step, errno));
     let set = |key: &'static str, dir: BorrowedFd<'_>| {
         let result = match passing {
             Passing::Descriptors => fsconfig_set_fd(&context, key, dir),
@@ -165,8 +167,18 @@ pub fn overlay_by(what: &Overlay<'_>, passing: Passing) -> Result<Detached, Refu
     let attributes = if what.read_only { MountAttrFlags::MOUNT_ATTR_RDONLY } else { MountAttrFlags::empty() };
     match fsmount(&context, FsMountFlags::FSMOUNT_CLOEXEC, attributes) {
         Ok(fd) => Ok(Detached(fd)),
-        Err(errno) => Err(refused(&context, "fsmount", errno)),
+        Err(errno) => Err(refused("overlay", &context, "fsmount", errno)),
     }
+}
+
+/// Opens a context for a new file system.
+pub(super) fn begin(what: &'static str) -> Result<OwnedFd, Refused> {
+    fsopen(what, FsOpenFlags::FSOPEN_CLOEXEC).map_err(|errno| Refused {
+        what,
+        errno,
+        step: "fsopen",
+        said: Vec::new(),
+    })
 }
 
 /// The path by which an open file is reached; short enough for every option.
@@ -229,6 +241,11 @@ pub fn detach(root: impl AsFd) -> Result<(), Errno> {
     unmount(by_fd(root), UnmountFlags::DETACH)
 }
 
+/// Takes what is mounted at a path out of the tree (`MNT_DETACH`), also where its server is gone and it answers nothing.
+pub fn detach_at(target: &Path) -> Result<(), Errno> {
+    unmount(target, UnmountFlags::DETACH | UnmountFlags::NOFOLLOW)
+}
+
 /// Makes every mount of this namespace private, so that nothing done here reaches another.
 pub fn make_all_private() -> Result<(), Errno> {
     use rustix::mount::{MountPropagationFlags, mount_change};
@@ -236,7 +253,7 @@ pub fn make_all_private() -> Result<(), Errno> {
 }
 
 /// Reads what the kernel wrote into a context's message queue.
-fn refused(context: impl AsFd, step: &'static str, errno: Errno) -> Refused {
+pub(super) fn refused(what: &'static str, context: impl AsFd, step: &'static str, errno: Errno) -> Refused {
     let mut said = Vec::new();
     let mut buffer = [0_u8; 1024];
     while let Ok(length) = rustix::io::read(&context, &mut buffer) {
@@ -245,9 +262,12 @@ fn refused(context: impl AsFd, step: &'static str, errno: Errno) -> Refused {
         }
         let text = String::from_utf8_lossy(&buffer[..length]);
         let text = text.trim_end();
-        said.push(text.strip_prefix("e overlay: ").unwrap_or(text).to_owned());
+        let words = text.strip_prefix("e ").unwrap_or(text);
+        said.push(
+            words.strip_prefix(what).and_then(|rest| rest.strip_prefix(": ")).unwrap_or(words).to_owned(),
+        );
     }
-    Refused { errno, step, said }
+    Refused { what, errno, step, said }
 }
 
 /// The `mount` line that makes the same overlay by hand.

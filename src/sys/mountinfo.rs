@@ -57,9 +57,15 @@ fn unescape(field: &[u8]) -> Vec<u8> {
     plain
 }
 
+/// The path that mountinfo has, also where the server of what is mounted there is gone and the path itself answers nothing.
+fn real(path: &Path) -> PathBuf {
+    let by_parent = || Some(path.parent()?.canonicalize().ok()?.join(path.file_name()?));
+    path.canonicalize().ok().or_else(by_parent).unwrap_or_else(|| path.to_owned())
+}
+
 /// Whether the topmost mount at exactly this path is one of ours.
 pub fn is_ours(target: &Path) -> bool {
-    let real = target.canonicalize().unwrap_or_else(|_| target.to_owned());
+    let real = real(target);
     let mounts = all();
     let top = mounts.iter().rfind(|mount| mount.point == real);
     top.is_some_and(|mount| {
@@ -69,7 +75,7 @@ pub fn is_ours(target: &Path) -> bool {
 
 /// The mount points strictly inside a directory.
 pub fn inside(dir: &Path) -> Vec<PathBuf> {
-    let real = dir.canonicalize().unwrap_or_else(|_| dir.to_owned());
+    let real = real(dir);
     let mounts = all().into_iter().map(|mount| mount.point);
     mounts.filter(|point| *point != real && point.starts_with(&real)).collect()
 }

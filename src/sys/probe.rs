@@ -45,11 +45,22 @@ pub fn fuse_device() -> Answer {
     use rustix::fs::{Mode, OFlags, open};
     match open(c"/dev/fuse", OFlags::RDWR | OFlags::CLOEXEC, Mode::empty()) {
         Ok(_) => Ok("/dev/fuse opens".to_owned()),
-        Err(Errno::ACCESS | Errno::PERM) => {
-            no("/dev/fuse is closed to this user", "as root: `chmod 666 /dev/fuse`")
+        Err(errno @ (Errno::ACCESS | Errno::PERM)) => {
+            Err(No { reason: "/dev/fuse is closed to this user".to_owned(), cure: fuse_cure(errno) })
         }
-        Err(errno) => no(format!("/dev/fuse: {errno}"), "as root: `modprobe fuse`"),
+        Err(errno) => Err(No { reason: format!("/dev/fuse: {errno}"), cure: fuse_cure(errno) }),
     }
+}
+
+/// What helps against a FUSE device that does not open.
+pub fn fuse_cure(errno: Errno) -> Option<String> {
+    Some(match errno {
+        Errno::ACCESS | Errno::PERM => "as root: `chmod 666 /dev/fuse`".to_owned(),
+        Errno::NOENT | Errno::NODEV | Errno::NXIO => {
+            "as root: `modprobe fuse`; in a container: pass `/dev/fuse` in".to_owned()
+        }
+        _ => return None,
+    })
 }
 
 /// The type of the file system that holds an open file, by its magic number.
@@ -201,7 +212,7 @@ pub fn cure(errno: Errno) -> Option<String> {
 }
 
 /// Works in a scratch directory that is gone afterwards.
-fn in_scratch(dir: &Path, work: impl FnOnce(&Dir) -> Answer) -> Answer {
+pub fn in_scratch(dir: &Path, work: impl FnOnce(&Dir) -> Answer) -> Answer {
     let name = format!("tmp-probe-{}", std::process::id());
     let lost = |errno: Errno| No {
         reason: format!("cannot write in `{}`: {errno}", dir.display()),

@@ -81,6 +81,11 @@ fn stat_fields(pid: u32) -> Option<String> {
     Some(std::str::from_utf8(stat.get(end + 2..)?).ok()?.to_owned())
 }
 
+/// Whether a thread, by its number, is one of this process.
+pub fn is_own_thread(number: u32) -> bool {
+    number == std::process::id() || Path::new(&format!("/proc/self/task/{number}")).exists()
+}
+
 /// Every process number of this PID namespace.
 fn all() -> impl Iterator<Item = u32> {
     let entries = std::fs::read_dir("/proc").into_iter().flatten().flatten();

@@ -15,6 +15,27 @@ use super::Errno;
 /// Raw attribute names and values, as the system lists them.
 pub type RawXattrs = Vec<(Vec<u8>, Vec<u8>)>;
 
+/// What is asked of an attribute that is set.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Setting {
+    /// Nothing.
+    Any,
+    /// That it is not there yet; else `EEXIST`.
+    New,
+    /// That it is there; else `ENODATA`.
+    Existing,
+}
+
+impl Setting {
+    fn flags(self) -> XattrFlags {
+        match self {
+            Self::Any => XattrFlags::empty(),
+            Self::New => XattrFlags::CREATE,
+            Self::Existing => XattrFlags::REPLACE,
+        }
+    }
+}
+
 /// The path by which a descriptor's own file is reached.
 fn by_fd(fd: impl AsFd) -> CString {
     let text = format!("/proc/self/fd/{}", fd.as_fd().as_raw_fd());
@@ -58,7 +79,12 @@ pub fn get(fd: impl AsFd, name: &[u8]) -> Result<Vec<u8>, Errno> {
 
 /// Sets one attribute of an open file (any descriptor).
 pub fn set(fd: impl AsFd, name: &[u8], value: &[u8]) -> Result<(), Errno> {
-    rustix::fs::setxattr(by_fd(&fd), name, value, XattrFlags::empty())
+    set_if(fd, name, value, Setting::Any)
+}
+
+/// Sets one attribute of an open file (any descriptor), if it is as asked.
+pub fn set_if(fd: impl AsFd, name: &[u8], value: &[u8], setting: Setting) -> Result<(), Errno> {
+    rustix::fs::setxattr(by_fd(&fd), name, value, setting.flags())
 }
 
 /// Removes one attribute of an open file (any descriptor).
@@ -94,7 +120,18 @@ pub fn get_at(dir: impl AsFd, name: &[u8], attribute: &[u8]) -> Result<Vec<u8>, 
 
 /// Sets one attribute of a name in a directory; a symlink itself is changed.
 pub fn set_at(dir: impl AsFd, name: &[u8], attribute: &[u8], value: &[u8]) -> Result<(), Errno> {
-    rustix::fs::lsetxattr(&by_name(&dir, name)?, attribute, value, XattrFlags::empty())
+    set_at_if(dir, name, attribute, value, Setting::Any)
+}
+
+/// Sets one attribute of a name in a directory, if it is as asked; a symlink itself is changed.
+pub fn set_at_if(
+    dir: impl AsFd,
+    name: &[u8],
+    attribute: &[u8],
+    value: &[u8],
+    setting: Setting,
+) -> Result<(), Errno> {
+    rustix::fs::lsetxattr(&by_name(&dir, name)?, attribute, value, setting.flags())
 }
 
 /// Removes one attribute of a name in a directory; a symlink itself is changed.

@@ -14,7 +14,7 @@ use crate::sys::{Dir, Errno, OFlags, RenameFlags, dir};
 
 impl Union {
     /// The directory of a path and what is under its last name; `EEXIST` for the root.
-    fn spot<'a>(&self, path: &'a LayerPath) -> Result<(Arc<Merged>, &'a [u8], Look), Errno> {
+    pub(super) fn spot<'a>(&self, path: &'a LayerPath) -> Result<(Arc<Merged>, &'a [u8], Look), Errno> {
         if path.is_root() {
             return Err(Errno::EXIST);
         }
@@ -151,7 +151,7 @@ impl Union {
         if stand_in(&found.place, &found.stat)?.is_some() {
             return Err(Errno::NXIO);
         }
-        found.place.open(flags)
+        if found.in_upper { found.place.open(flags) } else { found.place.open_quietly(flags) }
     }
 }
 

@@ -37,6 +37,14 @@ pub(super) struct Found {
     pub(super) dir: Option<Arc<Merged>>,
 }
 
+/// A name that a directory lists.
+#[derive(Clone, Debug)]
+pub(super) struct Item {
+    pub(super) item: RawItem,
+    /// The layer that lists it (0 on top); `None` for the upper.
+    pub(super) layer: Option<usize>,
+}
+
 /// The answer to a lookup.
 #[derive(Clone, Debug)]
 pub(super) struct Look {
@@ -182,7 +190,7 @@ impl Union {
     /// `kind` is always known, a device that the host could not make is listed as a file; `ino` is the topmost file's.
     pub fn read_dir(&self, path: &LayerPath) -> Result<Vec<RawItem>, Errno> {
         let dir = self.find(path)?.dir.ok_or(Errno::NOTDIR)?;
-        Ok(self.list(&dir)?.into_values().flatten().collect())
+        Ok(self.list(&dir)?.into_values().flatten().map(|listed| listed.item).collect())
     }
 
     /// Whether the union shows nothing in a directory.
@@ -191,15 +199,16 @@ impl Union {
     }
 
     /// Every name any part speaks about; `None` where it is deleted.
-    fn list(&self, dir: &Merged) -> Result<BTreeMap<Box<[u8]>, Option<RawItem>>, Errno> {
+    pub(super) fn list(&self, dir: &Merged) -> Result<BTreeMap<Box<[u8]>, Option<Item>>, Errno> {
         let mut merged = BTreeMap::new();
         if let Some(up) = dir.upper() {
             let by_xattr = self.options.whiteouts == WhiteoutForm::Xattr && dir.upper_marked();
-            add_items(&mut merged, up, by_xattr)?;
+            add_items(&mut merged, up, None, by_xattr)?;
         }
         let path = LayerPath::parse(&dir.path).map_err(|_| Errno::NAMETOOLONG)?;
         for part in &dir.lowers {
-            add_items(&mut merged, &self.lowers[part.layer].beneath(&path)?, part.marked)?;
+            let lower = self.lowers[part.layer].beneath(&path)?;
+            add_items(&mut merged, &lower, Some(part.layer), part.marked)?;
         }
         Ok(merged)
     }
@@ -220,12 +229,22 @@ impl Place {
         let path = LayerPath::parse(&self.name).map_err(|_| Errno::NAMETOOLONG)?;
         Ok(File::from(self.dir.open_beneath(&path, flags)?))
     }
+
+    /// Opens a layer's file, which is not to remember that it was read: layers never change.
+    pub(super) fn open_quietly(&self, flags: OFlags) -> Result<File, Errno> {
+        match self.open(flags | OFlags::NOATIME) {
+            // only its owner may ask for that
+            Err(Errno::PERM) => self.open(flags),
+            other => other,
+        }
+    }
 }
 
 /// Adds one part's names beneath those of the parts above it.
 fn add_items(
-    merged: &mut BTreeMap<Box<[u8]>, Option<RawItem>>,
+    merged: &mut BTreeMap<Box<[u8]>, Option<Item>>,
     dir: &Dir,
+    layer: Option<usize>,
     by_xattr: bool,
 ) -> Result<(), Errno> {
     for mut item in dir.items()? {
@@ -246,7 +265,7 @@ fn add_items(
             }
             item.kind = Some(stat.kind);
         }
-        merged.insert(item.name.clone(), Some(item));
+        merged.insert(item.name.clone(), Some(Item { item, layer }));
     }
     Ok(())
 }

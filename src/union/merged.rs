@@ -26,6 +26,8 @@ pub(super) struct Merged {
     upper: OnceLock<Arc<Dir>>,
     /// Whether the upper's part is marked `opaque=x`.
     upper_marked: AtomicBool,
+    /// Whether it is known that files in it inherit no ACL.
+    without_acl: AtomicBool,
     /// The lower parts that show through, top → bottom.
     pub(super) lowers: Vec<Part>,
 }
@@ -34,7 +36,8 @@ impl Merged {
     pub(super) fn new(path: Box<[u8]>, upper: Option<(Dir, bool)>, lowers: Vec<Part>) -> Self {
         let marked = upper.as_ref().is_some_and(|(_, marked)| *marked);
         let upper = upper.map_or_else(OnceLock::new, |(dir, _)| OnceLock::from(Arc::new(dir)));
-        Self { path, upper, upper_marked: AtomicBool::new(marked), lowers }
+        let without_acl = AtomicBool::new(false);
+        Self { path, upper, upper_marked: AtomicBool::new(marked), without_acl, lowers }
     }
 
     pub(super) fn upper(&self) -> Option<&Arc<Dir>> {
@@ -52,6 +55,15 @@ impl Merged {
 
     pub(super) fn mark_upper(&self) {
         self.upper_marked.store(true, Ordering::SeqCst);
+    }
+
+    pub(super) fn known_without_acl(&self) -> bool {
+        self.without_acl.load(Ordering::SeqCst)
+    }
+
+    /// Notes whether files in it are known to inherit no ACL.
+    pub(super) fn note_without_acl(&self, known: bool) {
+        self.without_acl.store(known, Ordering::SeqCst);
     }
 
     /// Whether no lower layer takes part.

@@ -16,12 +16,17 @@
 
 mod attributes;
 mod create;
+mod file;
 mod lookup;
+mod make;
 mod marks;
 mod merged;
+mod numbers;
+mod own_marks;
 mod raise;
 mod remove;
 mod rename;
+mod shown;
 mod xattrs;
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -30,6 +35,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use crate::model::{Identity, Mode, Opaque, WhiteoutForm};
 use crate::sys::{Dir, Errno, xattr};
 use merged::{Dirs, Merged, Part};
+use numbers::Numbers;
+
+pub use make::Maker;
+pub use own_marks::is_own_mark;
+pub use shown::{Listed, Shown};
 
 /// How a union treats its host.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -65,6 +75,9 @@ pub struct Union {
     options: Options,
     root: Arc<Merged>,
     dirs: Dirs,
+    /// The device numbers of the upper (of the topmost layer without one) and of each of `lowers`.
+    devices: Box<[u64]>,
+    numbers: Numbers,
     changing: Mutex<()>,
     frozen: AtomicBool,
 }
@@ -98,6 +111,10 @@ impl Union {
             }
             None => (None, None),
         };
+        let first = top.as_ref().map(|(dir, _)| dir).or(lowers.first().map(|dir| &**dir));
+        let every = first.into_iter().chain(lowers.iter().map(|dir| &**dir));
+        let devices: Box<[u64]> = every.map(|dir| Ok(dir.stat_self()?.dev)).collect::<Result<_, Errno>>()?;
+        let numbers = Numbers::new(devices.iter().copied());
         let root = Arc::new(Merged::new(Box::default(), top, parts));
         Ok(Self {
             lowers,
@@ -105,6 +122,8 @@ impl Union {
             options,
             root,
             dirs: Dirs::default(),
+            devices,
+            numbers,
             changing: Mutex::default(),
             frozen: AtomicBool::new(false),
         })

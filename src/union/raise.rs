@@ -74,6 +74,9 @@ impl Union {
                 self.copy_attributes(&found.place, &found.stat, work, temporary)?;
                 keep_times(&up, || work.rename(temporary, &up, name, RenameFlags::empty()))
             })?;
+            if found.stat.nlink == 1 {
+                self.numbers.keep(up.stat(name)?.ino, self.number(found)?);
+            }
         }
         Ok(Place { dir: self.raise_dir(dir)?, name: name.to_vec() })
     }
@@ -123,7 +126,12 @@ fn copy_node(found: &Found, work: &Dir, name: &[u8], content: Content) -> Result
         Kind::File => {
             let copy = work.create(name, mode)?;
             if content == Content::Copied && found.stat.size > 0 {
-                copy::contents(&found.place.open(OFlags::RDONLY)?, &copy, found.stat.size, &mut |_| {})?;
+                copy::contents(
+                    &found.place.open_quietly(OFlags::RDONLY)?,
+                    &copy,
+                    found.stat.size,
+                    &mut |_| {},
+                )?;
             }
             return Ok(());
         }

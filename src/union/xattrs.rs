@@ -3,14 +3,15 @@
 use super::raise::{self, Content};
 use super::{Union, marks};
 use crate::model::{Kind, LayerPath, names};
-use crate::sys::{Errno, xattr};
+use crate::sys::Errno;
+use crate::sys::xattr::{self, Setting};
 
 /// The longest attribute name and value (Linux `limits.h`: `XATTR_NAME_MAX`, `XATTR_SIZE_MAX`), in bytes.
 const NAME_LIMIT: usize = 255;
 const VALUE_LIMIT: usize = 65536;
 
 /// The name on disk; `otherwise` for ours, which users cannot reach; `EOPNOTSUPP` where its escaped form is too long.
-fn stored(name: &[u8], otherwise: Errno) -> Result<Vec<u8>, Errno> {
+pub(super) fn stored(name: &[u8], otherwise: Errno) -> Result<Vec<u8>, Errno> {
     if name.starts_with(names::UFS) {
         return Err(otherwise);
     }
@@ -20,7 +21,7 @@ fn stored(name: &[u8], otherwise: Errno) -> Result<Vec<u8>, Errno> {
 }
 
 /// The name that users see; `None` for marks and bookkeeping.
-fn seen(stored: Vec<u8>) -> Option<Vec<u8>> {
+pub(super) fn seen(stored: Vec<u8>) -> Option<Vec<u8>> {
     if stored.starts_with(names::UFS) {
         return None;
     }
@@ -57,6 +58,17 @@ impl Union {
 
     /// lsetxattr(2); `EOPNOTSUPP` for `user.ufs.*`.
     pub fn set_xattr(&self, path: &LayerPath, name: &[u8], value: &[u8]) -> Result<(), Errno> {
+        self.set_xattr_if(path, name, value, Setting::Any)
+    }
+
+    /// lsetxattr(2) that may ask that the attribute is new or there.
+    pub fn set_xattr_if(
+        &self,
+        path: &LayerPath,
+        name: &[u8],
+        value: &[u8],
+        setting: Setting,
+    ) -> Result<(), Errno> {
         check_name(name)?;
         if value.len() > VALUE_LIMIT {
             return Err(Errno::TOOBIG);
@@ -68,8 +80,11 @@ impl Union {
         if is_misplaced(raise::kind(&found)?, name) {
             return Err(Errno::PERM);
         }
-        self.change_file(path, Content::Copied, |place, _| {
-            xattr::set_at(&place.dir, &place.name, &on_disk, value)
+        self.change_file(path, Content::Copied, |place, found| {
+            if name == super::make::DEFAULT_ACL && found.is_dir() {
+                self.dir(path.as_bytes())?.note_without_acl(false);
+            }
+            xattr::set_at_if(&place.dir, &place.name, &on_disk, value, setting)
         })
     }
 

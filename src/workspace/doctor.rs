@@ -2,7 +2,7 @@
 
 use super::Workspace;
 use super::report::{Check, DoctorReport};
-use crate::driver::DriverKind;
+use crate::driver::{self, DriverKind};
 use crate::sys::probe::{self, Answer};
 
 impl Workspace {
@@ -32,14 +32,41 @@ impl Workspace {
             Some(store) => probe::overlay_mount(store.path()),
             None => Err(probe::No { reason: "there is no store to try it in".to_owned(), cure: None }),
         };
-        let best = match &overlay {
-            Ok(_) => (DriverKind::Overlay, "the kernel's OverlayFS works here".to_owned()),
-            Err(no) => (DriverKind::Direct, format!("an overlay mount does not work: {}", no.reason)),
+        let device = probe::fuse_device();
+        let fuse = match &device {
+            Ok(_) => self.try_fuse(),
+            Err(no) => Err(no.clone()),
+        };
+        let best = match (&overlay, &fuse) {
+            (Ok(_), _) => (DriverKind::Overlay, "the kernel's OverlayFS works here".to_owned()),
+            (Err(no), Ok(_)) => (DriverKind::Fuse, format!("an overlay mount does not work: {}", no.reason)),
+            (Err(no), Err(other)) => {
+                let reason = format!(
+                    "an overlay mount does not work: {}; neither does FUSE: {}",
+                    no.reason, other.reason
+                );
+                (DriverKind::Direct, reason)
+            }
         };
         checks.push(check("driver `overlay`", overlay));
-        checks.push(check("FUSE device", probe::fuse_device()));
+        checks.push(check("FUSE device", device));
+        checks.push(check("driver `fuse`", fuse));
         checks.push(ok("driver `direct`", "needs nothing from the machine".to_owned()));
         DoctorReport { checks, best: Some(best) }
+    }
+
+    /// Mounts by FUSE, in the store, and looks into it.
+    fn try_fuse(&self) -> Answer {
+        let lost = |reason: String| probe::No { reason, cure: None };
+        let store = self.store().map_err(|error| lost(error.to_string()))?;
+        probe::in_scratch(store.path(), |scratch| {
+            let path = scratch.host_path().map_err(|errno| lost(errno.to_string()))?;
+            driver::try_fuse(&path).map_err(|error| {
+                let cure = error.hint().or_else(|| Some("use `--driver direct`".to_owned()));
+                probe::No { reason: error.to_string(), cure }
+            })?;
+            Ok("mounts and takes changes".to_owned())
+        })
     }
 }
 

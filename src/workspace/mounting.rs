@@ -88,7 +88,7 @@ impl Workspace {
         };
         let kinds = match driver.or(self.0.options.driver) {
             Some(kind) => vec![kind],
-            None => vec![DriverKind::Overlay, DriverKind::Direct],
+            None => vec![DriverKind::Overlay, DriverKind::Fuse, DriverKind::Direct],
         };
         let name = self.mount_name(options.name.as_deref())?;
         let root = self.merged_root(&parts)?;
@@ -132,10 +132,14 @@ impl Workspace {
     }
 
     fn note_choice(&self, kind: DriverKind, reasons: &[String]) {
+        let how = match kind {
+            DriverKind::Direct => ", without a real mount",
+            _ => "",
+        };
         self.note(if reasons.is_empty() {
             format!("mounted by `{kind}`: the kernel's OverlayFS works here")
         } else {
-            format!("mounted by `{kind}`, without a real mount: {}", reasons.join("; "))
+            format!("mounted by `{kind}`{how}: {}", reasons.join("; "))
         });
     }
 

@@ -288,7 +288,10 @@ impl Workspace {
         let store = self.store()?;
         let record = live.dir.record();
         if let Some(mut mounted) = live.mounted.take() {
-            if self.0.options.keep && !store.is_ephemeral() && mounted.merged().is_some() {
+            let wanted = self.0.options.keep && !store.is_ephemeral();
+            if wanted && mounted.kind() == driver::DriverKind::Fuse {
+                lines.push(format!("`{name}` is served by this process, so it is unmounted with it"));
+            } else if wanted && mounted.merged().is_some() {
                 mounted.abandon();
                 return Ok(store.release_mount(&live.dir, true)?);
             }

@@ -70,7 +70,7 @@ fn succeeded(output: &Output, block: &Block) -> String {
 fn without_places(text: &str) -> String {
     let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
     if let Some(first) = lines.first_mut()
-        && (first.contains("  overlay  ") || first.contains("  direct  "))
+        && ["  overlay  ", "  fuse  ", "  direct  "].iter().any(|driver| first.contains(driver))
     {
         let words: Vec<&str> = first.split_whitespace().collect();
         *first = format!("{} … {}", words[0], words[words.len() - 2..].join(" "));

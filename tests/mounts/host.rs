@@ -53,7 +53,7 @@ pub(crate) fn with_mounts<F: FnOnce(&Path)>(test: F) {
 
 const SKIPPED: &str = "skipped: ";
 
-fn skip(reason: &str) {
+pub(crate) fn skip(reason: &str) {
     assert!(
         std::env::var_os("CI").is_none_or(|ci| ci != "true"),
         "with CI=true nothing is skipped: {reason}"

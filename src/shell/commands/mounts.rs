@@ -29,7 +29,7 @@ pub(super) const COMMANDS: &[Command] = &[
         summary: "Mounts a stack by the best driver that works here, and says which and why; on a mount: mounts it again.",
         details: MOUNTING,
         example: "layer(\"base\").write(\"/a\", \"1\");\nlet m = mount(\"base\");\nassert_eq(read(\"/a\"), \"1\");",
-        see: &["mount_overlay", "mount_direct", "unmount", "mounts", "doctor"],
+        see: &["mount_overlay", "mount_fuse", "mount_direct", "unmount", "mounts", "doctor"],
         run: Some(|call| match call.receiver.as_ref().and_then(|value| value.clone().try_cast::<Mount>()) {
             Some(mount) => Ok(Dynamic::from(call.shell.workspace().use_mount(&mount)?)),
             None => mount(call, None),
@@ -44,8 +44,20 @@ pub(super) const COMMANDS: &[Command] = &[
         details: MOUNTING,
         example: "layer(\"base\").write(\"/a\", \"1\");\nif doctor().best == \"overlay\" {\n    \
                   mount_overlay(\"base\");\n    sh(\"cat a\");\n}",
-        see: &["mount", "mount_direct", "command"],
+        see: &["mount", "mount_fuse", "mount_direct", "command"],
         run: Some(|call| mount(call, Some(DriverKind::Overlay))),
+    },
+    Command {
+        name: "mount_fuse",
+        group: Group::Mounts,
+        forms: &[STACK],
+        gives: "a mount",
+        summary: "Mounts a stack by our own union behind FUSE, with a fresh upper.",
+        details: MOUNTING,
+        example: "layer(\"base\").write(\"/a\", \"1\");\nlet fuse = doctor().checks.filter(|c| c.what == \"driver `fuse`\")[0];\n\
+                  if fuse.ok {\n    mount_fuse(\"base\");\n    sh(\"echo 2 >>a; cat a; getfattr -n user.ufs.origin a 2>/dev/null || true\");\n}",
+        see: &["mount", "mount_overlay", "mount_direct", "doctor"],
+        run: Some(|call| mount(call, Some(DriverKind::Fuse))),
     },
     Command {
         name: "mount_direct",
@@ -55,7 +67,7 @@ pub(super) const COMMANDS: &[Command] = &[
         summary: "Gives the same union without any mount, inside this process: works on every machine.",
         details: MOUNTING,
         example: "layer(\"base\").write(\"/a\", \"1\");\nmount_direct(\"base\");\nrm(\"/a\");\nassert(!exists(\"/a\"));",
-        see: &["mount", "mount_overlay"],
+        see: &["mount", "mount_overlay", "mount_fuse"],
         run: Some(|call| mount(call, Some(DriverKind::Direct))),
     },
     Command {

@@ -1,4 +1,4 @@
-//! One stack by both drivers: what each does, side by side.
+//! One stack by each driver: what each does, side by side.
 
 use std::ffi::OsStr;
 use std::fmt::Debug;
@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 use ufs::driver::{DriverKind, Files, Follow, Mounted, OpenHow, RenameHow};
 use ufs::model::{Change, Changeset, Kind, LayerPath, Mode, Node, Timestamp, WhiteoutForm, names};
-use ufs::sys::{Dir, Errno, xattr};
+use ufs::sys::{Dir, Errno, probe, xattr};
 
 use super::layers::{self, long_ago};
 use super::ops::{self, Seen, Snapshot};
@@ -19,11 +19,14 @@ use super::stage::Stage;
 /// What an operation gives.
 pub(crate) type Done<T = ()> = Result<T, Errno>;
 
-/// A stack, mounted by the kernel and opened by our union, each with an upper of its own.
+/// A stack, mounted by the kernel and opened by our union, each with an upper of its own; and by our union behind FUSE,
+/// where the machine lets us.
 pub(crate) struct Case {
     stage: Stage,
     kernel: Option<Box<dyn Mounted>>,
     union: Option<Box<dyn Mounted>>,
+    fuse: Option<Box<dyn Mounted>>,
+    with_fuse: bool,
 }
 
 /// What builds a lower layer.
@@ -35,6 +38,7 @@ impl Case {
         let mut case = Self::unmounted(scratch, lowers);
         case.stage.add_upper("kernel");
         case.stage.add_upper("union");
+        case.stage.add_upper("fuse");
         case.mount();
         case
     }
@@ -43,6 +47,7 @@ impl Case {
     pub(crate) fn read_only(scratch: &Path, lowers: &[Build<'_>]) -> Self {
         let mut case = Self::unmounted(scratch, lowers);
         case.stage.add_target("kernel");
+        case.stage.add_target("fuse");
         case.mount();
         case
     }
@@ -55,24 +60,45 @@ impl Case {
             build(&lower);
             lower.settle(number);
         }
-        Self { stage, kernel: None, union: None }
+        let fuse = probe::fuse_device();
+        if let Err(no) = &fuse {
+            crate::host::skip(&no.reason);
+        }
+        Self { stage, kernel: None, union: None, fuse: None, with_fuse: fuse.is_ok() }
     }
 
     fn mount(&mut self) {
         self.kernel = Some(self.stage.mount(DriverKind::Overlay, "kernel", WhiteoutForm::Device));
         self.union = Some(self.stage.mount(DriverKind::Direct, "union", WhiteoutForm::Device));
+        if self.with_fuse {
+            self.fuse = Some(self.stage.mount(DriverKind::Fuse, "fuse", WhiteoutForm::Device));
+        }
     }
 
-    /// Runs the same by the kernel and by the union.
+    fn unmount(&mut self) {
+        drop((self.kernel.take(), self.union.take(), self.fuse.take()));
+    }
+
+    /// Runs the same by the kernel, by the union, and by FUSE.
+    fn all<T>(&self, act: impl Fn(&Hand<'_>) -> T) -> (T, T, Option<T>) {
+        let by =
+            |mounted: &Option<Box<dyn Mounted>>| mounted.as_ref().map(|mounted| act(&Hand(mounted.files())));
+        (by(&self.kernel).unwrap(), by(&self.union).unwrap(), by(&self.fuse))
+    }
+
+    /// Runs the same by all; what it gives by the kernel and by the union.
     pub(crate) fn each<T>(&self, act: impl Fn(&Hand<'_>) -> T) -> (T, T) {
-        let by = |mounted: &Option<Box<dyn Mounted>>| act(&Hand(mounted.as_ref().unwrap().files()));
-        (by(&self.kernel), by(&self.union))
+        let (kernel, union, _) = self.all(act);
+        (kernel, union)
     }
 
-    /// Runs the same by both, which give the same.
+    /// Runs the same by all, which give the same.
     pub(crate) fn same<T: PartialEq + Debug>(&self, act: impl Fn(&Hand<'_>) -> T) -> T {
-        let (kernel, union) = self.each(act);
+        let (kernel, union, fuse) = self.all(act);
         assert_eq!(kernel, union, "kernel and union");
+        if let Some(fuse) = fuse {
+            assert_eq!(kernel, fuse, "kernel and FUSE");
+        }
         kernel
     }
 
@@ -93,21 +119,33 @@ impl Case {
 
     /// Makes the uppers lower layers, each driver's the other's, and goes on with fresh ones.
     pub(crate) fn seal(&mut self) {
-        drop((self.kernel.take(), self.union.take()));
-        self.stage.seal(&["kernel", "union"]);
+        self.unmount();
+        if self.with_fuse {
+            self.stage.seal(&["kernel", "union", "fuse"]);
+        } else {
+            self.stage.seal(&["kernel", "union"]);
+        }
         self.mount();
     }
 
     /// Both show the same, left the same upper, and read each other's; what is in it, but for the root.
     pub(crate) fn end(mut self) -> Vec<String> {
         let shown = self.shown();
-        drop((self.kernel.take(), self.union.take()));
+        self.unmount();
         let [kernel, union] = self.uppers().map(|upper| layers::scan(&upper));
         assert_eq!(kernel, union, "the kernel's upper and the union's");
         let by_union = self.stage.mount(DriverKind::Direct, "kernel", WhiteoutForm::Device);
         assert_eq!(shown, ops::snapshot(by_union.files()), "the kernel's upper in the union");
         let by_kernel = self.stage.mount(DriverKind::Overlay, "union", WhiteoutForm::Device);
         assert_eq!(shown, ops::snapshot(by_kernel.files()), "the union's upper in the kernel");
+        if self.with_fuse {
+            assert_eq!(kernel, layers::scan(&self.stage.upper("fuse")), "the kernel's upper and FUSE's");
+            drop((by_union, by_kernel));
+            let by_fuse = self.stage.mount(DriverKind::Fuse, "kernel", WhiteoutForm::Device);
+            assert_eq!(shown, ops::snapshot(by_fuse.files()), "the kernel's upper by FUSE");
+            let by_kernel = self.stage.mount(DriverKind::Overlay, "fuse", WhiteoutForm::Device);
+            assert_eq!(shown, ops::snapshot(by_kernel.files()), "FUSE's upper in the kernel");
+        }
         summary(&kernel)
     }
 }

@@ -14,16 +14,20 @@ use super::ops::{Op, Outcome, Rights, Snapshot, an_op, apply, rights, snapshot};
 use super::stage::{FRESH, Stage, takes_devices};
 
 /// `UFS_TRACES` says how many traces; more take longer and find more.
-fn runner(usual: u32) -> TestRunner {
+pub(crate) fn runner(usual: u32) -> TestRunner {
     let cases = std::env::var("UFS_TRACES").ok().and_then(|text| text.parse().ok()).unwrap_or(usual);
     TestRunner::new(Config { cases, max_shrink_iters: 4000, failure_persistence: None, ..Config::default() })
 }
 
-fn traces(device: bool) -> impl Strategy<Value = (Vec<LayerSpec>, Vec<Op>)> {
+pub(crate) fn traces(device: bool) -> impl Strategy<Value = (Vec<LayerSpec>, Vec<Op>)> {
     (lowers(device), prop::collection::vec(an_op(), 1..40))
 }
 
-fn same<T: PartialEq + std::fmt::Debug>(what: &str, left: &T, right: &T) -> Result<(), TestCaseError> {
+pub(crate) fn same<T: PartialEq + std::fmt::Debug>(
+    what: &str,
+    left: &T,
+    right: &T,
+) -> Result<(), TestCaseError> {
     prop_assert_eq!(left, right, "{}", what);
     Ok(())
 }

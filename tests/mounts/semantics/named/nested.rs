@@ -151,7 +151,7 @@ fn layers_made_on_an_overlay_are_read_by_the_kernel() {
         }
         let stack = workspace.stack(&[StackItem::Layer(base)]).unwrap();
         let mount = workspace.mount(None, &stack, &MountOptions::default()).unwrap();
-        assert_eq!(mount.driver().unwrap(), DriverKind::Direct);
+        assert_ne!(mount.driver().unwrap(), DriverKind::Overlay);
         for path in ["gone", "dir/a", "emptied/a", "remade/old"] {
             mount.rm(path.as_bytes()).unwrap();
         }

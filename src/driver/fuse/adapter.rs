@@ -1,0 +1,473 @@
+//! The protocol: decodes a request, calls the operation, replies once, decides nothing.
+//!
+//! Operations are methods of [`Adapter`] in the files beside this one, a family each; they return
+//! `Result<T, Errno>`. Absent, and answered by the kernel itself: locks, `access`, `flush`, `ioctl`, `poll`.
+
+use std::ffi::OsStr;
+use std::io;
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::Path;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::time::SystemTime;
+
+use fuser::{
+    BsdFileFlags, CopyFileRangeFlags, FileHandle, Filesystem, FopenFlags, Generation, INodeNo, InitFlags,
+    KernelConfig, LockOwner, OpenFlags, RenameFlags, ReplyAttr, ReplyCreate, ReplyData, ReplyDirectory,
+    ReplyDirectoryPlus, ReplyEmpty, ReplyEntry, ReplyLseek, ReplyOpen, ReplyStatfs, ReplyWrite, ReplyXattr,
+    Request, TimeOrNow, WriteFlags,
+};
+
+use super::attributes::{self, Change, FOREVER, NEVER};
+use super::data::Opened;
+use super::handles::Handles;
+use super::names::Named;
+use super::nodes::Nodes;
+use super::xattrs::Answer;
+use crate::sys::Errno;
+use crate::union::{Maker, Union};
+
+/// What the kernel is asked to do or to leave to us; each only where it can.
+const WANTED: [InitFlags; 13] = [
+    InitFlags::FUSE_PARALLEL_DIROPS,
+    InitFlags::FUSE_DO_READDIRPLUS,
+    InitFlags::FUSE_READDIRPLUS_AUTO,
+    InitFlags::FUSE_CACHE_SYMLINKS,
+    InitFlags::FUSE_ATOMIC_O_TRUNC,
+    InitFlags::FUSE_DONT_MASK,
+    InitFlags::FUSE_POSIX_ACL,
+    InitFlags::FUSE_HANDLE_KILLPRIV_V2,
+    InitFlags::FUSE_EXPLICIT_INVAL_DATA,
+    InitFlags::FUSE_ASYNC_DIO,
+    InitFlags::FUSE_NO_EXPORT_SUPPORT,
+    InitFlags::FUSE_SPLICE_READ,
+    InitFlags::FUSE_MAX_PAGES,
+];
+
+/// A union behind the protocol.
+#[derive(Debug)]
+pub(super) struct Adapter {
+    pub(super) union: Arc<Union>,
+    pub(super) nodes: Nodes,
+    pub(super) handles: Handles,
+    /// Held to read by whatever works on paths, to write while paths change.
+    moving: RwLock<()>,
+}
+
+/// The crate's form of an errno.
+pub(super) fn code(errno: Errno) -> fuser::Errno {
+    fuser::Errno::from_i32(errno.raw_os_error())
+}
+
+fn maker(request: &Request, umask: u32) -> Maker {
+    Maker { uid: request.uid(), gid: request.gid(), umask }
+}
+
+fn empty(reply: ReplyEmpty, done: Result<(), Errno>) {
+    match done {
+        Ok(()) => reply.ok(),
+        Err(errno) => reply.error(code(errno)),
+    }
+}
+
+fn entry(reply: ReplyEntry, done: Result<Named, Errno>) {
+    match done {
+        Ok(named) => {
+            reply.entry_with_ttls(
+                &named.lasts(),
+                &FOREVER,
+                &named.attributes(),
+                Generation(named.generation()),
+            );
+        }
+        Err(errno) => reply.error(code(errno)),
+    }
+}
+
+fn written(reply: ReplyWrite, done: Result<usize, Errno>) {
+    match done {
+        Ok(length) => reply.written(u32::try_from(length).unwrap_or(u32::MAX)),
+        Err(errno) => reply.error(code(errno)),
+    }
+}
+
+fn answer(reply: ReplyXattr, size: u32, done: Result<Answer, Errno>) {
+    match done {
+        Ok(value) if size == 0 => reply.size(u32::try_from(value.len()).unwrap_or(u32::MAX)),
+        Ok(value) if value.len() > size as usize => reply.error(fuser::Errno::ERANGE),
+        Ok(value) => reply.data(&value),
+        Err(errno) => reply.error(code(errno)),
+    }
+}
+
+impl Adapter {
+    pub(super) fn new(union: Arc<Union>) -> Self {
+        Self { union, nodes: Nodes::new(), handles: Handles::new(), moving: RwLock::default() }
+    }
+
+    /// Paths stay as they are while this is held.
+    fn still(&self) -> RwLockReadGuard<'_, ()> {
+        self.moving.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn moving(&self) -> RwLockWriteGuard<'_, ()> {
+        self.moving.write().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Filesystem for Adapter {
+    fn init(&mut self, _: &Request, config: &mut KernelConfig) -> io::Result<()> {
+        for wanted in WANTED {
+            if let Err(missing) = config.add_capabilities(wanted) {
+                log::debug!("this kernel's FUSE lacks {missing:?}");
+            }
+        }
+        let straight = config.add_capabilities(InitFlags::FUSE_PASSTHROUGH).is_ok()
+            && config.set_max_stack_depth(1).is_ok();
+        self.handles.passthrough.store(straight, Ordering::Relaxed);
+        for set in [config.set_max_background(64), config.set_congestion_threshold(48)] {
+            if let Err(nearest) = set {
+                log::debug!("the queue's limit stays at {nearest}");
+            }
+        }
+        Ok(())
+    }
+
+    fn lookup(&self, _: &Request, parent: INodeNo, name: &OsStr, reply: ReplyEntry) {
+        let _still = self.still();
+        match self.look_up(parent.0, name.as_bytes()) {
+            // only we make names, so what is not there stays so
+            Ok(None) => reply.entry_with_ttls(&NEVER, &FOREVER, &attributes::nothing(), Generation(0)),
+            Ok(Some(named)) => entry(reply, Ok(named)),
+            Err(errno) => entry(reply, Err(errno)),
+        }
+    }
+
+    fn forget(&self, _: &Request, ino: INodeNo, nlookup: u64) {
+        self.nodes.forget(ino.0, nlookup);
+    }
+
+    fn getattr(&self, _: &Request, ino: INodeNo, _: Option<FileHandle>, reply: ReplyAttr) {
+        let _still = self.still();
+        match self.look_at(ino.0) {
+            Ok(shown) => reply.attr(&FOREVER, &attributes::of(&shown, shown.stat.ino)),
+            Err(errno) => reply.error(code(errno)),
+        }
+    }
+
+    fn setattr(
+        &self,
+        request: &Request,
+        ino: INodeNo,
+        mode: Option<u32>,
+        uid: Option<u32>,
+        gid: Option<u32>,
+        size: Option<u64>,
+        atime: Option<TimeOrNow>,
+        mtime: Option<TimeOrNow>,
+        _: Option<SystemTime>,
+        fh: Option<FileHandle>,
+        _: Option<SystemTime>,
+        _: Option<SystemTime>,
+        _: Option<SystemTime>,
+        _: Option<BsdFileFlags>,
+        reply: ReplyAttr,
+    ) {
+        let _still = self.still();
+        let change = Change { mode, uid, gid, size, atime, mtime, by_root: request.uid() == 0 };
+        match self.change(ino.0, &change, fh.map(|handle| handle.0)) {
+            Ok(shown) => reply.attr(&FOREVER, &attributes::of(&shown, shown.stat.ino)),
+            Err(errno) => reply.error(code(errno)),
+        }
+    }
+
+    fn readlink(&self, _: &Request, ino: INodeNo, reply: ReplyData) {
+        let _still = self.still();
+        match self.link_target(ino.0) {
+            Ok(target) => reply.data(&target),
+            Err(errno) => reply.error(code(errno)),
+        }
+    }
+
+    fn mknod(
+        &self,
+        request: &Request,
+        parent: INodeNo,
+        name: &OsStr,
+        mode: u32,
+        umask: u32,
+        rdev: u32,
+        reply: ReplyEntry,
+    ) {
+        let _still = self.still();
+        entry(reply, self.make_node(parent.0, name.as_bytes(), (mode, rdev), maker(request, umask)));
+    }
+
+    fn mkdir(
+        &self,
+        request: &Request,
+        parent: INodeNo,
+        name: &OsStr,
+        mode: u32,
+        umask: u32,
+        reply: ReplyEntry,
+    ) {
+        let _still = self.still();
+        entry(reply, self.make_dir(parent.0, name.as_bytes(), mode, maker(request, umask)));
+    }
+
+    fn unlink(&self, _: &Request, parent: INodeNo, name: &OsStr, reply: ReplyEmpty) {
+        let _still = self.still();
+        empty(reply, self.remove(parent.0, name.as_bytes()));
+    }
+
+    fn rmdir(&self, _: &Request, parent: INodeNo, name: &OsStr, reply: ReplyEmpty) {
+        let _moving = self.moving();
+        empty(reply, self.remove_dir(parent.0, name.as_bytes()));
+    }
+
+    fn symlink(&self, request: &Request, parent: INodeNo, name: &OsStr, target: &Path, reply: ReplyEntry) {
+        let _still = self.still();
+        let target = target.as_os_str().as_bytes();
+        entry(reply, self.make_symlink(parent.0, name.as_bytes(), target, maker(request, 0)));
+    }
+
+    fn rename(
+        &self,
+        _: &Request,
+        parent: INodeNo,
+        name: &OsStr,
+        newparent: INodeNo,
+        newname: &OsStr,
+        flags: RenameFlags,
+        reply: ReplyEmpty,
+    ) {
+        let _moving = self.moving();
+        let (from, to) = ((parent.0, name.as_bytes()), (newparent.0, newname.as_bytes()));
+        empty(reply, self.move_name(from, to, flags.bits()));
+    }
+
+    fn link(&self, _: &Request, ino: INodeNo, newparent: INodeNo, newname: &OsStr, reply: ReplyEntry) {
+        let _still = self.still();
+        entry(reply, self.link_name(ino.0, newparent.0, newname.as_bytes()));
+    }
+
+    fn open(&self, request: &Request, ino: INodeNo, flags: OpenFlags, reply: ReplyOpen) {
+        let _still = self.still();
+        match self.open_node(ino.0, flags.0, request.uid() == 0, |file| reply.open_backing(file)) {
+            Ok(Opened::Cached(handle)) => reply.opened(FileHandle(handle), FopenFlags::FOPEN_KEEP_CACHE),
+            Ok(Opened::Passthrough(handle, backing)) => {
+                reply.opened_passthrough(FileHandle(handle), FopenFlags::empty(), &backing);
+            }
+            Err(errno) => reply.error(code(errno)),
+        }
+    }
+
+    fn create(
+        &self,
+        request: &Request,
+        parent: INodeNo,
+        name: &OsStr,
+        mode: u32,
+        umask: u32,
+        flags: i32,
+        reply: ReplyCreate,
+    ) {
+        let _still = self.still();
+        let back = |file: &std::fs::File| reply.open_backing(file);
+        match self.create_file(parent.0, name.as_bytes(), (mode, flags), maker(request, umask), back) {
+            Ok((named, opened)) => {
+                let (lasts, attributes) = (named.lasts(), named.attributes());
+                let generation = Generation(named.generation());
+                match opened {
+                    Opened::Cached(handle) => {
+                        let flags = FopenFlags::FOPEN_KEEP_CACHE;
+                        reply.created(&lasts, &attributes, generation, FileHandle(handle), flags);
+                    }
+                    Opened::Passthrough(handle, backing) => {
+                        let (handle, flags) = (FileHandle(handle), FopenFlags::empty());
+                        reply.created_passthrough(&lasts, &attributes, generation, handle, flags, &backing);
+                    }
+                }
+            }
+            Err(errno) => reply.error(code(errno)),
+        }
+    }
+
+    fn read(
+        &self,
+        _: &Request,
+        _: INodeNo,
+        fh: FileHandle,
+        offset: u64,
+        size: u32,
+        _: OpenFlags,
+        _: Option<LockOwner>,
+        reply: ReplyData,
+    ) {
+        self.read_open(fh.0, offset, size as usize, |done| match done {
+            Ok(data) => reply.data(data),
+            Err(errno) => reply.error(code(errno)),
+        });
+    }
+
+    fn write(
+        &self,
+        _: &Request,
+        _: INodeNo,
+        fh: FileHandle,
+        offset: u64,
+        data: &[u8],
+        write_flags: WriteFlags,
+        _: OpenFlags,
+        _: Option<LockOwner>,
+        reply: ReplyWrite,
+    ) {
+        let drops = write_flags.contains(WriteFlags::FUSE_WRITE_KILL_SUIDGID);
+        written(reply, self.write_open(fh.0, offset, data, drops));
+    }
+
+    fn flush(&self, _: &Request, _: INodeNo, _: FileHandle, _: LockOwner, reply: ReplyEmpty) {
+        // each write was answered when it was done: the kernel need not ask again
+        reply.error(fuser::Errno::ENOSYS);
+    }
+
+    fn release(
+        &self,
+        _: &Request,
+        _: INodeNo,
+        fh: FileHandle,
+        _: OpenFlags,
+        _: Option<LockOwner>,
+        _: bool,
+        reply: ReplyEmpty,
+    ) {
+        self.handles.release(fh.0);
+        reply.ok();
+    }
+
+    fn fsync(&self, _: &Request, _: INodeNo, fh: FileHandle, datasync: bool, reply: ReplyEmpty) {
+        empty(reply, self.sync_open(fh.0, datasync));
+    }
+
+    fn opendir(&self, _: &Request, _: INodeNo, _: OpenFlags, reply: ReplyOpen) {
+        let flags = FopenFlags::FOPEN_KEEP_CACHE | FopenFlags::FOPEN_CACHE_DIR;
+        reply.opened(FileHandle(self.handles.open_dir()), flags);
+    }
+
+    fn readdir(&self, _: &Request, ino: INodeNo, fh: FileHandle, offset: u64, mut reply: ReplyDirectory) {
+        let _still = self.still();
+        match self.read_dir(ino.0, fh.0, offset, &mut reply) {
+            Ok(()) => reply.ok(),
+            Err(errno) => reply.error(code(errno)),
+        }
+    }
+
+    fn readdirplus(
+        &self,
+        _: &Request,
+        ino: INodeNo,
+        fh: FileHandle,
+        offset: u64,
+        mut reply: ReplyDirectoryPlus,
+    ) {
+        let _still = self.still();
+        match self.read_dir_with_attributes(ino.0, fh.0, offset, &mut reply) {
+            Ok(()) => reply.ok(),
+            Err(errno) => reply.error(code(errno)),
+        }
+    }
+
+    fn releasedir(&self, _: &Request, _: INodeNo, fh: FileHandle, _: OpenFlags, reply: ReplyEmpty) {
+        self.handles.release_dir(fh.0);
+        reply.ok();
+    }
+
+    fn fsyncdir(&self, _: &Request, ino: INodeNo, _: FileHandle, _: bool, reply: ReplyEmpty) {
+        let _still = self.still();
+        empty(reply, self.sync_dir(ino.0));
+    }
+
+    fn statfs(&self, _: &Request, _: INodeNo, reply: ReplyStatfs) {
+        let name_max = u32::try_from(crate::model::NAME_MAX).unwrap_or(u32::MAX);
+        match self.union.space() {
+            Ok(space) => reply.statfs(
+                space.blocks,
+                space.free,
+                space.available,
+                space.files,
+                space.files_free,
+                space.block_size,
+                name_max,
+                space.fragment_size,
+            ),
+            Err(errno) => reply.error(code(errno)),
+        }
+    }
+
+    fn setxattr(
+        &self,
+        request: &Request,
+        ino: INodeNo,
+        name: &OsStr,
+        value: &[u8],
+        flags: i32,
+        _: u32,
+        reply: ReplyEmpty,
+    ) {
+        let _still = self.still();
+        empty(reply, self.set_xattr(ino.0, name.as_bytes(), (value, flags), request.pid()));
+    }
+
+    fn getxattr(&self, request: &Request, ino: INodeNo, name: &OsStr, size: u32, reply: ReplyXattr) {
+        let _still = self.still();
+        answer(reply, size, self.xattr(ino.0, name.as_bytes(), request.pid()));
+    }
+
+    fn listxattr(&self, _: &Request, ino: INodeNo, size: u32, reply: ReplyXattr) {
+        let _still = self.still();
+        answer(reply, size, self.xattrs(ino.0));
+    }
+
+    fn removexattr(&self, request: &Request, ino: INodeNo, name: &OsStr, reply: ReplyEmpty) {
+        let _still = self.still();
+        empty(reply, self.remove_xattr(ino.0, name.as_bytes(), request.pid()));
+    }
+
+    fn fallocate(
+        &self,
+        request: &Request,
+        _: INodeNo,
+        fh: FileHandle,
+        offset: u64,
+        length: u64,
+        mode: i32,
+        reply: ReplyEmpty,
+    ) {
+        empty(reply, self.allocate_open(fh.0, (offset, length), mode, request.uid() == 0));
+    }
+
+    fn lseek(&self, _: &Request, _: INodeNo, fh: FileHandle, offset: i64, whence: i32, reply: ReplyLseek) {
+        match self.seek_open(fh.0, offset, whence) {
+            Ok(offset) => reply.offset(offset),
+            Err(errno) => reply.error(code(errno)),
+        }
+    }
+
+    fn copy_file_range(
+        &self,
+        request: &Request,
+        _: INodeNo,
+        fh_in: FileHandle,
+        offset_in: u64,
+        _: INodeNo,
+        fh_out: FileHandle,
+        offset_out: u64,
+        len: u64,
+        _: CopyFileRangeFlags,
+        reply: ReplyWrite,
+    ) {
+        let (from, to) = ((fh_in.0, offset_in), (fh_out.0, offset_out));
+        written(reply, self.copy_range(from, to, len, request.uid() == 0));
+    }
+}

@@ -1,0 +1,257 @@
+//! Attributes: what a node's file is, and changes of it.
+
+use std::os::fd::AsFd as _;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use fuser::{FileAttr, FileType, INodeNo, TimeOrNow};
+
+use super::adapter::Adapter;
+use super::nodes::ROOT;
+use crate::model::{Kind, LayerPath, Mode, Timestamp};
+use crate::sys::{self, Errno, RawStat};
+use crate::union::Shown;
+
+/// How long the kernel may take for granted what only we can change.
+pub(super) const FOREVER: Duration = Duration::from_secs(u32::MAX as u64);
+/// What the kernel must ask for each time.
+pub(super) const NEVER: Duration = Duration::ZERO;
+
+/// What a change of a lower layer's file gives once its name is gone: there is no name to copy it up to. The kernel's
+/// overlay says the same.
+pub(super) const NAMELESS: Errno = Errno::EXIST;
+
+/// What is to be changed of a file.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Change {
+    pub(super) mode: Option<u32>,
+    pub(super) uid: Option<u32>,
+    pub(super) gid: Option<u32>,
+    pub(super) size: Option<u64>,
+    pub(super) atime: Option<TimeOrNow>,
+    pub(super) mtime: Option<TimeOrNow>,
+    /// Whoever is not root loses set-ID marks by a change of size.
+    pub(super) by_root: bool,
+}
+
+/// Where a node's file is found.
+#[derive(Debug)]
+pub(super) enum Spot {
+    /// Under a name.
+    Path(LayerPath),
+    /// By a descriptor, as it has no name any more; whether it is the upper's.
+    Open(std::os::fd::OwnedFd, bool),
+}
+
+pub(super) fn file_type(kind: Kind) -> FileType {
+    match kind {
+        Kind::Dir => FileType::Directory,
+        Kind::File => FileType::RegularFile,
+        Kind::Symlink => FileType::Symlink,
+        Kind::Fifo => FileType::NamedPipe,
+        Kind::Socket => FileType::Socket,
+        Kind::CharDevice => FileType::CharDevice,
+        Kind::BlockDevice => FileType::BlockDevice,
+    }
+}
+
+fn time(time: Timestamp) -> SystemTime {
+    let nanos = Duration::from_nanos(u64::from(time.nanos));
+    let secs = Duration::from_secs(time.secs.unsigned_abs());
+    if time.secs >= 0 { UNIX_EPOCH + secs + nanos } else { UNIX_EPOCH - secs + nanos }
+}
+
+fn timestamp(time: TimeOrNow) -> Timestamp {
+    let at = match time {
+        TimeOrNow::Now => return sys::now_as_stamped(),
+        TimeOrNow::SpecificTime(at) => at,
+    };
+    match at.duration_since(UNIX_EPOCH) {
+        Ok(after) => Timestamp {
+            secs: i64::try_from(after.as_secs()).unwrap_or(i64::MAX),
+            nanos: after.subsec_nanos(),
+        },
+        Err(before) => {
+            let before = before.duration();
+            let secs = -i64::try_from(before.as_secs()).unwrap_or(i64::MAX);
+            match before.subsec_nanos() {
+                0 => Timestamp { secs, nanos: 0 },
+                nanos => Timestamp { secs: secs - 1, nanos: 1_000_000_000 - nanos },
+            }
+        }
+    }
+}
+
+/// A device number as the protocol has it (Linux `new_encode_dev`).
+fn device(stat: &RawStat) -> u32 {
+    let (major, minor) = (stat.rdev.major, stat.rdev.minor);
+    (minor & 0xff) | (major << 8) | ((minor & !0xff) << 12)
+}
+
+/// The attributes of a file, with `number` as its inode's.
+pub(super) fn of(shown: &Shown, number: u64) -> FileAttr {
+    let stat = &shown.stat;
+    FileAttr {
+        ino: INodeNo(number),
+        size: stat.size,
+        blocks: stat.blocks,
+        atime: time(stat.atime),
+        mtime: time(stat.mtime),
+        ctime: time(stat.ctime),
+        crtime: UNIX_EPOCH,
+        kind: file_type(stat.kind),
+        perm: u16::try_from(stat.mode.bits()).unwrap_or(0),
+        nlink: u32::try_from(stat.nlink).unwrap_or(u32::MAX),
+        uid: stat.uid,
+        gid: stat.gid,
+        rdev: if matches!(stat.kind, Kind::CharDevice | Kind::BlockDevice) { device(stat) } else { 0 },
+        blksize: 4096,
+        flags: 0,
+    }
+}
+
+/// What stands for a name that is not there.
+pub(super) fn nothing() -> FileAttr {
+    FileAttr {
+        ino: INodeNo(0),
+        size: 0,
+        blocks: 0,
+        atime: UNIX_EPOCH,
+        mtime: UNIX_EPOCH,
+        ctime: UNIX_EPOCH,
+        crtime: UNIX_EPOCH,
+        kind: FileType::RegularFile,
+        perm: 0,
+        nlink: 0,
+        uid: 0,
+        gid: 0,
+        rdev: 0,
+        blksize: 0,
+        flags: 0,
+    }
+}
+
+impl Adapter {
+    /// Where a node's file is.
+    pub(super) fn spot(&self, node: u64) -> Result<Spot, Errno> {
+        if let Some(path) = self.nodes.path(node) {
+            return Ok(Spot::Path(path));
+        }
+        if let Some(hold) = self.nodes.hold(node) {
+            return Ok(Spot::Open(sys::file::duplicate(&hold.fd)?, hold.in_upper));
+        }
+        let open = self.handles.any_of(node).ok_or(Errno::STALE)?;
+        Ok(Spot::Open(sys::file::duplicate(open.file().as_fd())?, open.in_upper()))
+    }
+
+    /// The attributes of a node's file.
+    pub(super) fn look_at(&self, node: u64) -> Result<Shown, Errno> {
+        match self.spot(node)? {
+            Spot::Path(path) => match self.union.look_up(&path) {
+                // its name went meanwhile
+                Err(Errno::NOENT) if node != ROOT => match self.spot(node)? {
+                    Spot::Open(file, in_upper) => self.union.look_at_open(file, in_upper),
+                    Spot::Path(_) => Err(Errno::NOENT),
+                },
+                other => other,
+            },
+            Spot::Open(file, in_upper) => self.union.look_at_open(file, in_upper),
+        }
+    }
+
+    /// Changes attributes; gives them all.
+    pub(super) fn change(&self, node: u64, change: &Change, handle: Option<u64>) -> Result<Shown, Errno> {
+        match self.spot(node)? {
+            Spot::Path(path) => {
+                self.change_at(&path, change, handle)?;
+                self.raised(node, &path);
+            }
+            Spot::Open(_, false) => return Err(NAMELESS),
+            Spot::Open(file, true) => self.change_open(&file, change, handle)?,
+        }
+        self.look_at(node)
+    }
+
+    fn change_at(&self, path: &LayerPath, change: &Change, handle: Option<u64>) -> Result<(), Errno> {
+        if let Some(size) = change.size {
+            match handle {
+                Some(handle) => self.resize_open(handle, size, change.by_root)?,
+                None => self.resize(path, size, change.by_root)?,
+            }
+        }
+        if change.uid.is_some() || change.gid.is_some() {
+            let now = self.union.look_up(path)?.stat;
+            self.union.chown(path, change.uid.unwrap_or(now.uid), change.gid.unwrap_or(now.gid))?;
+        }
+        if let Some(mode) = change.mode {
+            self.union.chmod(path, Mode::new(mode))?;
+        }
+        if change.atime.is_some() || change.mtime.is_some() {
+            self.union.set_times(path, change.atime.map(timestamp), change.mtime.map(timestamp))?;
+        }
+        Ok(())
+    }
+
+    fn resize(&self, path: &LayerPath, size: u64, by_root: bool) -> Result<(), Errno> {
+        self.union.truncate(path, size)?;
+        if by_root { Ok(()) } else { self.union.drop_privileges(self.union.hold(path)?.0) }
+    }
+
+    fn resize_open(&self, handle: u64, size: u64, by_root: bool) -> Result<(), Errno> {
+        let file = self.handles.file(handle)?.file();
+        self.union.truncate_open(&*file, size)?;
+        if by_root { Ok(()) } else { self.union.drop_privileges(&*file) }
+    }
+
+    fn change_open(
+        &self,
+        file: &std::os::fd::OwnedFd,
+        change: &Change,
+        handle: Option<u64>,
+    ) -> Result<(), Errno> {
+        if let Some(size) = change.size {
+            if let Some(handle) = handle {
+                self.resize_open(handle, size, change.by_root)?;
+            } else {
+                let file = sys::file::reopen(file, sys::OFlags::WRONLY | sys::OFlags::NONBLOCK)?;
+                self.union.truncate_open(&file, size)?;
+                if !change.by_root {
+                    self.union.drop_privileges(&file)?;
+                }
+            }
+        }
+        if change.uid.is_some() || change.gid.is_some() {
+            let now = self.union.look_at_open(file, true)?.stat;
+            self.union.chown_open(file, change.uid.unwrap_or(now.uid), change.gid.unwrap_or(now.gid))?;
+        }
+        if let Some(mode) = change.mode {
+            self.union.chmod_open(file, Mode::new(mode))?;
+        }
+        if change.atime.is_some() || change.mtime.is_some() {
+            self.union.set_times_open(file, change.atime.map(timestamp), change.mtime.map(timestamp))?;
+        }
+        Ok(())
+    }
+
+    /// After a change by name: if it copied the file up, whoever has it open goes on with the copy.
+    pub(super) fn raised(&self, node: u64, path: &LayerPath) {
+        if self.nodes.note_raised(node) {
+            self.handles.raise(node, |flags| {
+                let flags = flags.difference(sys::OFlags::TRUNC);
+                self.union.open_existing(path, flags).map(|(file, _)| file)
+            });
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_before_1970_go_both_ways() {
+        for stamp in [(0, 0), (-1, 0), (-1, 999_999_999), (-7, 5), (1_700_000_000, 123_456_789)] {
+            let stamp = Timestamp { secs: stamp.0, nanos: stamp.1 };
+            assert_eq!(timestamp(TimeOrNow::SpecificTime(time(stamp))), stamp);
+        }
+    }
+}

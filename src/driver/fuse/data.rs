@@ -1,0 +1,201 @@
+//! Content: opening, reading, writing, space, holes.
+
+use std::cell::RefCell;
+use std::fs::File;
+use std::sync::Arc;
+
+use fuser::BackingId;
+
+use super::adapter::Adapter;
+use super::attributes::Spot;
+use super::handles::Admitted;
+use super::nodes::Hold;
+use crate::model::Kind;
+use crate::sys::dir::stat_fd;
+use crate::sys::file::{self, FallocateFlags};
+use crate::sys::{self, Errno, OFlags};
+
+/// An open that the kernel is told of.
+#[derive(Debug)]
+pub(super) enum Opened {
+    Cached(u64),
+    Passthrough(u64, Arc<BackingId>),
+}
+
+thread_local! {
+    /// What a request's answer is read into.
+    static BUFFER: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+}
+
+/// The flags of open(2) that count for the file beneath: the kernel does the appending and the waiting.
+pub(super) fn flags_of(raw: i32) -> OFlags {
+    let kept = OFlags::ACCMODE | OFlags::TRUNC | OFlags::EXCL | OFlags::SYNC | OFlags::DSYNC;
+    OFlags::from_bits_truncate(raw.cast_unsigned()) & kept
+}
+
+fn writes(flags: OFlags) -> bool {
+    flags.intersects(OFlags::WRONLY | OFlags::RDWR)
+}
+
+impl Adapter {
+    /// Opens a node's file.
+    pub(super) fn open_node(
+        &self,
+        node: u64,
+        flags: i32,
+        by_root: bool,
+        back: impl Fn(&File) -> std::io::Result<BackingId>,
+    ) -> Result<Opened, Errno> {
+        let mut flags = flags_of(flags).difference(OFlags::EXCL);
+        loop {
+            let (file, in_upper) = match self.spot(node)? {
+                Spot::Path(path) => {
+                    let opened = self.union.open_existing(&path, flags)?;
+                    if opened.1 {
+                        self.raised(node, &path);
+                    }
+                    opened
+                }
+                Spot::Open(held, in_upper) => {
+                    if !in_upper && (writes(flags) || flags.contains(OFlags::TRUNC)) {
+                        return Err(Errno::STALE);
+                    }
+                    (file::reopen(&held, flags)?, in_upper)
+                }
+            };
+            if flags.contains(OFlags::TRUNC) && !by_root {
+                self.union.drop_privileges(&file)?;
+            }
+            // it is cut by now
+            flags = flags.difference(OFlags::TRUNC);
+            if let Some(opened) = self.admit(node, flags, (file, in_upper), &back) {
+                return Ok(opened);
+            }
+            if in_upper {
+                return Err(self.part(node));
+            }
+        }
+    }
+
+    /// Takes an opened file in; `None` if it must be opened again, or by another node.
+    pub(super) fn admit(
+        &self,
+        node: u64,
+        flags: OFlags,
+        (file, in_upper): (File, bool),
+        back: impl FnOnce(&File) -> std::io::Result<BackingId>,
+    ) -> Option<Opened> {
+        // a write must come to us where it takes set-ID marks away
+        let straight = stat_fd(&file)
+            .is_ok_and(|stat| stat.kind == Kind::File && (!writes(flags) || stat.mode.bits() & 0o6000 == 0));
+        let flags = flags.difference(OFlags::TRUNC | OFlags::EXCL);
+        let is_raised = || self.nodes.is_raised(node);
+        match self.handles.admit((node, flags), (file, in_upper), straight, is_raised, back) {
+            Admitted::Cached(handle) => Some(Opened::Cached(handle)),
+            Admitted::Passthrough(handle, backing) => Some(Opened::Passthrough(handle, backing)),
+            Admitted::Split | Admitted::Again => None,
+        }
+    }
+
+    /// Gives the names of a node, whose lower file the kernel reads by itself, to a new one. `ESTALE` makes the kernel
+    /// look the name up again.
+    fn part(&self, node: u64) -> Errno {
+        if let Some(path) = self.nodes.path(node) {
+            match self.union.hold(&path) {
+                Ok((fd, in_upper)) => self.nodes.retire(node, Hold { fd, in_upper }),
+                Err(errno) => return errno,
+            }
+        }
+        Errno::STALE
+    }
+
+    /// Reads, and hands what was read to `reply`.
+    pub(super) fn read_open(
+        &self,
+        handle: u64,
+        offset: u64,
+        size: usize,
+        reply: impl FnOnce(Result<&[u8], Errno>),
+    ) {
+        let file = match self.handles.file(handle) {
+            Ok(open) => open.file(),
+            Err(errno) => return reply(Err(errno)),
+        };
+        BUFFER.with_borrow_mut(|buffer| {
+            if buffer.len() < size {
+                buffer.resize(size, 0);
+            }
+            reply(file::read_at(&file, &mut buffer[..size], offset).map(|length| &buffer[..length]));
+        });
+    }
+
+    /// Writes; `drops` if the writer has no right to keep set-ID marks.
+    pub(super) fn write_open(
+        &self,
+        handle: u64,
+        offset: u64,
+        data: &[u8],
+        drops: bool,
+    ) -> Result<usize, Errno> {
+        let file = self.handles.file(handle)?.file();
+        let written = self.union.write_open(&file, data, offset)?;
+        if drops {
+            self.union.drop_privileges(&*file)?;
+        }
+        Ok(written)
+    }
+
+    /// fsync(2), fdatasync(2).
+    pub(super) fn sync_open(&self, handle: u64, data_only: bool) -> Result<(), Errno> {
+        let file = self.handles.file(handle)?.file();
+        if data_only { file::sync_data(&*file) } else { sys::sync(&*file) }
+    }
+
+    /// fallocate(2).
+    pub(super) fn allocate_open(
+        &self,
+        handle: u64,
+        (offset, length): (u64, u64),
+        mode: i32,
+        by_root: bool,
+    ) -> Result<(), Errno> {
+        let mode = FallocateFlags::from_bits(mode.cast_unsigned()).ok_or(Errno::OPNOTSUPP)?;
+        let file = self.handles.file(handle)?.file();
+        self.union.allocate(&file, mode, offset, length)?;
+        if by_root { Ok(()) } else { self.union.drop_privileges(&*file) }
+    }
+
+    /// lseek(2) to data or a hole; the kernel does the rest by itself.
+    pub(super) fn seek_open(&self, handle: u64, offset: i64, whence: i32) -> Result<i64, Errno> {
+        /// Linux `SEEK_DATA` and `SEEK_HOLE`.
+        const DATA: i32 = 3;
+        const HOLE: i32 = 4;
+        let file = self.handles.file(handle)?.file();
+        let offset = u64::try_from(offset).map_err(|_| Errno::NXIO)?;
+        let found = match whence {
+            DATA => file::next_data(&file, offset)?,
+            HOLE => file::next_hole(&file, offset)?,
+            _ => return Err(Errno::INVAL),
+        };
+        i64::try_from(found).map_err(|_| Errno::OVERFLOW)
+    }
+
+    /// `copy_file_range(2)` between two open files.
+    pub(super) fn copy_range(
+        &self,
+        from: (u64, u64),
+        to: (u64, u64),
+        length: u64,
+        by_root: bool,
+    ) -> Result<usize, Errno> {
+        // the answer has 32 bits
+        let length = length.min(1 << 30);
+        let (source, target) = (self.handles.file(from.0)?.file(), self.handles.file(to.0)?.file());
+        let length = usize::try_from(length).unwrap_or(usize::MAX);
+        let done = self.union.copy_range((&source, from.1), (&target, to.1), length)?;
+        if !by_root {
+            self.union.drop_privileges(&*target)?;
+        }
+        Ok(done)
+    }
+}

@@ -1,0 +1,219 @@
+//! Open files and directories: descriptors that outlive names, and what an open may let the kernel do by itself.
+//!
+//! The kernel reads and writes an inode either through its page cache and us, or straight in a backing file
+//! (passthrough); all opens of one inode go the same way and have one backing file for as long as one is open.
+
+use std::collections::HashMap;
+use std::fs::File;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+
+use fuser::BackingId;
+
+use crate::sys::{Errno, OFlags};
+use crate::union::Listed;
+
+/// An open file.
+#[derive(Debug)]
+pub(super) struct OpenFile {
+    pub(super) node: u64,
+    /// As it was opened, for opening it once more after a copy-up.
+    pub(super) flags: OFlags,
+    file: RwLock<(Arc<File>, bool)>,
+}
+
+impl OpenFile {
+    pub(super) fn file(&self) -> Arc<File> {
+        Arc::clone(&self.held().0)
+    }
+
+    /// Whether it is the upper's file.
+    pub(super) fn in_upper(&self) -> bool {
+        self.held().1
+    }
+
+    fn held(&self) -> std::sync::RwLockReadGuard<'_, (Arc<File>, bool)> {
+        self.file.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn swap(&self, file: File) {
+        *self.file.write().unwrap_or_else(PoisonError::into_inner) = (Arc::new(file), true);
+    }
+}
+
+/// An open directory: its listing as it was when it was last read from the start.
+#[derive(Debug, Default)]
+pub(super) struct OpenDir {
+    pub(super) listing: Mutex<Option<Arc<Listing>>>,
+}
+
+/// A directory's names, with `.` and `..` in front.
+#[derive(Debug)]
+pub(super) struct Listing {
+    /// The numbers of the directory and of the one above it.
+    pub(super) own: u64,
+    pub(super) above: u64,
+    pub(super) names: Vec<Listed>,
+}
+
+/// How an open goes on.
+#[derive(Debug)]
+pub(super) enum Admitted {
+    /// By the page cache and us.
+    Cached(u64),
+    /// By the kernel alone.
+    Passthrough(u64, Arc<BackingId>),
+    /// Other opens of this node read the lower file straight: the upper's needs another node.
+    Split,
+    /// The file was copied up meanwhile: it must be opened again.
+    Again,
+}
+
+/// The opens of one node.
+#[derive(Debug, Default)]
+struct Opens {
+    files: Vec<(u64, Arc<OpenFile>)>,
+    /// The backing file, and whether it is the upper's.
+    backing: Option<(Arc<BackingId>, bool)>,
+}
+
+/// All that is open.
+#[derive(Debug)]
+pub(super) struct Handles {
+    next: AtomicU64,
+    files: RwLock<HashMap<u64, Arc<OpenFile>>>,
+    dirs: RwLock<HashMap<u64, Arc<OpenDir>>>,
+    by_node: Mutex<HashMap<u64, Opens>>,
+    /// Whether the kernel lets us name backing files.
+    pub(super) passthrough: AtomicBool,
+}
+
+impl Handles {
+    pub(super) fn new() -> Self {
+        Self {
+            next: AtomicU64::new(1),
+            files: RwLock::default(),
+            dirs: RwLock::default(),
+            by_node: Mutex::default(),
+            passthrough: AtomicBool::new(false),
+        }
+    }
+
+    fn opens(&self) -> MutexGuard<'_, HashMap<u64, Opens>> {
+        self.by_node.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes an opened file in. `straight`: whether passthrough is right for it; `is_raised`: whether its node's file
+    /// is in the upper by now; `back` tells the kernel of a backing file.
+    pub(super) fn admit(
+        &self,
+        open: (u64, OFlags),
+        (file, in_upper): (File, bool),
+        straight: bool,
+        is_raised: impl FnOnce() -> bool,
+        back: impl FnOnce(&File) -> std::io::Result<BackingId>,
+    ) -> Admitted {
+        let (node, flags) = open;
+        let mut all = self.opens();
+        if !in_upper && is_raised() {
+            return Admitted::Again;
+        }
+        let opens = all.entry(node).or_default();
+        let backing = match &opens.backing {
+            Some((backing, upper)) if *upper == in_upper => Some(Arc::clone(backing)),
+            Some(_) => return Admitted::Split,
+            None if !opens.files.is_empty() || !straight => None,
+            None => self.back(&file, back),
+        };
+        opens.backing = backing.clone().map(|backing| (backing, in_upper));
+        let number = self.next.fetch_add(1, Ordering::Relaxed);
+        let open = Arc::new(OpenFile { node, flags, file: RwLock::new((Arc::new(file), in_upper)) });
+        opens.files.push((number, Arc::clone(&open)));
+        drop(all);
+        self.files.write().unwrap_or_else(PoisonError::into_inner).insert(number, open);
+        match backing {
+            Some(backing) => Admitted::Passthrough(number, backing),
+            None => Admitted::Cached(number),
+        }
+    }
+
+    fn back(
+        &self,
+        file: &File,
+        back: impl FnOnce(&File) -> std::io::Result<BackingId>,
+    ) -> Option<Arc<BackingId>> {
+        if !self.passthrough.load(Ordering::Relaxed) {
+            return None;
+        }
+        match back(file) {
+            Ok(backing) => Some(Arc::new(backing)),
+            Err(error) => {
+                if error.kind() == std::io::ErrorKind::PermissionDenied {
+                    // only root of the machine may
+                    self.passthrough.store(false, Ordering::Relaxed);
+                }
+                log::debug!("no passthrough: {error}");
+                None
+            }
+        }
+    }
+
+    /// The open file of that number.
+    pub(super) fn file(&self, number: u64) -> Result<Arc<OpenFile>, Errno> {
+        let files = self.files.read().unwrap_or_else(PoisonError::into_inner);
+        files.get(&number).cloned().ok_or(Errno::BADF)
+    }
+
+    /// Any open file of a node.
+    pub(super) fn any_of(&self, node: u64) -> Option<Arc<OpenFile>> {
+        self.opens().get(&node)?.files.first().map(|(_, open)| Arc::clone(open))
+    }
+
+    /// After a copy-up: whoever has the node open goes on with the upper's file, as `reopen` gives it.
+    pub(super) fn raise(&self, node: u64, reopen: impl Fn(OFlags) -> Result<File, Errno>) {
+        let mut all = self.opens();
+        let Some(opens) = all.get_mut(&node) else { return };
+        if opens.backing.as_ref().is_some_and(|(_, upper)| !upper) {
+            // the kernel reads the lower file by itself until the last of them is closed
+            return;
+        }
+        for (_, open) in opens.files.iter().filter(|(_, open)| !open.in_upper()) {
+            match reopen(open.flags) {
+                Ok(file) => open.swap(file),
+                Err(errno) => log::warn!("an open file stays with the lower layer's: {errno}"),
+            }
+        }
+    }
+
+    /// Closes a file.
+    pub(super) fn release(&self, number: u64) {
+        let Some(open) = self.files.write().unwrap_or_else(PoisonError::into_inner).remove(&number) else {
+            return;
+        };
+        let mut all = self.opens();
+        if let Some(opens) = all.get_mut(&open.node) {
+            opens.files.retain(|(held, _)| *held != number);
+            if opens.files.is_empty() {
+                all.remove(&open.node);
+            }
+        }
+    }
+
+    /// Opens a directory.
+    pub(super) fn open_dir(&self) -> u64 {
+        let number = self.next.fetch_add(1, Ordering::Relaxed);
+        self.dirs.write().unwrap_or_else(PoisonError::into_inner).insert(number, Arc::default());
+        number
+    }
+
+    /// The open directory of that number.
+    pub(super) fn dir(&self, number: u64) -> Result<Arc<OpenDir>, Errno> {
+        let dirs = self.dirs.read().unwrap_or_else(PoisonError::into_inner);
+        dirs.get(&number).cloned().ok_or(Errno::BADF)
+    }
+
+    /// Closes a directory.
+    pub(super) fn release_dir(&self, number: u64) {
+        self.dirs.write().unwrap_or_else(PoisonError::into_inner).remove(&number);
+    }
+}

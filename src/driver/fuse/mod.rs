@@ -1,0 +1,105 @@
+//! Our union behind a FUSE mount, served by threads of this process.
+//!
+//! An adapter: it decodes, calls `union`, replies once, and decides nothing. Only this process writes to the upper and
+//! lower layers never change, so the kernel may keep all that it learns.
+//!
+//! Where it is told from the kernel's overlay: files of one lower file with several names have their number as `d_ino`
+//! only in a plain listing; a file that was open for reading by passthrough when it was copied up goes on showing the
+//! lower's content there.
+
+mod adapter;
+mod attributes;
+mod data;
+mod directories;
+mod handles;
+mod names;
+mod nodes;
+mod server;
+mod xattrs;
+
+use std::path::Path;
+use std::sync::Arc;
+
+use super::point::{Point, is_writable};
+use super::{DriverKind, Files, MountError, MountSpec, Mounted, direct};
+use crate::sys::mount::Detached;
+use crate::union::Union;
+use server::Server;
+
+/// A mount that this process serves; unmounted when dropped.
+#[derive(Debug)]
+struct FuseMount {
+    // in this order: out of the tree first, then the threads
+    point: Point,
+    union: Arc<Union>,
+    server: Server,
+    /// Those of stacks that were replaced, for whoever still reads in them.
+    replaced: Vec<Server>,
+}
+
+/// Mounts a stack at its target.
+pub(super) fn mount(spec: &MountSpec<'_>) -> Result<Box<dyn Mounted>, MountError> {
+    let place = Point::check(spec)?;
+    let (detached, union, server) = make(spec)?;
+    let attached = Point::attach(spec, place, &detached);
+    // before the server, which ends with the last hold on the mount
+    drop(detached);
+    let point = attached?;
+    Ok(Box::new(FuseMount { point, union, server, replaced: Vec::new() }))
+}
+
+fn make(spec: &MountSpec<'_>) -> Result<(Detached, Arc<Union>, Server), MountError> {
+    let union = direct::open_union(spec).map_err(|errno| MountError::Layers { errno })?;
+    let union = Arc::new(union);
+    let (detached, server) = Server::start(Arc::clone(&union), !is_writable(spec))?;
+    Ok((detached, union, server))
+}
+
+impl Mounted for FuseMount {
+    fn kind(&self) -> DriverKind {
+        DriverKind::Fuse
+    }
+
+    fn files(&self) -> &dyn Files {
+        self.point.files()
+    }
+
+    fn merged(&self) -> Option<&Path> {
+        Some(self.point.target())
+    }
+
+    fn freeze(&mut self) -> Result<(), MountError> {
+        self.point.freeze()?;
+        self.union.freeze();
+        Ok(())
+    }
+
+    fn thaw(&mut self) -> Result<(), MountError> {
+        self.union.thaw();
+        self.point.thaw()
+    }
+
+    fn replace(&mut self, spec: &MountSpec<'_>) -> Result<(), MountError> {
+        let (detached, union, server) = make(spec)?;
+        self.union.freeze();
+        let replaced = self.point.replace(&detached, spec.identity, is_writable(spec));
+        drop(detached);
+        replaced?;
+        self.union = union;
+        self.replaced.push(std::mem::replace(&mut self.server, server));
+        self.replaced.retain(|server| !server.has_ended());
+        Ok(())
+    }
+
+    fn unmount(&mut self) -> Result<(), MountError> {
+        self.point.unmount()?;
+        self.union.freeze();
+        self.server.end();
+        self.replaced.clear();
+        Ok(())
+    }
+
+    fn abandon(&mut self) {
+        self.point.abandon();
+    }
+}

@@ -1,0 +1,415 @@
+//! The table of nodes: what the kernel knows files by, and where each lies in the union.
+//!
+//! A node knows its directory's node and its name there, so the rename of a directory moves one entry. A node's ID is
+//! its file's lasting number where that stands for this file alone, else one of a range of its own: the crate that
+//! speaks the protocol has one field for both. Names of one file in the upper share a node. A node is kept for as long
+//! as the kernel has looked it up more often than it forgot it.
+
+use std::collections::HashMap;
+use std::os::fd::OwnedFd;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use crate::model::LayerPath;
+use crate::sys::{self, Errno};
+use crate::union::Shown;
+
+/// The root's node (Linux `FUSE_ROOT_ID`).
+pub(super) const ROOT: u64 = 1;
+
+/// IDs of nodes that cannot have their file's number begin here; no number has both of these bits.
+const PRIVATE: u64 = 3 << 62;
+
+/// As many nodes are never worth giving memory back for.
+const SMALL: usize = 1 << 14;
+
+/// A file's place in the union: its directory's node and its name.
+type Name = (u64, Arc<[u8]>);
+
+/// A descriptor that leads to a file without a name.
+#[derive(Debug)]
+pub(super) struct Hold {
+    /// `O_PATH`.
+    pub(super) fd: OwnedFd,
+    pub(super) in_upper: bool,
+}
+
+#[derive(Debug)]
+struct Node {
+    names: Names,
+    /// How often the kernel looked it up and did not forget it.
+    lookups: u64,
+    /// Tells it from another node that had its ID before.
+    generation: u64,
+    /// Whether its file was seen in the upper.
+    in_upper: bool,
+    hold: Option<Arc<Hold>>,
+}
+
+/// Most files have one name that is known.
+#[derive(Debug)]
+enum Names {
+    None,
+    One(Name),
+    Many(Vec<Name>),
+}
+
+impl Names {
+    fn first(&self) -> Option<&Name> {
+        match self {
+            Self::None => None,
+            Self::One(name) => Some(name),
+            Self::Many(names) => names.first(),
+        }
+    }
+
+    fn add(&mut self, name: Name) {
+        *self = match std::mem::replace(self, Self::None) {
+            Self::None => Self::One(name),
+            Self::One(first) => Self::Many(vec![first, name]),
+            Self::Many(mut names) => {
+                names.push(name);
+                Self::Many(names)
+            }
+        };
+    }
+
+    fn remove(&mut self, parent: u64, name: &[u8]) {
+        let is_it = |held: &Name| held.0 == parent && *held.1 == *name;
+        match self {
+            Self::One(held) if is_it(held) => *self = Self::None,
+            Self::Many(names) => {
+                names.retain(|held| !is_it(held));
+                if names.is_empty() {
+                    *self = Self::None;
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn take(&mut self) -> Vec<Name> {
+        match std::mem::replace(self, Self::None) {
+            Self::None => Vec::new(),
+            Self::One(name) => vec![name],
+            Self::Many(names) => names,
+        }
+    }
+}
+
+/// A node as the kernel is told of it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Entered {
+    pub(super) id: u64,
+    pub(super) generation: u64,
+}
+
+/// All nodes.
+#[derive(Debug)]
+pub(super) struct Nodes {
+    table: Mutex<Table>,
+}
+
+#[derive(Debug)]
+struct Table {
+    /// Boxed: a map has up to twice as many places as it has nodes.
+    nodes: HashMap<u64, Box<Node>>,
+    /// Directory → name → node.
+    children: HashMap<u64, HashMap<Arc<[u8]>, u64>>,
+    /// Counts nodes made.
+    made: u64,
+    /// The most nodes since memory was given back.
+    peak: usize,
+}
+
+impl Nodes {
+    /// The root alone.
+    pub(super) fn new() -> Self {
+        let root = Node { names: Names::None, lookups: 1, generation: 0, in_upper: true, hold: None };
+        let nodes = HashMap::from([(ROOT, Box::new(root))]);
+        Self { table: Mutex::new(Table { nodes, children: HashMap::new(), made: 0, peak: SMALL }) }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Table> {
+        self.table.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The path of a node; `None` if it has no name any more, or none of a directory above it has.
+    pub(super) fn path(&self, id: u64) -> Option<LayerPath> {
+        self.lock().path(id, None)
+    }
+
+    /// The path of a name in a directory.
+    pub(super) fn path_in(&self, dir: u64, name: &[u8]) -> Result<LayerPath, Errno> {
+        if name.len() > crate::model::NAME_MAX {
+            return Err(Errno::NAMETOOLONG);
+        }
+        let table = self.lock();
+        table.path(dir, Some(name)).ok_or_else(|| match table.path(dir, None) {
+            // the union's paths have a limit that the kernel's have not
+            Some(_) => Errno::NAMETOOLONG,
+            None => Errno::NOENT,
+        })
+    }
+
+    /// The node under a name, if the kernel knows one.
+    pub(super) fn child(&self, dir: u64, name: &[u8]) -> Option<u64> {
+        self.lock().children.get(&dir)?.get(name).copied()
+    }
+
+    /// Counts a lookup of a name, and gives the node that it leads to.
+    pub(super) fn enter(&self, dir: u64, name: &[u8], shown: &Shown) -> Entered {
+        let mut table = self.lock();
+        let known = table.children.get(&dir).and_then(|names| names.get(name)).copied();
+        if let Some(id) = known {
+            if let Some(node) = table.nodes.get_mut(&id)
+                && (id == shown.stat.ino || !shown.single || id >= PRIVATE)
+            {
+                node.lookups += 1;
+                node.in_upper |= shown.in_upper;
+                return Entered { id, generation: node.generation };
+            }
+            table.unname(dir, name);
+        }
+        let wanted = shown.stat.ino;
+        let taken = table.nodes.get_mut(&wanted);
+        let is_free = shown.single && wanted > ROOT;
+        let name: Arc<[u8]> = name.into();
+        if let Some(node) = taken
+            && is_free
+            && node.hold.is_none()
+        {
+            // one more name of the same file
+            node.lookups += 1;
+            node.in_upper |= shown.in_upper;
+            node.names.add((dir, Arc::clone(&name)));
+            let generation = node.generation;
+            table.children.entry(dir).or_default().insert(name, wanted);
+            return Entered { id: wanted, generation };
+        }
+        table.made += 1;
+        let generation = table.made;
+        let free = is_free && !table.nodes.contains_key(&wanted);
+        let id = if free { wanted } else { PRIVATE | generation };
+        let names = Names::One((dir, Arc::clone(&name)));
+        let node = Node { names, lookups: 1, generation, in_upper: shown.in_upper, hold: None };
+        table.nodes.insert(id, Box::new(node));
+        table.peak = table.peak.max(table.nodes.len());
+        table.children.entry(dir).or_default().insert(name, id);
+        Entered { id, generation }
+    }
+
+    /// Takes lookups back; a node without any is dropped.
+    pub(super) fn forget(&self, id: u64, lookups: u64) {
+        let mut table = self.lock();
+        let Some(node) = table.nodes.get_mut(&id) else { return };
+        node.lookups = node.lookups.saturating_sub(lookups);
+        if node.lookups > 0 || id == ROOT {
+            return;
+        }
+        if let Some(mut node) = table.nodes.remove(&id) {
+            for (dir, name) in node.names.take() {
+                table.drop_child(dir, &name, id);
+            }
+        }
+        if table.nodes.len() < table.peak / 4 {
+            // the kernel forgot most: so do we, and give the memory back
+            table.peak = table.nodes.len().max(SMALL);
+            table.nodes.shrink_to_fit();
+            table.children.shrink_to_fit();
+            drop(table);
+            sys::give_memory_back();
+        }
+    }
+
+    /// A name is gone; its node lives on without it, by `hold` if that was the last one known.
+    pub(super) fn unname(&self, dir: u64, name: &[u8], hold: Option<Hold>) {
+        let mut table = self.lock();
+        if let Some(id) = table.unname(dir, name)
+            && let Some(node) = table.nodes.get_mut(&id)
+            && node.names.first().is_none()
+        {
+            node.hold = hold.map(Arc::new);
+        }
+    }
+
+    /// A node's names lead to another node from now on.
+    pub(super) fn retire(&self, id: u64, hold: Hold) {
+        let mut table = self.lock();
+        let Some(node) = table.nodes.get_mut(&id) else { return };
+        node.hold = Some(Arc::new(hold));
+        for (dir, name) in node.names.take() {
+            table.drop_child(dir, &name, id);
+        }
+    }
+
+    /// A name was moved onto another, whose own node (if it had one) lives on by `hold`.
+    pub(super) fn rename(&self, from: (u64, &[u8]), to: (u64, &[u8]), hold: Option<Hold>) {
+        self.unname(to.0, to.1, hold);
+        let mut table = self.lock();
+        let Some(id) = table.unname(from.0, from.1) else { return };
+        table.name(id, to.0, to.1);
+    }
+
+    /// Two names were swapped.
+    pub(super) fn exchange(&self, one: (u64, &[u8]), other: (u64, &[u8])) {
+        let mut table = self.lock();
+        let (first, second) = (table.unname(one.0, one.1), table.unname(other.0, other.1));
+        if let Some(id) = first {
+            table.name(id, other.0, other.1);
+        }
+        if let Some(id) = second {
+            table.name(id, one.0, one.1);
+        }
+    }
+
+    /// What leads to a node without a name.
+    pub(super) fn hold(&self, id: u64) -> Option<Arc<Hold>> {
+        self.lock().nodes.get(&id)?.hold.clone()
+    }
+
+    /// Whether the name is the only one known of a node, so that the node needs a hold before the name goes.
+    pub(super) fn is_last_name(&self, dir: u64, name: &[u8]) -> bool {
+        let table = self.lock();
+        let id = table.children.get(&dir).and_then(|names| names.get(name));
+        let node = id.and_then(|id| table.nodes.get(id));
+        node.is_some_and(|node| matches!(node.names, Names::One(_)))
+    }
+
+    /// Notes that a node's file is in the upper; tells whether that is news.
+    pub(super) fn note_raised(&self, id: u64) -> bool {
+        let mut table = self.lock();
+        let node = table.nodes.get_mut(&id);
+        node.is_some_and(|node| !std::mem::replace(&mut node.in_upper, true))
+    }
+
+    /// Whether a node's file was seen in the upper.
+    pub(super) fn is_raised(&self, id: u64) -> bool {
+        self.lock().nodes.get(&id).is_some_and(|node| node.in_upper)
+    }
+}
+
+impl Table {
+    fn path(&self, id: u64, last: Option<&[u8]>) -> Option<LayerPath> {
+        let mut names: Vec<&[u8]> = Vec::with_capacity(16);
+        names.extend(last);
+        let mut at = id;
+        while at != ROOT {
+            let (dir, name) = self.nodes.get(&at)?.names.first()?;
+            names.push(name);
+            at = *dir;
+        }
+        let mut bytes = Vec::with_capacity(names.iter().map(|name| name.len() + 1).sum());
+        for name in names.iter().rev() {
+            if !bytes.is_empty() {
+                bytes.push(b'/');
+            }
+            bytes.extend_from_slice(name);
+        }
+        LayerPath::parse(&bytes).ok()
+    }
+
+    fn drop_child(&mut self, dir: u64, name: &[u8], id: u64) {
+        if let Some(names) = self.children.get_mut(&dir)
+            && names.get(name) == Some(&id)
+        {
+            names.remove(name);
+            if names.is_empty() {
+                self.children.remove(&dir);
+            }
+        }
+    }
+
+    fn unname(&mut self, dir: u64, name: &[u8]) -> Option<u64> {
+        let id = *self.children.get(&dir)?.get(name)?;
+        self.drop_child(dir, name, id);
+        if let Some(node) = self.nodes.get_mut(&id) {
+            node.names.remove(dir, name);
+        }
+        Some(id)
+    }
+
+    fn name(&mut self, id: u64, dir: u64, name: &[u8]) {
+        let Some(node) = self.nodes.get_mut(&id) else { return };
+        let name: Arc<[u8]> = name.into();
+        node.names.add((dir, Arc::clone(&name)));
+        self.children.entry(dir).or_default().insert(name, id);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{Device, Kind, Mode, Timestamp};
+    use crate::sys::RawStat;
+
+    fn shown(number: u64, single: bool) -> Shown {
+        let time = Timestamp::default();
+        let stat = RawStat {
+            kind: Kind::File,
+            mode: Mode::new(0o644),
+            uid: 0,
+            gid: 0,
+            nlink: 1,
+            size: 0,
+            blocks: 0,
+            dev: 1,
+            ino: number,
+            rdev: Device { major: 0, minor: 0 },
+            mtime: time,
+            atime: time,
+            ctime: time,
+        };
+        Shown { stat, in_upper: true, single }
+    }
+
+    fn path(nodes: &Nodes, id: u64) -> Option<String> {
+        nodes.path(id).map(|path| String::from_utf8_lossy(path.as_bytes()).into_owned())
+    }
+
+    #[test]
+    fn a_renamed_directory_takes_what_is_beneath_along() {
+        let nodes = Nodes::new();
+        let dir = nodes.enter(ROOT, b"d", &shown(10, true)).id;
+        let file = nodes.enter(dir, b"f", &shown(11, true)).id;
+        assert_eq!((dir, file), (10, 11));
+        nodes.rename((ROOT, b"d"), (ROOT, b"e"), None);
+        assert_eq!(path(&nodes, file).unwrap(), "e/f");
+        assert_eq!(nodes.child(ROOT, b"d"), None);
+    }
+
+    #[test]
+    fn names_of_one_file_share_a_node_and_names_of_a_lower_one_do_not() {
+        let nodes = Nodes::new();
+        let first = nodes.enter(ROOT, b"a", &shown(10, true));
+        assert_eq!(nodes.enter(ROOT, b"b", &shown(10, true)), first);
+        nodes.unname(ROOT, b"a", None);
+        assert_eq!(path(&nodes, first.id).unwrap(), "b");
+        let c = nodes.enter(ROOT, b"c", &shown(20, false));
+        let d = nodes.enter(ROOT, b"d", &shown(20, false));
+        assert_ne!(c.id, d.id);
+        assert_eq!(nodes.enter(ROOT, b"c", &shown(20, false)), c);
+    }
+
+    #[test]
+    fn a_node_goes_when_all_lookups_are_forgotten_and_its_id_comes_back_as_another() {
+        let nodes = Nodes::new();
+        let first = nodes.enter(ROOT, b"a", &shown(10, true));
+        nodes.enter(ROOT, b"a", &shown(10, true));
+        nodes.forget(first.id, 1);
+        assert!(nodes.path(first.id).is_some());
+        nodes.forget(first.id, 1);
+        assert!(nodes.path(first.id).is_none());
+        let again = nodes.enter(ROOT, b"a", &shown(10, true));
+        assert_eq!(again.id, first.id);
+        assert_ne!(again.generation, first.generation);
+    }
+
+    #[test]
+    fn exchanged_names_swap_their_nodes() {
+        let nodes = Nodes::new();
+        let a = nodes.enter(ROOT, b"a", &shown(10, true)).id;
+        let b = nodes.enter(ROOT, b"b", &shown(11, true)).id;
+        nodes.exchange((ROOT, b"a"), (ROOT, b"b"));
+        assert_eq!((nodes.child(ROOT, b"a"), nodes.child(ROOT, b"b")), (Some(b), Some(a)));
+    }
+}

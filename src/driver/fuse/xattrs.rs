@@ -1,0 +1,94 @@
+//! Extended attributes, and the one that tells which layer supplies a file.
+//!
+//! Our own marks are for this process alone, which reads them as it does in any merged directory.
+
+use std::os::unix::ffi::OsStrExt as _;
+
+use super::adapter::Adapter;
+use super::attributes::{NAMELESS, Spot};
+use crate::sys::Errno;
+use crate::sys::process::is_own_thread;
+use crate::sys::xattr::Setting;
+use crate::union::is_own_mark;
+
+/// A value, or names each followed by a NUL.
+pub(super) type Answer = Vec<u8>;
+
+/// Answers `upper` or the layer's index in the stack, bottom → top, and then its directory.
+const ORIGIN: &[u8] = b"user.ufs.origin";
+
+/// Whether the attribute is a mark of ours and the thread that asks is ours, too.
+fn reaches(name: &[u8], asks: u32) -> bool {
+    is_own_mark(name) && is_own_thread(asks)
+}
+
+impl Adapter {
+    pub(super) fn xattr(&self, node: u64, name: &[u8], asks: u32) -> Result<Answer, Errno> {
+        match self.spot(node)? {
+            Spot::Path(path) if name == ORIGIN => {
+                let layer = self.union.supplier(&path)?;
+                let mut text =
+                    layer.map_or_else(|| "upper".to_owned(), |index| index.to_string()).into_bytes();
+                text.push(b' ');
+                text.extend_from_slice(self.union.layer_path(layer)?.as_os_str().as_bytes());
+                Ok(text)
+            }
+            Spot::Path(path) if reaches(name, asks) => self.union.own_mark(&path, name),
+            Spot::Path(path) => self.union.xattr(&path, name),
+            Spot::Open(file, _) => self.union.xattr_open(file, name),
+        }
+    }
+
+    pub(super) fn xattrs(&self, node: u64) -> Result<Answer, Errno> {
+        let names = match self.spot(node)? {
+            Spot::Path(path) => self.union.xattrs(&path)?,
+            Spot::Open(file, _) => self.union.xattrs_open(file)?,
+        };
+        Ok(names.into_iter().flat_map(|name| name.into_iter().chain([0])).collect())
+    }
+
+    /// `flags` as setxattr(2) has them.
+    pub(super) fn set_xattr(
+        &self,
+        node: u64,
+        name: &[u8],
+        (value, flags): (&[u8], i32),
+        asks: u32,
+    ) -> Result<(), Errno> {
+        let setting = match flags {
+            0 => Setting::Any,
+            1 => Setting::New,
+            2 => Setting::Existing,
+            _ => return Err(Errno::INVAL),
+        };
+        match self.spot(node)? {
+            Spot::Path(path) => {
+                if reaches(name, asks) {
+                    self.union.set_own_mark(&path, name, value)?;
+                } else {
+                    self.union.set_xattr_if(&path, name, value, setting)?;
+                }
+                self.raised(node, &path);
+                Ok(())
+            }
+            Spot::Open(_, false) => Err(NAMELESS),
+            Spot::Open(file, true) => self.union.set_xattr_open(file, name, value, setting),
+        }
+    }
+
+    pub(super) fn remove_xattr(&self, node: u64, name: &[u8], asks: u32) -> Result<(), Errno> {
+        match self.spot(node)? {
+            Spot::Path(path) => {
+                if reaches(name, asks) {
+                    self.union.remove_own_mark(&path, name)?;
+                } else {
+                    self.union.remove_xattr(&path, name)?;
+                }
+                self.raised(node, &path);
+                Ok(())
+            }
+            Spot::Open(_, false) => Err(NAMELESS),
+            Spot::Open(file, true) => self.union.remove_xattr_open(file, name),
+        }
+    }
+}

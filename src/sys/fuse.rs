@@ -1,0 +1,89 @@
+//! FUSE mounts by the new mount API: the device, the mount, its abortion.
+//!
+//! # Source
+//! Kernel `Documentation/filesystems/fuse.rst`; fuse(4).
+
+use std::os::fd::{AsFd, AsRawFd as _, BorrowedFd, OwnedFd};
+
+use rustix::fs::OFlags;
+use rustix::mount::{
+    FsMountFlags, MountAttrFlags, fsconfig_create, fsconfig_set_flag, fsconfig_set_string, fsmount,
+};
+
+use super::Errno;
+use super::mount::{Detached, Refused, SOURCE, begin, refused};
+
+/// What is told to the kernel about a FUSE mount.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Fuse {
+    /// Who serves it, as this process numbers users.
+    pub uid: u32,
+    /// The group of who serves it.
+    pub gid: u32,
+    /// Whether the mount takes no changes.
+    pub read_only: bool,
+}
+
+/// Opens the FUSE device.
+pub fn device() -> Result<OwnedFd, Errno> {
+    rustix::fs::open(c"/dev/fuse", OFlags::RDWR | OFlags::CLOEXEC, rustix::fs::Mode::empty())
+}
+
+/// Makes a FUSE mount, not attached yet. The kernel's first request waits on the device afterwards.
+///
+/// Everybody in this user namespace may use it; the kernel checks permissions by what the server says of each file.
+///
+/// # Errors
+/// [`Refused`] with the step and the kernel's words.
+pub fn mount(device: BorrowedFd<'_>, what: Fuse) -> Result<Detached, Refused> {
+    let context = begin("fuse")?;
+    let tell =
+        |step, result: Result<(), Errno>| result.map_err(|errno| refused("fuse", &context, step, errno));
+    let number = device.as_raw_fd().to_string();
+    let (uid, gid) = (what.uid.to_string(), what.gid.to_string());
+    let settings = [
+        ("source", SOURCE),
+        ("subtype", SOURCE),
+        ("fd", &number),
+        ("rootmode", "40000"),
+        ("user_id", &uid),
+        ("group_id", &gid),
+    ];
+    for (key, value) in settings {
+        tell(key, fsconfig_set_string(&context, key, value))?;
+    }
+    for flag in ["default_permissions", "allow_other"] {
+        tell(flag, fsconfig_set_flag(&context, flag))?;
+    }
+    if what.read_only {
+        tell("ro", fsconfig_set_flag(&context, "ro"))?;
+    }
+    tell("create", fsconfig_create(&context))?;
+    let attributes = if what.read_only { MountAttrFlags::MOUNT_ATTR_RDONLY } else { MountAttrFlags::empty() };
+    let mounted = fsmount(&context, FsMountFlags::FSMOUNT_CLOEXEC, attributes);
+    mounted.map(Detached).map_err(|errno| refused("fuse", &context, "fsmount", errno))
+}
+
+/// Cuts a FUSE file system off from its server: whatever waits for an answer gets `ENOTCONN`.
+///
+/// `device` is the file system's device number as stat(2) gives it. Needs the control file system, which is usually
+/// mounted at `/sys/fs/fuse/connections`; root of the machine can do without.
+pub fn abort(device: u64) -> Result<(), Errno> {
+    let path = format!("{}/abort", rustix::fs::minor(device));
+    let tell = |error: std::io::Error| Errno::from_io_error(&error).unwrap_or(Errno::IO);
+    match std::fs::write(format!("/sys/fs/fuse/connections/{path}"), "1").map_err(tell) {
+        Err(Errno::NOENT) => {}
+        other => return other,
+    }
+    let context = begin("fusectl").map_err(|refused| refused.errno)?;
+    fsconfig_create(&context)?;
+    let control = fsmount(&context, FsMountFlags::FSMOUNT_CLOEXEC, MountAttrFlags::empty())?;
+    let abort =
+        rustix::fs::openat(control, path, OFlags::WRONLY | OFlags::CLOEXEC, rustix::fs::Mode::empty())?;
+    rustix::io::write(abort, b"1").map(|_| ())
+}
+
+/// Whether the server of the mount whose root is open is gone.
+pub fn is_dead(root: impl AsFd) -> bool {
+    rustix::fs::fstatfs(root).is_err_and(|errno| errno == Errno::NOTCONN)
+}

@@ -1,0 +1,232 @@
+//! New names on behalf of another process: its owner, its umask, the directory's default ACL and setgid mark.
+//!
+//! The host's file system does the inheriting where the name is made in its place. What must be made in the work
+//! directory, to take a whiteout's place in one step, is made in a directory there that has the same to inherit.
+
+use std::fs::File;
+
+use super::lookup::Slot;
+use super::marks::{attribute, make_opaque};
+use super::merged::Merged;
+use super::shown::Shown;
+use super::{Union, Upper};
+use crate::model::{Device, Kind, LayerPath, Mode, Node, encode_node, encode_owner, names};
+use crate::sys::{Dir, Errno, OFlags, RenameFlags, xattr};
+
+/// The attribute that holds what a directory's files inherit.
+pub(super) const DEFAULT_ACL: &[u8] = b"system.posix_acl_default";
+
+/// On whose behalf something is made.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Maker {
+    /// The owner of what is made.
+    pub uid: u32,
+    /// Its group, unless the directory says otherwise.
+    pub gid: u32,
+    /// Permission bits that are taken away, unless the directory has a default ACL.
+    pub umask: u32,
+}
+
+impl Union {
+    /// open(2) with `O_CREAT | O_EXCL`: a real descriptor.
+    pub fn create(
+        &self,
+        path: &LayerPath,
+        flags: OFlags,
+        mode: Mode,
+        maker: Maker,
+    ) -> Result<(File, Shown), Errno> {
+        let flags = flags.difference(OFlags::TRUNC) | OFlags::CREATE | OFlags::EXCL;
+        self.make(path, mode, maker, |dir, name, mode| Ok(File::from(dir.open_raw(name, flags, mode)?)))
+    }
+
+    /// mknod(2): an empty file, a fifo, a socket or a device; `EPERM` for the device that is a whiteout.
+    pub fn make_node_for(
+        &self,
+        path: &LayerPath,
+        node: &Node,
+        mode: Mode,
+        maker: Maker,
+    ) -> Result<Shown, Errno> {
+        let whiteout = *node == Node::CharDevice(Device { major: 0, minor: 0 });
+        let made = self.make(path, mode, maker, |dir, name, mode| {
+            if whiteout { Err(Errno::PERM) } else { make_node_masked(dir, name, node, mode) }
+        });
+        made.map(|((), shown)| shown)
+    }
+
+    /// symlink(2).
+    pub fn make_symlink_for(&self, target: &[u8], path: &LayerPath, maker: Maker) -> Result<Shown, Errno> {
+        let made = self.make(path, Mode::new(0o777), maker, |dir, name, _| dir.symlink(target, name));
+        made.map(|((), shown)| shown)
+    }
+
+    /// mkdir(2). Over a whiteout the directory is opaque, so that what was deleted stays so.
+    pub fn make_dir_for(&self, path: &LayerPath, mode: Mode, maker: Maker) -> Result<Shown, Errno> {
+        let _changing = self.change();
+        let (dir, name, look) = self.spot(path)?;
+        if look.found.is_some() {
+            return Err(Errno::EXIST);
+        }
+        let upper = self.writable()?;
+        let up = self.raise_dir(&dir)?;
+        let mode = masked(&dir, &up, mode, maker.umask)?;
+        let owner = if look.slot == Slot::Empty {
+            up.mkdir_masked(name, mode)?;
+            self.give(&up, name, &up, maker).or_else(|errno| up.rmdir(name).and(Err(errno)))?
+        } else {
+            in_nursery(upper, &dir, &up, |nursery, child| {
+                nursery.mkdir_masked(child, mode)?;
+                make_opaque(nursery, child)?;
+                let owner = self.give(nursery, child, &up, maker)?;
+                // its owner must be able to move it; the mode follows
+                let mode = nursery.stat(child)?.mode;
+                let open = Mode::new(mode.bits() | 0o700);
+                if open != mode {
+                    nursery.chmod(child, open)?;
+                }
+                match nursery.rename(child, &up, name, RenameFlags::EXCHANGE) {
+                    Ok(()) => nursery.unlink(child)?,
+                    // no exchange on this file system: not atomic, but right
+                    Err(Errno::INVAL | Errno::NOSYS) => {
+                        up.remove_tree(name)?;
+                        nursery.rename(child, &up, name, RenameFlags::empty())?;
+                    }
+                    Err(errno) => return Err(errno),
+                }
+                if open != mode {
+                    up.chmod(name, mode)?;
+                }
+                Ok(owner)
+            })?
+        };
+        self.present_made(&up, name, owner)
+    }
+
+    /// Makes a new name that is no directory: at once, or over a whiteout by a rename.
+    fn make<T>(
+        &self,
+        path: &LayerPath,
+        mode: Mode,
+        maker: Maker,
+        make: impl FnOnce(&Dir, &[u8], Mode) -> Result<T, Errno>,
+    ) -> Result<(T, Shown), Errno> {
+        let _changing = self.change();
+        let (dir, name, look) = self.spot(path)?;
+        if look.found.is_some() {
+            return Err(Errno::EXIST);
+        }
+        let upper = self.writable()?;
+        let up = self.raise_dir(&dir)?;
+        let mode = masked(&dir, &up, mode, maker.umask)?;
+        let (made, owner) = if look.slot == Slot::Empty {
+            let made = make(&up, name, mode)?;
+            let owner = self.give(&up, name, &up, maker).or_else(|errno| up.unlink(name).and(Err(errno)))?;
+            (made, owner)
+        } else {
+            in_nursery(upper, &dir, &up, |nursery, child| {
+                let made = make(nursery, child, mode)?;
+                let owner = self.give(nursery, child, &up, maker)?;
+                nursery.rename(child, &up, name, RenameFlags::empty())?;
+                Ok((made, owner))
+            })?
+        };
+        Ok((made, self.present_made(&up, name, owner)?))
+    }
+
+    /// What was just made: wholly in the upper.
+    fn present_made(&self, up: &Dir, name: &[u8], owner: (u32, u32)) -> Result<Shown, Errno> {
+        let mut stat = up.stat(name)?;
+        self.numbers.forget(stat.ino);
+        stat.ino = self.numbers.of(stat.dev, stat.ino);
+        (stat.uid, stat.gid) = owner;
+        Ok(Shown { stat, in_upper: true, single: true })
+    }
+
+    /// Gives what was made to its maker, and tells its owner. `up` is the directory it is made for.
+    fn give(&self, dir: &Dir, name: &[u8], up: &Dir, maker: Maker) -> Result<(u32, u32), Errno> {
+        let made = dir.stat(name)?;
+        let (uid, mut gid) = self.options.identity.to_host(maker.uid, maker.gid);
+        let own = self.options.identity.to_layer(made.uid, made.gid);
+        if (uid, gid) == (made.uid, made.gid) {
+            return Ok(own);
+        }
+        if up.stat_self()?.mode.bits() & 0o2000 != 0 {
+            gid = made.gid;
+        }
+        match dir.chown(name, uid, gid) {
+            Ok(()) => {
+                if made.mode.bits() & 0o6000 != 0 && made.kind != Kind::Symlink {
+                    // the change of owners took these away
+                    dir.chmod(name, made.mode)?;
+                }
+                Ok(self.options.identity.to_layer(uid, gid))
+            }
+            Err(Errno::PERM | Errno::INVAL) if matches!(made.kind, Kind::File | Kind::Dir) => {
+                xattr::set_at(dir, name, names::OWNER, &encode_owner(maker.uid, maker.gid))?;
+                Ok(own)
+            }
+            Err(Errno::PERM | Errno::INVAL) => Ok(own),
+            Err(errno) => Err(errno),
+        }
+    }
+}
+
+/// Runs `work` with a directory in the work directory that hands down what `up` does, and a name in it.
+fn in_nursery<T>(
+    upper: &Upper,
+    dir: &Merged,
+    up: &Dir,
+    work: impl FnOnce(&Dir, &[u8]) -> Result<T, Errno>,
+) -> Result<T, Errno> {
+    let parent = up.stat_self()?;
+    let setgid = parent.mode.bits() & 0o2000 != 0;
+    let acl = default_acl(dir, up)?;
+    if !setgid && acl.is_none() {
+        return upper.building(work);
+    }
+    upper.building(|place, temporary| {
+        place.mkdir(temporary, Mode::new(0o700))?;
+        if setgid {
+            place.chown(temporary, parent.uid, parent.gid)?;
+            place.chmod(temporary, Mode::new(0o2700))?;
+        }
+        if let Some(acl) = acl {
+            xattr::set_at(place, temporary, DEFAULT_ACL, &acl)?;
+        }
+        let done = work(&place.dir(temporary)?, b"child");
+        place.remove_tree(temporary)?;
+        done
+    })
+}
+
+/// mknod(2) as the host does it; a device that it refuses is kept as an empty file with `user.ufs.node`.
+fn make_node_masked(dir: &Dir, name: &[u8], node: &Node, mode: Mode) -> Result<(), Errno> {
+    match (dir.mknod_masked(name, node, mode), encode_node(node)) {
+        (Err(Errno::PERM), Some(text)) => {
+            dir.mknod_masked(name, &Node::File { size: 0 }, mode)?;
+            xattr::set_at(dir, name, names::NODE, &text)
+        }
+        (result, _) => result,
+    }
+}
+
+/// What a directory's files inherit; remembered, as most have nothing.
+fn default_acl(dir: &Merged, up: &Dir) -> Result<Option<Vec<u8>>, Errno> {
+    if dir.known_without_acl() {
+        return Ok(None);
+    }
+    let acl = attribute(xattr::get_at(up, b".", DEFAULT_ACL))?;
+    if acl.is_none() {
+        dir.note_without_acl(true);
+    }
+    Ok(acl)
+}
+
+/// The mode to ask for: the umask counts only where the directory has no default ACL.
+fn masked(dir: &Merged, up: &Dir, mode: Mode, umask: u32) -> Result<Mode, Errno> {
+    if umask == 0 || default_acl(dir, up)?.is_some() {
+        return Ok(mode);
+    }
+    Ok(Mode::new(mode.bits() & !umask))
+}
