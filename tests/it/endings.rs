@@ -22,9 +22,10 @@ const KEPT: &str = "`web` has uncommitted changes, kept in the store: `use_mount
 /// Starts a script and waits for the line that says that it is where it should be.
 fn started(place: &Place, then: &str) -> Child {
     let mut child = place.command(&["-e", &format!("{MADE} print(\"ready\"); {then}")]).spawn().unwrap();
-    let mut line = String::new();
-    BufReader::new(child.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
-    assert_eq!(line, "ready\n");
+    // no more than this line: what comes behind it is for others to read
+    let mut line = [0; "ready\n".len()];
+    child.stdout.as_mut().unwrap().read_exact(&mut line).unwrap();
+    assert_eq!(line, *b"ready\n");
     child
 }
 

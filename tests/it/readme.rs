@@ -75,6 +75,8 @@ fn without_places(text: &str) -> String {
         let words: Vec<&str> = first.split_whitespace().collect();
         *first = format!("{} … {}", words[0], words[words.len() - 2..].join(" "));
     }
+    // told where the mount is in a namespace of its own
+    lines.retain(|line| !line.starts_with("from another terminal: "));
     lines.join("\n")
 }
 

@@ -154,7 +154,7 @@ fn a_full_disk_loses_nothing_and_the_store_works_on_once_there_is_room() {
         ufs 'let k = "nothing"; try { layer("new").write("/a", "1"); layer("new").seal(); } catch (e) { k = kind(e); } assert_eq(k, "no_space");'
         rm disk/filler
         ufs 'layer("new").write("/b", "1"); layer("new").seal(); assert(check().is_empty());'
-        mount -o remount,ro disk
+        mount -o remount,bind,ro disk
         ufs 'layers()' && exit 9
         test $? = 1
     "#;
