@@ -269,7 +269,8 @@ impl Files for HostDir {
             // a whiteout is not there
             self.handle(path, Follow::Yes)?;
         }
-        if how.truncate && !how.exclusive {
+        // before it is opened: that alone would copy it up, or cut it off
+        if (how.write || how.truncate) && !how.exclusive {
             match self.handle(path, Follow::Yes) {
                 Ok(handle) if self.is_stand_in(&handle)? => return Err(Errno::NXIO),
                 _ => {}
