@@ -90,3 +90,13 @@ impl Terminal {
         self.child.wait().unwrap().code().unwrap()
     }
 }
+
+impl Drop for Terminal {
+    /// A test that fails leaves no program at its prompt behind.
+    fn drop(&mut self) {
+        if let Ok(None) = self.child.try_wait() {
+            self.child.kill().unwrap();
+            self.child.wait().unwrap();
+        }
+    }
+}
