@@ -436,7 +436,8 @@ pub(super) fn layer_map(layer: &Layer) -> Map {
     ])
 }
 
-fn host_path(path: Option<PathBuf>) -> Dynamic {
+/// A path on the host; `()` where there is none.
+pub(super) fn host_path(path: Option<PathBuf>) -> Dynamic {
     path.map_or(Dynamic::UNIT, |path| from_bytes(path.into_os_string().into_encoded_bytes()))
 }
 

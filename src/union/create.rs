@@ -3,16 +3,41 @@
 use std::fs::File;
 use std::sync::Arc;
 
-use super::Union;
 use super::lookup::{Look, Slot, split};
 use super::marks::{make_opaque, swap_out};
 use super::merged::Merged;
 use super::raise::{Content, make_node, stand_in};
+use super::{Union, Upper};
 use crate::model::{Device, Kind, LayerPath, Mode, Node};
 use crate::sys::dir::chmod_fd;
 use crate::sys::{Dir, Errno, OFlags, RenameFlags, dir};
 
+/// A name that is free to be made.
+pub(super) struct Vacancy<'a> {
+    /// What may be written to.
+    pub(super) upper: &'a Upper,
+    /// The directory it is in.
+    pub(super) dir: Arc<Merged>,
+    /// That directory in the upper.
+    pub(super) up: Arc<Dir>,
+    /// The name itself.
+    pub(super) name: &'a [u8],
+    /// What the upper holds there: nothing or a whiteout.
+    pub(super) slot: Slot,
+}
+
 impl Union {
+    /// A free name, its directory copied up; `EEXIST` for one that the union shows.
+    pub(super) fn vacancy<'a>(&'a self, path: &'a LayerPath) -> Result<Vacancy<'a>, Errno> {
+        let (dir, name, look) = self.spot(path)?;
+        if look.found.is_some() {
+            return Err(Errno::EXIST);
+        }
+        let upper = self.writable()?;
+        let up = self.raise_dir(&dir)?;
+        Ok(Vacancy { upper, dir, up, name, slot: look.slot })
+    }
+
     /// The directory of a path and what is under its last name; `EEXIST` for the root.
     pub(super) fn spot<'a>(&self, path: &'a LayerPath) -> Result<(Arc<Merged>, &'a [u8], Look), Errno> {
         if path.is_root() {
@@ -30,13 +55,8 @@ impl Union {
         path: &LayerPath,
         make: impl FnOnce(&Dir, &[u8]) -> Result<T, Errno>,
     ) -> Result<T, Errno> {
-        let (dir, name, look) = self.spot(path)?;
-        if look.found.is_some() {
-            return Err(Errno::EXIST);
-        }
-        let upper = self.writable()?;
-        let up = self.raise_dir(&dir)?;
-        if look.slot == Slot::Empty {
+        let Vacancy { upper, up, name, slot, .. } = self.vacancy(path)?;
+        if slot == Slot::Empty {
             return make(&up, name);
         }
         upper.building_in(&up, |work, temporary| {
@@ -50,13 +70,8 @@ impl Union {
     /// mkdir(2). Over a whiteout the directory is opaque, so that what was deleted stays so.
     pub fn mkdir(&self, path: &LayerPath, mode: Mode) -> Result<(), Errno> {
         let _changing = self.change();
-        let (dir, name, look) = self.spot(path)?;
-        if look.found.is_some() {
-            return Err(Errno::EXIST);
-        }
-        let upper = self.writable()?;
-        let up = self.raise_dir(&dir)?;
-        if look.slot == Slot::Empty {
+        let Vacancy { upper, up, name, slot, .. } = self.vacancy(path)?;
+        if slot == Slot::Empty {
             return up.mkdir(name, mode);
         }
         upper.building_in(&up, |work, temporary| {

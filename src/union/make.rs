@@ -5,6 +5,7 @@
 
 use std::fs::File;
 
+use super::create::Vacancy;
 use super::lookup::Slot;
 use super::marks::{attribute, make_opaque};
 use super::merged::Merged;
@@ -64,14 +65,9 @@ impl Union {
     /// mkdir(2). Over a whiteout the directory is opaque, so that what was deleted stays so.
     pub fn make_dir_for(&self, path: &LayerPath, mode: Mode, maker: Maker) -> Result<Shown, Errno> {
         let _changing = self.change();
-        let (dir, name, look) = self.spot(path)?;
-        if look.found.is_some() {
-            return Err(Errno::EXIST);
-        }
-        let upper = self.writable()?;
-        let up = self.raise_dir(&dir)?;
+        let Vacancy { upper, dir, up, name, slot } = self.vacancy(path)?;
         let mode = masked(&dir, &up, mode, maker.umask)?;
-        let owner = if look.slot == Slot::Empty {
+        let owner = if slot == Slot::Empty {
             up.mkdir_masked(name, mode)?;
             self.give(&up, name, &up, maker).or_else(|errno| up.rmdir(name).and(Err(errno)))?
         } else {
@@ -112,14 +108,9 @@ impl Union {
         make: impl FnOnce(&Dir, &[u8], Mode) -> Result<T, Errno>,
     ) -> Result<(T, Shown), Errno> {
         let _changing = self.change();
-        let (dir, name, look) = self.spot(path)?;
-        if look.found.is_some() {
-            return Err(Errno::EXIST);
-        }
-        let upper = self.writable()?;
-        let up = self.raise_dir(&dir)?;
+        let Vacancy { upper, dir, up, name, slot } = self.vacancy(path)?;
         let mode = masked(&dir, &up, mode, maker.umask)?;
-        let (made, owner) = if look.slot == Slot::Empty {
+        let (made, owner) = if slot == Slot::Empty {
             let made = make(&up, name, mode)?;
             let owner = self.give(&up, name, &up, maker).or_else(|errno| up.unlink(name).and(Err(errno)))?;
             (made, owner)

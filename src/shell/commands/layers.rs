@@ -3,9 +3,9 @@
 use rhai::{Array, Dynamic};
 
 use crate::shell::command::{
-    Call, Command, Group, Outcome, Property, Raise, Receiver, from_bytes, global, on_layer, usage,
+    Call, Command, Group, Outcome, Property, Raise, Receiver, global, on_layer, usage,
 };
-use crate::shell::values::{Entries, id_text, seconds};
+use crate::shell::values::{Entries, host_path, id_text, seconds};
 use crate::workspace::{AddOptions, Layer};
 
 pub(super) const COMMANDS: &[Command] = &[
@@ -263,7 +263,7 @@ pub(super) const PROPERTIES: &[Property] = &[
         summary: "The host directory that holds its tree.",
         get: |call| {
             let path = call.this_layer()?.path()?;
-            Ok(from_bytes(path.into_os_string().into_encoded_bytes()))
+            Ok(host_path(Some(path)))
         },
     },
 ];

@@ -10,6 +10,7 @@ use crate::shell::command::{
     Call, Command, Form, Group, Outcome, Property, Raise, Receiver, as_bytes, from_bytes, global, on_mount,
 };
 use crate::shell::errors;
+use crate::shell::values::host_path;
 use crate::workspace::{Mount, MountOptions};
 
 /// A stack in separate arguments or an array, and options.
@@ -143,14 +144,14 @@ pub(super) const COMMANDS: &[Command] = &[
 pub(super) const PROPERTIES: &[Property] = &[
     property("name", "Its name.", |call| Ok(call.mount()?.name().into())),
     property("path", "The merged directory; `()` with `direct` and when it is not mounted.", |call| {
-        Ok(path(call.mount()?.path()))
+        Ok(host_path(call.mount()?.path()))
     }),
     property(
         "host_path",
         "Where another terminal of this user or of root finds the merged directory.",
-        |call| Ok(path(call.mount()?.host_path())),
+        |call| Ok(host_path(call.mount()?.host_path())),
     ),
-    property("work", "The kernel's scratch directory.", |call| Ok(path(call.mount()?.work()))),
+    property("work", "The kernel's scratch directory.", |call| Ok(host_path(call.mount()?.work()))),
     property("driver", "`overlay`, `fuse` or `direct`.", |call| Ok(call.mount()?.driver()?.word().into())),
     property("mounted", "Whether it is mounted now.", |call| Ok(call.mount()?.mounted().into())),
     property("read_only", "Whether it takes no changes.", |call| Ok(call.mount()?.read_only().into())),
@@ -165,10 +166,6 @@ pub(super) const PROPERTIES: &[Property] = &[
 
 const fn property(name: &'static str, summary: &'static str, get: fn(&Call<'_>) -> Outcome) -> Property {
     Property { on: Receiver::Mount, name, summary, get }
-}
-
-fn path(path: Option<PathBuf>) -> Dynamic {
-    path.map_or(Dynamic::UNIT, |path| from_bytes(path.into_os_string().into_encoded_bytes()))
 }
 
 fn mount(call: &Call<'_>, driver: Option<DriverKind>) -> Outcome {

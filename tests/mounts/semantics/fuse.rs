@@ -9,7 +9,7 @@ use ufs::sys::probe;
 use super::layers::{self, LayerSpec};
 use super::ops::{Op, apply, snapshot};
 use super::stage::Stage;
-use super::traces::{runner, same, traces};
+use super::traces::{comparable, runner, same, traces};
 use proptest::test_runner::TestCaseError;
 
 /// Kernel and FUSE: the same answers, the same tree, the same upper.
@@ -25,10 +25,7 @@ pub(crate) fn kernel_and_fuse(parent: &Path, usual: u32) {
 
 fn two_ways(parent: &Path, layers: &[LayerSpec], ops: &[Op]) -> Result<(), TestCaseError> {
     let form = WhiteoutForm::Device;
-    // the kernel counts whiteouts of the attribute form when it asks whether a directory is empty (`named`)
-    let counts = layers.iter().any(|layer| layer.form == WhiteoutForm::Xattr);
-    let asks = |op: &&Op| matches!(op, Op::Rmdir(_) | Op::Rename(..));
-    let ops: Vec<&Op> = ops.iter().filter(|op| !(counts && asks(op))).collect();
+    let ops = comparable(layers, ops);
     let mut stage = Stage::new(parent, layers, true);
     stage.add_upper("kernel");
     stage.add_upper("fuse");

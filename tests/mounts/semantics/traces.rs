@@ -113,12 +113,17 @@ pub(crate) fn three_ways(parent: &Path, usual: u32) {
     }
 }
 
-fn three_way(parent: &Path, layers: &[LayerSpec], ops: &[Op]) -> Result<(), TestCaseError> {
-    let form = WhiteoutForm::Device;
+/// The operations whose answers the kernel's and ours can be told to agree in.
+pub(crate) fn comparable<'o>(layers: &[LayerSpec], ops: &'o [Op]) -> Vec<&'o Op> {
     // the kernel counts whiteouts of the attribute form when it asks whether a directory is empty (`named`)
     let counts = layers.iter().any(|layer| layer.form == WhiteoutForm::Xattr);
     let asks = |op: &&Op| matches!(op, Op::Rmdir(_) | Op::Rename(..));
-    let ops: Vec<&Op> = ops.iter().filter(|op| !(counts && asks(op))).collect();
+    ops.iter().filter(|op| !(counts && asks(op))).collect()
+}
+
+fn three_way(parent: &Path, layers: &[LayerSpec], ops: &[Op]) -> Result<(), TestCaseError> {
+    let form = WhiteoutForm::Device;
+    let ops = comparable(layers, ops);
     let mut stage = Stage::new(parent, layers, true);
     stage.add_upper("kernel");
     stage.add_upper("direct");
