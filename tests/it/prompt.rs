@@ -43,7 +43,7 @@ fn an_entry_that_is_not_whole_goes_on_at_the_next_line() {
     terminal.shows("\r\n7\r\n");
     terminal.line("f(mount_direct(layer(\"b\")))");
     terminal.shows("cannot read `/no`: it does not exist");
-    terminal.shows("entry 1:2:7");
+    terminal.shows("entry 1:2:11");
     terminal.shows("in the function `f`");
     terminal.line("exit(3)");
     assert_eq!(terminal.ends(), 3);
@@ -145,4 +145,72 @@ fn a_signal_to_end_is_heard_by_a_prompt_that_waits_for_a_key() {
         terminal.shows("`box` has uncommitted changes, kept in the store");
         assert_eq!(terminal.ends(), code);
     }
+}
+
+#[test]
+fn the_next_line_is_indented_and_a_closing_bracket_goes_back() {
+    let place = Place::new();
+    let mut terminal = Terminal::start(&place, &[]);
+    terminal.line("let text = \"\"; for i in 0..2 {");
+    terminal.keys("if true {\rtext += `${i}\ra`\r}\r}\r");
+    terminal.line("text");
+    terminal.shows("\"0\\na1\\na\"\r\n");
+    terminal.shows("ufs> ");
+    terminal.keys(UP);
+    terminal.keys(UP);
+    terminal.shows("for i in 0..2 {\r\n    if true {\r\n        text += `${i}\r\na`\r\n    }\r\n}");
+    terminal.keys(CTRL_C);
+    terminal.line("quit");
+    assert_eq!(terminal.ends(), 0);
+}
+
+#[test]
+fn an_empty_line_ends_an_entry_and_alt_enter_begins_one() {
+    let place = Place::new();
+    let mut terminal = Terminal::start(&place, &[]);
+    terminal.line("let x = [1,");
+    terminal.keys("\r");
+    terminal.shows("error: ");
+    terminal.shows("ufs> ");
+    terminal.keys("1;\x1b\r2;\x1b\r\x1b\r40 + 2\r");
+    terminal.shows("\r\n42\r\n");
+    terminal.line("quit");
+    assert_eq!(terminal.ends(), 0);
+}
+
+#[test]
+fn a_pasted_script_is_one_entry() {
+    let place = Place::new();
+    let mut terminal = Terminal::start(&place, &[]);
+    terminal.shows("ufs> ");
+    terminal.keys("\x1b[200~print(`no ${1}`);\n\n\tfn f() {\n\t7\n}\nf() + 1\n\x1b[201~");
+    terminal.shows("f() + 1");
+    terminal.keys("\r");
+    let before = terminal.shows("no 1\r\n");
+    assert!(!before.contains("ufs> "), "nothing ran before Enter: {before}");
+    terminal.shows("8\r\n");
+    terminal.shows("ufs> ");
+    terminal.keys(UP);
+    terminal.shows("fn f() {");
+    terminal.keys("\r");
+    terminal.shows("8\r\n");
+    terminal.line("quit");
+    assert_eq!(terminal.ends(), 0);
+}
+
+#[test]
+fn a_line_that_begins_with_a_space_is_not_remembered() {
+    let place = Place::new();
+    let mut terminal = Terminal::start(&place, &[]);
+    terminal.line("11 + 1");
+    terminal.shows("12\r\n");
+    terminal.line("  22 + 2");
+    terminal.shows("24\r\n");
+    terminal.shows("ufs> ");
+    terminal.keys(UP);
+    terminal.shows("11 + 1");
+    terminal.keys("\r");
+    terminal.shows("12\r\n");
+    terminal.line("quit");
+    assert_eq!(terminal.ends(), 0);
 }
