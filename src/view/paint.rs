@@ -116,7 +116,7 @@ impl Paint {
             Self::Heading => (None, true),
             Self::Added => (Some(28), false),
             Self::Changed => (Some(166), false),
-            Self::Deleted | Self::Opaque => (Some(160), false),
+            Self::Deleted | Self::Opaque | Self::Mistake => (Some(160), false),
             Self::Error | Self::Caret => (Some(160), true),
             Self::Dim => (Some(243), false),
             Self::Hint => (Some(31), false),
@@ -127,7 +127,6 @@ impl Paint {
             Self::Call => (Some(33), false),
             Self::Variable => (Some(30), false),
             Self::Pair => (Some(163), true),
-            Self::Mistake => (Some(160), false),
             Self::Layer(layer) => (Some(LAYERS[layer % LAYERS.len()]), false),
         }
     }

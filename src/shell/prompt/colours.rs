@@ -132,7 +132,7 @@ fn word(source: &str, lexed: &Lexed, index: usize, names: &Names<'_>) -> Paint {
     let word = lexed.text(source, index);
     let before = index.checked_sub(1).map_or("", |before| lexed.text(source, before));
     // `1..x` is a range, `x.y` is not
-    let member = before == "." && !index.checked_sub(2).is_some_and(|two| lexed.text(source, two) == ".");
+    let member = before == "." && index.checked_sub(2).is_none_or(|two| lexed.text(source, two) != ".");
     let called = lexed.text(source, index + 1) == "(";
     if KEYWORDS.contains(&word) && !member {
         return Paint::Keyword;

@@ -103,8 +103,9 @@ impl Hinter for Asked {
     type Hint = Hint;
 
     fn hint(&self, line: &str, pos: usize, context: &Context<'_>) -> Option<Hint> {
-        // without colours it would look as if it had been typed
-        if !self.style.color || pos < line.len() {
+        // without colours it would look as if it had been typed; a line that was fetched from the history is whole
+        let fetched = context.history_index() < context.history().len();
+        if !self.style.color || pos < line.len() || fetched {
             return None;
         }
         hints::hint(line, context.history())

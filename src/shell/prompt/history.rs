@@ -245,8 +245,8 @@ mod tests {
     fn a_file_that_grew_is_cut_to_what_is_kept() {
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("history");
-        let all: String = (0..LINES * 2 + 1).map(|n| format!("{}\n", n % (LINES + 5))).collect();
-        std::fs::write(&file, format!("#V2\n{all}")).unwrap();
+        let all: Vec<String> = (0..=LINES * 2).map(|n| (n % (LINES + 5)).to_string()).collect();
+        std::fs::write(&file, format!("#V2\n{}\n", all.join("\n"))).unwrap();
         let history = Entries::open(Some(&file));
         assert_eq!(history.len(), LINES);
         assert_eq!(history.entries.last().unwrap(), &((LINES * 2) % (LINES + 5)).to_string());

@@ -21,6 +21,7 @@ pub(super) fn bind(editor: &mut Lines, closer: &Arc<AtomicU8>) {
         editor.bind_sequence(KeyEvent(code, modifiers), EventHandler::Conditional(handler));
     };
     bind(KeyCode::Enter, Modifiers::NONE, Box::new(GoesOn { always: false }));
+    bind(KeyCode::Char('J'), Modifiers::CTRL, Box::new(GoesOn { always: false }));
     bind(KeyCode::Enter, Modifiers::ALT, Box::new(GoesOn { always: true }));
     for bracket in ['}', ')', ']'] {
         bind(KeyCode::Char(bracket), Modifiers::NONE, Box::new(Closes { closer: closer.clone() }));

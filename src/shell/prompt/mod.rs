@@ -7,6 +7,8 @@ mod history;
 mod incomplete;
 mod keys;
 mod lexer;
+#[cfg(test)]
+mod lexer_tests;
 mod session;
 
 use std::cell::RefCell;
