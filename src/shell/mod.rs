@@ -5,6 +5,7 @@
 
 pub mod command;
 mod commands;
+mod definitions;
 mod draw;
 mod engine;
 mod errors;
@@ -21,4 +22,5 @@ mod values;
 mod words;
 
 pub use commands::{all as commands, properties};
+pub use definitions::definitions;
 pub use run::{Settings, Source, run};

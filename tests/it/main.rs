@@ -16,3 +16,4 @@ mod seeing;
 mod semantics;
 mod stores;
 mod terminal;
+mod words;
