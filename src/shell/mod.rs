@@ -10,7 +10,6 @@ mod engine;
 mod errors;
 mod handles;
 mod help;
-mod incomplete;
 mod json;
 mod modules;
 mod prompt;

@@ -1,0 +1,60 @@
+//! The prompt, `ufs>`: one line after the other, with state across lines.
+
+mod editor;
+mod history;
+mod incomplete;
+mod session;
+
+use std::path::Path;
+
+use rustyline::error::ReadlineError;
+
+use self::session::{Next, Session};
+use super::run as running;
+use super::state::Shell;
+use crate::sys::signals;
+use crate::view::Paint;
+
+/// Reads and runs lines until the end; gives the exit code.
+pub(super) fn run(shell: &Shell, history: Option<&Path>) -> u8 {
+    let mut session = Session::new(shell);
+    let mut editor = match editor::editor(session.ours.clone()) {
+        Ok(editor) => editor,
+        Err(error) => {
+            let message = format!("the terminal cannot be used: {error}");
+            shell.complain(&message);
+            return running::FAILED;
+        }
+    };
+    if let Some(file) = history {
+        history::load(&mut editor, file);
+    }
+    shell.tell("`help()` lists what you can do, `show()` draws the layers, Ctrl-D ends");
+    let plain = "ufs> ";
+    let styled = shell.style().paint(Paint::Heading, "ufs>") + " ";
+    loop {
+        let read = signals::while_reading(|| editor.readline(&(plain, styled.as_str())));
+        let Some(read) = read else { return running::FAILED };
+        let line = match read {
+            Ok(line) => line,
+            // Ctrl-C as a key, or a signal from outside: one to end is seen before the next line
+            Err(ReadlineError::Interrupted | ReadlineError::Signal(_)) => {
+                signals::clear_interrupt();
+                continue;
+            }
+            Err(ReadlineError::Eof) => return 0,
+            Err(error) => {
+                shell.tell(&format!("cannot read on: {error}"));
+                return running::FAILED;
+            }
+        };
+        if line.trim().is_empty() {
+            continue;
+        }
+        history::add(&mut editor, history, &line);
+        match session.run_line(&line) {
+            Next::Line => signals::clear_interrupt(),
+            Next::End(code) => return code,
+        }
+    }
+}
