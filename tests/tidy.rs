@@ -31,7 +31,7 @@ const SHUT: &[(&str, &str, &str)] = &[
 /// The outside crates and the modules (or files) that are their home.
 const HOMES: &[(&str, &[&str])] = &[
     ("annotate_snippets", &["shell"]),
-    ("clap", &["cli.rs"]),
+    ("clap", &["cli"]),
     ("dirs", &["config.rs"]),
     ("fuser", &["driver"]),
     ("globset", &["workspace"]),
