@@ -98,12 +98,7 @@ fn signatures(command: &Command, on: Receiver) -> Vec<String> {
     let mut text = format!("{}{}({}", on.prefix(), command.name, least.params.join(", "));
     let rest = &most.params[least.params.len()..];
     for (at, param) in rest.iter().enumerate() {
-        let first = at == 0 && least.params.is_empty();
-        text += match (first, at) {
-            (true, _) => "[",
-            (false, 0) => " [, ",
-            _ => " [, ",
-        };
+        text += if at == 0 && least.params.is_empty() { "[" } else { " [, " };
         text += param;
     }
     text += &"]".repeat(rest.len());
