@@ -12,6 +12,7 @@ mod mounts;
 mod program;
 mod prompt;
 mod readme;
+mod screen;
 mod seeing;
 mod semantics;
 mod stores;

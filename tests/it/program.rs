@@ -49,16 +49,18 @@ impl Place {
     /// The program, ready to start.
     pub(crate) fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_ufs"));
-        self.prepare(&mut command);
+        self.prepare(&mut command, &[]);
         command.args(args).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         command
     }
 
-    /// Gives a command this place and nothing of the environment that the tests run in, but for `PATH`.
-    pub(crate) fn prepare(&self, command: &mut Command) {
+    /// Gives a command this place, some variables and nothing of the environment that the tests run in, but for
+    /// `PATH`; what the place itself has been given counts.
+    pub(crate) fn prepare(&self, command: &mut Command, variables: &[(&str, &str)]) {
         command.env_clear().env("PATH", std::env::var_os("PATH").unwrap_or_default());
         command.env("HOME", self.path()).env("TMPDIR", self.path()).env("LC_ALL", "C");
         command.env("UFS_STORE", self.store()).current_dir(self.path());
+        command.envs(variables.iter().copied());
         command.envs(self.env.iter().map(|(name, value)| (name, value)));
     }
 

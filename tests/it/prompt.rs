@@ -2,31 +2,21 @@
 
 use nix::sys::signal::Signal;
 
-use crate::program::Place;
-use crate::terminal::Terminal;
-
-const UP: &str = "\x1b[A";
-const CTRL_C: &str = "\x03";
-const CTRL_D: &str = "\x04";
+use crate::program::{Place, holds};
+use crate::terminal::{CTRL_C, CTRL_D, Terminal, UP};
 
 #[test]
 fn a_line_is_answered_and_variables_and_functions_stay() {
     let place = Place::new();
     let mut terminal = Terminal::start(&place, &[]);
-    terminal.line("let x = 20 + 1");
-    terminal.line("fn twice(n) { n * 2 }");
-    terminal.line("twice(x)");
-    terminal.shows("\r\n42\r\n");
+    assert_eq!(terminal.ask("let x = 20 + 1"), "");
+    assert_eq!(terminal.ask("fn twice(n) { n * 2 }"), "");
+    assert_eq!(terminal.ask("twice(x)"), "42");
     terminal.line("const l = layer(\"b\"); l.write(\"/a\", \"1\")");
     terminal.line("let m = mount_direct(l)");
-    terminal.line("ls");
-    terminal.shows("[\"a\"]\r\n");
-    terminal.line("m.find(\"*\").map(|p| m.stat(p).size)");
-    terminal.shows("[1]\r\n");
-    terminal.line("mkdir");
-    terminal.shows("there is no variable `mkdir`");
-    terminal.shows("`mkdir(path)`");
-    terminal.shows("ufs> ");
+    assert_eq!(terminal.ask("ls"), "[\"a\"]");
+    assert_eq!(terminal.ask("m.find(\"*\").map(|p| m.stat(p).size)"), "[1]");
+    holds(&terminal.ask("mkdir"), &["there is no variable `mkdir`", "`mkdir(path)`"]);
     terminal.keys(CTRL_D);
     assert_eq!(terminal.ends(), 0);
 }
@@ -35,16 +25,11 @@ fn a_line_is_answered_and_variables_and_functions_stay() {
 fn an_entry_that_is_not_whole_goes_on_at_the_next_line() {
     let place = Place::new();
     let mut terminal = Terminal::start(&place, &[]);
-    terminal.line("fn f(m) {");
-    terminal.keys("    m.read(\"/no\")\r}\r");
-    terminal.line("let t = `one");
-    terminal.keys("two`\r");
-    terminal.line("t.len()");
-    terminal.shows("\r\n7\r\n");
-    terminal.line("f(mount_direct(layer(\"b\")))");
-    terminal.shows("cannot read `/no`: it does not exist");
-    terminal.shows("entry 1:2:7");
-    terminal.shows("in the function `f`");
+    terminal.line("fn f(m) {").keys("    m.read(\"/no\")\r}\r");
+    terminal.line("let t = `one").keys("two`\r");
+    assert_eq!(terminal.ask("t.len()"), "7");
+    let error = terminal.ask("f(mount_direct(layer(\"b\")))");
+    holds(&error, &["cannot read `/no`: it does not exist", "entry 1:2:7", "in the function `f`"]);
     terminal.line("exit(3)");
     assert_eq!(terminal.ends(), 3);
 }
@@ -54,17 +39,11 @@ fn ctrl_c_stops_what_runs_and_not_the_program() {
     let place = Place::new();
     let mut terminal = Terminal::start(&place, &[]);
     for busy in ["print(`go${1}`); loop {}", "print(`go${1}`); sleep(600)"] {
-        terminal.line(busy);
-        terminal.shows("go1\r\n");
-        terminal.keys(CTRL_C);
+        terminal.line(busy).shows("go1").keys(CTRL_C);
     }
-    terminal.line("let kept = 1;");
-    terminal.shows("ufs> ");
-    terminal.keys("half a li");
-    terminal.shows("half a li");
-    terminal.keys(CTRL_C);
-    terminal.line("kept + 1");
-    terminal.shows("\r\n2\r\n");
+    terminal.ask("let kept = 1;");
+    terminal.keys("half a li").wait_for("half a li").keys(CTRL_C);
+    assert_eq!(terminal.ask("kept + 1"), "2");
     terminal.line("quit");
     assert_eq!(terminal.ends(), 0);
 }
@@ -77,19 +56,12 @@ fn ctrl_c_at_a_kernel_mount_ends_the_host_command_and_keeps_the_mount() {
     let place = Place::new();
     let mut terminal = Terminal::start(&place, &[]);
     terminal.line("let m = mount_overlay(layer(\"b\"))");
-    terminal.line("sh(\"echo go$((1)); sleep 600\")");
-    terminal.shows("go1\r\n");
-    terminal.keys(CTRL_C);
-    terminal.line("sh(\"echo on > f; echo seen$((1))\")");
-    terminal.shows("seen1\r\n");
-    terminal.line("!cat f");
-    let between = terminal.shows("on\r\n");
-    assert!(!between.contains("code"), "what was on the screen is told again: {between}");
-    terminal.line("m.mounted");
-    terminal.shows("true\r\n");
-    terminal.shows("ufs> ");
-    terminal.keys(CTRL_D);
-    terminal.shows("has uncommitted changes");
+    terminal.line("sh(\"echo go$((1)); sleep 600\")").shows("go1").keys(CTRL_C);
+    let answer = terminal.ask("sh(\"echo on > f; echo seen$((1))\")");
+    assert_eq!(answer, "seen1", "what was on the screen is not told again");
+    assert_eq!(terminal.ask("!cat f"), "on");
+    assert_eq!(terminal.ask("m.mounted"), "true");
+    terminal.keys(CTRL_D).shows("has uncommitted changes");
     assert_eq!(terminal.ends(), 0);
 }
 
@@ -97,24 +69,15 @@ fn ctrl_c_at_a_kernel_mount_ends_the_host_command_and_keeps_the_mount() {
 fn lines_are_remembered_in_this_run_and_the_next() {
     let place = Place::new();
     let mut terminal = Terminal::start(&place, &[]);
-    terminal.line("111 + 1");
-    terminal.shows("112\r\n");
-    terminal.shows("ufs> ");
-    terminal.keys(UP);
-    terminal.shows("111 + 1");
-    terminal.keys("1\r");
-    terminal.shows("122\r\n");
-    terminal.shows("ufs> ");
+    assert_eq!(terminal.ask("111 + 1"), "112");
+    terminal.keys(UP).wait_for("\nufs> 111 + 1").keys("1").enter();
+    assert_eq!(terminal.answer(), "122");
     terminal.keys(CTRL_D);
     assert_eq!(terminal.ends(), 0);
     let mut terminal = Terminal::start(&place, &[]);
-    terminal.shows("ufs> ");
-    terminal.keys(UP);
-    terminal.keys(UP);
-    terminal.shows("111 + 1");
-    terminal.keys("\r");
-    terminal.shows("112\r\n");
-    terminal.shows("ufs> ");
+    terminal.prompt().keys(UP).wait_for("ufs> 111 + 11").keys(UP);
+    terminal.wait_until("the line before", |seen| seen.screen().contents().ends_with("ufs> 111 + 1")).enter();
+    assert_eq!(terminal.answer(), "112");
     terminal.keys(CTRL_D);
     assert_eq!(terminal.ends(), 0);
 }
@@ -125,11 +88,8 @@ fn modules_stay_imported() {
     place.file("tools.rhai", "fn three() { 3 }\nfn bad() {\n  nope() }\n");
     let mut terminal = Terminal::start(&place, &[]);
     terminal.line("import \"tools\" as tools;");
-    terminal.line("tools::three() + 1");
-    terminal.shows("\r\n4\r\n");
-    terminal.line("tools::bad()");
-    terminal.shows("tools.rhai:3:3");
-    terminal.shows("ufs> ");
+    assert_eq!(terminal.ask("tools::three() + 1"), "4");
+    holds(&terminal.ask("tools::bad()"), &["tools.rhai:3:3"]);
     terminal.keys(CTRL_D);
     assert_eq!(terminal.ends(), 0);
 }
@@ -139,8 +99,7 @@ fn a_signal_to_end_is_heard_by_a_prompt_that_waits_for_a_key() {
     for (signal, code) in [(Signal::SIGTERM, 143), (Signal::SIGHUP, 129)] {
         let place = Place::new();
         let mut terminal = Terminal::start(&place, &[]);
-        terminal.line("mount_direct(layer(\"b\"), #{ name: \"box\" }); write(\"/a\", \"1\")");
-        terminal.shows("ufs> ");
+        terminal.ask("mount_direct(layer(\"b\"), #{ name: \"box\" }); write(\"/a\", \"1\")");
         terminal.signal(signal);
         terminal.shows("`box` has uncommitted changes, kept in the store");
         assert_eq!(terminal.ends(), code);

@@ -128,7 +128,7 @@ fn a_mount_in_use_by_another_process_is_refused_with_its_number() {
 /// Runs a shell script in a user and mount namespace (or as root in a mount namespace), where it may mount a tmpfs.
 fn where_a_tmpfs_can_be_mounted(place: &Place, script: &str) -> std::process::Output {
     let mut command = Command::new("unshare");
-    place.prepare(&mut command);
+    place.prepare(&mut command, &[]);
     command.args(["--map-root-user", "--mount", "sh", "-ec", script]).env("UFS", env!("CARGO_BIN_EXE_ufs"));
     command.output().unwrap()
 }
