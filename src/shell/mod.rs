@@ -12,6 +12,7 @@ mod errors;
 mod handles;
 mod help;
 mod json;
+mod kinds;
 mod modules;
 mod prompt;
 mod render;
