@@ -21,7 +21,7 @@ use crate::driver::DriverKind;
     disable_help_subcommand = true
 )]
 pub(super) struct Arguments {
-    /// A script to run, and what its args() gives; one that has the name of a command is run as ./NAME
+    /// A script to run, and its arguments; one that has the name of a command is run as ./NAME
     #[arg(
         value_names = ["FILE.rhai", "ARG"],
         num_args = 0..,
@@ -39,7 +39,7 @@ pub(super) struct Arguments {
     /// Uses a store that is gone at the end
     #[arg(long)]
     pub(super) ephemeral: bool,
-    /// The driver for mount(): overlay, fuse or direct
+    /// The driver that mount takes: overlay, fuse or direct
     #[arg(long, value_enum, hide_possible_values = true)]
     driver: Option<Driver>,
     /// Leaves mounts mounted at the end (root only)

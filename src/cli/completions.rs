@@ -54,7 +54,7 @@ fn with_values(text: &str, command: &Command) -> String {
     for word in command.get_subcommands() {
         for values in word.get_positionals().map(Arg::get_possible_values).filter(|values| !values.is_empty())
         {
-            let names: Vec<&str> = values.iter().map(|value| value.get_name()).collect();
+            let names: Vec<&str> = values.iter().map(clap::builder::PossibleValue::get_name).collect();
             text += &format!(
                 "complete -c ufs -n \"__fish_ufs_using_subcommand {}\" -f -a \"{}\"\n",
                 word.get_name(),
