@@ -135,10 +135,7 @@ fn definitions(text: &str) -> Vec<Defined<'_>> {
             continue;
         }
         let statement = line.strip_suffix(';').unwrap_or_else(|| panic!("no `;`: {line}"));
-        if !is_open {
-            assert_eq!(statement, "module static", "the file's head");
-            is_open = true;
-        } else {
+        if is_open {
             let rest = statement.strip_prefix("fn ").unwrap_or_else(|| panic!("no function: {line}"));
             let (name, rest) = rest.split_once('(').unwrap_or_else(|| panic!("no parameters: {line}"));
             let (params, gives) = rest.rsplit_once(')').unwrap_or_else(|| panic!("an open list: {line}"));
@@ -153,6 +150,9 @@ fn definitions(text: &str) -> Vec<Defined<'_>> {
                 name
             });
             found.push(Defined { doc: doc.clone(), name: name.to_owned(), params: params.collect() });
+        } else {
+            assert_eq!(statement, "module static", "the file's head");
+            is_open = true;
         }
         doc.clear();
     }
