@@ -18,3 +18,4 @@ mod semantics;
 mod stores;
 mod terminal;
 mod typing;
+mod words;
