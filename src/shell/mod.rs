@@ -14,6 +14,7 @@ mod help;
 mod json;
 mod kinds;
 mod modules;
+pub mod params;
 mod prompt;
 mod render;
 mod run;

@@ -31,7 +31,7 @@ pub(super) const COMMANDS: &[Command] = &[
     Command {
         name: "env",
         group: Group::Control,
-        forms: &[global(&["name"])],
+        forms: &[global(&["variable"])],
         gives: "a string, or `()`",
         summary: "Gives an environment variable; `()` where it is not set.",
         details: "",

@@ -1,6 +1,7 @@
 //! The prompt, `ufs>`: one line after the other, with state across lines.
 
 mod colours;
+mod complete;
 mod editor;
 mod hints;
 mod history;
@@ -26,7 +27,7 @@ use crate::view::Paint;
 /// Reads and runs lines until the end; gives the exit code.
 pub(super) fn run(shell: &Shell, history: Option<&Path>) -> u8 {
     let session = Rc::new(RefCell::new(Session::new(shell)));
-    let mut editor = match editor::editor(&session, history, shell.style()) {
+    let mut editor = match editor::editor(shell, &session, history) {
         Ok(editor) => editor,
         Err(error) => {
             let message = format!("the terminal cannot be used: {error}");
