@@ -114,7 +114,19 @@ pub fn all_open(fd: impl AsFd) -> Result<RawXattrs, Errno> {
 
 /// One attribute of a name in a directory; a symlink itself is asked.
 pub fn get_at(dir: impl AsFd, name: &[u8], attribute: &[u8]) -> Result<Vec<u8>, Errno> {
-    let path = by_name(&dir, name)?;
+    let dir = dir.as_fd();
+    if let Some(numbers) = AT
+        && KNOWS_AT.load(Ordering::Relaxed)
+    {
+        let (at, asked) = (c_string(name)?, c_string(attribute)?);
+        match grown(|buffer| getxattrat(numbers, dir, &at, &asked, buffer)) {
+            Err(Errno::NOSYS) => KNOWS_AT.store(false, Ordering::Relaxed),
+            // so answer filters of system calls about one that they do not know
+            Err(Errno::PERM) => {}
+            other => return other,
+        }
+    }
+    let path = by_name(dir, name)?;
     grown(|buffer| rustix::fs::lgetxattr(&path, attribute, buffer))
 }
 
@@ -155,26 +167,43 @@ pub fn all_at(dir: impl AsFd, name: &[u8]) -> Result<RawXattrs, Errno> {
     values(&raw, |name, buffer| rustix::fs::lgetxattr(&path, name, buffer))
 }
 
-/// The number of `listxattrat`; the architectures left out number it differently, and take the longer way.
-const LISTXATTRAT: Option<c_long> =
+/// The numbers of the calls that take a directory and a name; the architectures left out number them differently, and
+/// take the longer way.
+const AT: Option<Numbers> =
     if cfg!(any(target_arch = "x86_64", target_arch = "aarch64", target_arch = "riscv64")) {
-        Some(465)
+        Some(Numbers { get: 464, list: 465 })
     } else {
         None
     };
 
-/// Whether the kernel may know `listxattrat`.
-static LISTS_AT: AtomicBool = AtomicBool::new(true);
+#[derive(Clone, Copy)]
+struct Numbers {
+    get: c_long,
+    list: c_long,
+}
+
+/// Whether the kernel may know these calls.
+static KNOWS_AT: AtomicBool = AtomicBool::new(true);
+
+fn c_string(name: &[u8]) -> Result<CString, Errno> {
+    CString::new(name).map_err(|_| Errno::INVAL)
+}
+
+fn length(returned: c_long) -> Result<usize, Errno> {
+    usize::try_from(returned).map_err(|_| {
+        let errno = std::io::Error::last_os_error().raw_os_error().unwrap_or(libc::EIO);
+        Errno::from_raw_os_error(errno)
+    })
+}
 
 /// The names of the attributes of a name in a directory, as the kernel lists them.
 fn names_at(dir: BorrowedFd<'_>, name: &[u8]) -> Result<Vec<u8>, Errno> {
-    if let Some(number) = LISTXATTRAT
-        && LISTS_AT.load(Ordering::Relaxed)
+    if let Some(numbers) = AT
+        && KNOWS_AT.load(Ordering::Relaxed)
     {
-        let name = CString::new(name).map_err(|_| Errno::INVAL)?;
-        match grown(|buffer| listxattrat(number, dir, &name, buffer)) {
-            Err(Errno::NOSYS) => LISTS_AT.store(false, Ordering::Relaxed),
-            // so answer filters of system calls about one that they do not know
+        let name = c_string(name)?;
+        match grown(|buffer| listxattrat(numbers, dir, &name, buffer)) {
+            Err(Errno::NOSYS) => KNOWS_AT.store(false, Ordering::Relaxed),
             Err(Errno::PERM) => {}
             other => return other,
         }
@@ -188,22 +217,55 @@ fn names_at(dir: BorrowedFd<'_>, name: &[u8]) -> Result<Vec<u8>, Errno> {
 /// # Source
 /// Linux 6.13, `fs/xattr.c`: directory, path, flags, list, size.
 #[expect(unsafe_code, reason = "a system call that no crate has yet")]
-fn listxattrat(number: c_long, dir: BorrowedFd<'_>, name: &CStr, list: &mut [u8]) -> Result<usize, Errno> {
+fn listxattrat(numbers: Numbers, dir: BorrowedFd<'_>, name: &CStr, list: &mut [u8]) -> Result<usize, Errno> {
     // SAFETY: the descriptor is open and `name` ends with a zero byte for as long as the call takes, and the kernel
     // writes no more than `list.len()` bytes to `list`.
-    let length = unsafe {
+    length(unsafe {
         libc::syscall(
-            number,
+            numbers.list,
             dir.as_raw_fd(),
             name.as_ptr(),
             libc::AT_SYMLINK_NOFOLLOW,
             list.as_mut_ptr(),
             list.len(),
         )
-    };
-    usize::try_from(length).map_err(|_| {
-        let errno = std::io::Error::last_os_error().raw_os_error().unwrap_or(libc::EIO);
-        Errno::from_raw_os_error(errno)
+    })
+}
+
+/// What `getxattrat` takes (Linux `struct xattr_args`): where the value goes, the room there, flags.
+#[repr(C)]
+struct Asked {
+    value: u64,
+    size: u32,
+    flags: u32,
+}
+
+/// `getxattrat` of the name itself, never of what a symlink points to.
+///
+/// # Source
+/// Linux 6.13, `fs/xattr.c`: directory, path, flags, attribute, `struct xattr_args`, its size.
+#[expect(unsafe_code, reason = "a system call that no crate has yet")]
+fn getxattrat(
+    numbers: Numbers,
+    dir: BorrowedFd<'_>,
+    name: &CStr,
+    attribute: &CStr,
+    value: &mut [u8],
+) -> Result<usize, Errno> {
+    let size = u32::try_from(value.len()).unwrap_or(u32::MAX);
+    let asked = Asked { value: value.as_mut_ptr().expose_provenance() as u64, size, flags: 0 };
+    // SAFETY: the descriptor is open, both names end with a zero byte and `asked` has its layout and size for as long
+    // as the call takes, and the kernel writes no more than `size` bytes, which is at most `value.len()`, to `value`.
+    length(unsafe {
+        libc::syscall(
+            numbers.get,
+            dir.as_raw_fd(),
+            name.as_ptr(),
+            libc::AT_SYMLINK_NOFOLLOW,
+            attribute.as_ptr(),
+            &raw const asked,
+            size_of::<Asked>(),
+        )
     })
 }
 
@@ -233,20 +295,25 @@ mod tests {
     use super::*;
 
     #[test]
-    fn both_ways_of_listing_a_name_agree() {
+    fn both_ways_of_asking_about_a_name_agree() {
         let host = tempfile::tempdir().unwrap();
         std::fs::write(host.path().join("f"), "").unwrap();
         std::os::unix::fs::symlink("f", host.path().join("s")).unwrap();
         let dir = std::fs::File::open(host.path()).unwrap();
-        for number in 0..100 {
+        for number in 0..100_i32 {
             let path = by_name(&dir, b"f").unwrap();
             let longer = grown(|buffer| rustix::fs::llistxattr(&path, buffer)).unwrap();
             assert_eq!(names_at(dir.as_fd(), b"f").unwrap(), longer);
-            assert_eq!(all_at(&dir, b"f").unwrap().len(), number);
-            set_at(&dir, b"f", format!("user.attribute{number}").as_bytes(), b"").unwrap();
+            let name = format!("user.attribute{}", number - 1);
+            let longer = grown(|buffer| rustix::fs::lgetxattr(&path, &name, buffer));
+            assert_eq!(get_at(&dir, b"f", name.as_bytes()), longer);
+            assert_eq!(all_at(&dir, b"f").unwrap().len(), usize::try_from(number).unwrap());
+            set_at(&dir, b"f", format!("user.attribute{number}").as_bytes(), b"value").unwrap();
         }
         // of the symlink itself
         assert_eq!(names_at(dir.as_fd(), b"s").unwrap(), b"");
         assert_eq!(names_at(dir.as_fd(), b"missing"), Err(Errno::NOENT));
+        assert_eq!(get_at(&dir, b"missing", b"user.attribute0"), Err(Errno::NOENT));
+        assert_eq!(get_at(&dir, b"s", b"user.attribute0"), Err(Errno::NODATA));
     }
 }
