@@ -1,16 +1,15 @@
 //! Extended attributes, always of the file itself and never of what a symlink points to.
 //!
 //! `O_PATH` descriptors refuse `fgetxattr`, so files are reached by `/proc/self/fd`: through its magic link
-//! for a descriptor, through the directory's for a name. Most files have no attribute at all; that, a kernel from
-//! 6.13 on tells without the way through `/proc`, which takes longer than the question.
+//! for a descriptor, through the directory's for a name, unless the kernel has a call for a name in a directory: the way
+//! through `/proc` takes longer than most questions.
 
-use std::ffi::{CStr, CString, c_long};
+use std::ffi::CString;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use rustix::fs::XattrFlags;
 
-use super::Errno;
+use super::{Errno, recent};
 
 /// Raw attribute names and values, as the system lists them.
 pub type RawXattrs = Vec<(Vec<u8>, Vec<u8>)>;
@@ -106,6 +105,12 @@ pub fn all(fd: impl AsFd) -> Result<RawXattrs, Errno> {
     values(&raw, |name, buffer| rustix::fs::getxattr(&path, name, buffer))
 }
 
+/// The names of the attributes of a file or directory that is open for reading or writing; saves the way through `/proc`.
+pub fn list_open(fd: impl AsFd) -> Result<Vec<Vec<u8>>, Errno> {
+    let raw = supported(grown(|buffer| rustix::fs::flistxattr(&fd, buffer)))?;
+    Ok(split(&raw).map(<[u8]>::to_vec).collect())
+}
+
 /// All attributes of a file or directory that is open for reading or writing; saves the way through `/proc`.
 pub fn all_open(fd: impl AsFd) -> Result<RawXattrs, Errno> {
     let raw = supported(grown(|buffer| rustix::fs::flistxattr(&fd, buffer)))?;
@@ -115,19 +120,10 @@ pub fn all_open(fd: impl AsFd) -> Result<RawXattrs, Errno> {
 /// One attribute of a name in a directory; a symlink itself is asked.
 pub fn get_at(dir: impl AsFd, name: &[u8], attribute: &[u8]) -> Result<Vec<u8>, Errno> {
     let dir = dir.as_fd();
-    if let Some(numbers) = AT
-        && KNOWS_AT.load(Ordering::Relaxed)
-    {
-        let (at, asked) = (c_string(name)?, c_string(attribute)?);
-        match grown(|buffer| getxattrat(numbers, dir, &at, &asked, buffer)) {
-            Err(Errno::NOSYS) => KNOWS_AT.store(false, Ordering::Relaxed),
-            // so answer filters of system calls about one that they do not know
-            Err(Errno::PERM) => {}
-            other => return other,
-        }
-    }
-    let path = by_name(dir, name)?;
-    grown(|buffer| rustix::fs::lgetxattr(&path, attribute, buffer))
+    grown(|buffer| match recent::get_at(dir, name, attribute, buffer) {
+        Some(answer) => answer,
+        None => rustix::fs::lgetxattr(&by_name(dir, name)?, attribute, buffer),
+    })
 }
 
 /// Sets one attribute of a name in a directory; a symlink itself is changed.
@@ -148,7 +144,10 @@ pub fn set_at_if(
 
 /// Removes one attribute of a name in a directory; a symlink itself is changed.
 pub fn remove_at(dir: impl AsFd, name: &[u8], attribute: &[u8]) -> Result<(), Errno> {
-    rustix::fs::lremovexattr(&by_name(&dir, name)?, attribute)
+    match recent::remove_at(dir.as_fd(), name, attribute) {
+        Some(answer) => answer,
+        None => rustix::fs::lremovexattr(&by_name(&dir, name)?, attribute),
+    }
 }
 
 /// The names of the attributes of a name in a directory; a symlink itself is asked.
@@ -167,105 +166,11 @@ pub fn all_at(dir: impl AsFd, name: &[u8]) -> Result<RawXattrs, Errno> {
     values(&raw, |name, buffer| rustix::fs::lgetxattr(&path, name, buffer))
 }
 
-/// The numbers of the calls that take a directory and a name; the architectures left out number them differently, and
-/// take the longer way.
-const AT: Option<Numbers> =
-    if cfg!(any(target_arch = "x86_64", target_arch = "aarch64", target_arch = "riscv64")) {
-        Some(Numbers { get: 464, list: 465 })
-    } else {
-        None
-    };
-
-#[derive(Clone, Copy)]
-struct Numbers {
-    get: c_long,
-    list: c_long,
-}
-
-/// Whether the kernel may know these calls.
-static KNOWS_AT: AtomicBool = AtomicBool::new(true);
-
-fn c_string(name: &[u8]) -> Result<CString, Errno> {
-    CString::new(name).map_err(|_| Errno::INVAL)
-}
-
-fn length(returned: c_long) -> Result<usize, Errno> {
-    usize::try_from(returned).map_err(|_| {
-        let errno = std::io::Error::last_os_error().raw_os_error().unwrap_or(libc::EIO);
-        Errno::from_raw_os_error(errno)
-    })
-}
-
 /// The names of the attributes of a name in a directory, as the kernel lists them.
 fn names_at(dir: BorrowedFd<'_>, name: &[u8]) -> Result<Vec<u8>, Errno> {
-    if let Some(numbers) = AT
-        && KNOWS_AT.load(Ordering::Relaxed)
-    {
-        let name = c_string(name)?;
-        match grown(|buffer| listxattrat(numbers, dir, &name, buffer)) {
-            Err(Errno::NOSYS) => KNOWS_AT.store(false, Ordering::Relaxed),
-            Err(Errno::PERM) => {}
-            other => return other,
-        }
-    }
-    let path = by_name(dir, name)?;
-    grown(|buffer| rustix::fs::llistxattr(&path, buffer))
-}
-
-/// `listxattrat` of the name itself, never of what a symlink points to.
-///
-/// # Source
-/// Linux 6.13, `fs/xattr.c`: directory, path, flags, list, size.
-#[expect(unsafe_code, reason = "a system call that no crate has yet")]
-fn listxattrat(numbers: Numbers, dir: BorrowedFd<'_>, name: &CStr, list: &mut [u8]) -> Result<usize, Errno> {
-    // SAFETY: the descriptor is open and `name` ends with a zero byte for as long as the call takes, and the kernel
-    // writes no more than `list.len()` bytes to `list`.
-    length(unsafe {
-        libc::syscall(
-            numbers.list,
-            dir.as_raw_fd(),
-            name.as_ptr(),
-            libc::AT_SYMLINK_NOFOLLOW,
-            list.as_mut_ptr(),
-            list.len(),
-        )
-    })
-}
-
-/// What `getxattrat` takes (Linux `struct xattr_args`): where the value goes, the room there, flags.
-#[repr(C)]
-struct Asked {
-    value: u64,
-    size: u32,
-    flags: u32,
-}
-
-/// `getxattrat` of the name itself, never of what a symlink points to.
-///
-/// # Source
-/// Linux 6.13, `fs/xattr.c`: directory, path, flags, attribute, `struct xattr_args`, its size.
-#[expect(unsafe_code, reason = "a system call that no crate has yet")]
-fn getxattrat(
-    numbers: Numbers,
-    dir: BorrowedFd<'_>,
-    name: &CStr,
-    attribute: &CStr,
-    value: &mut [u8],
-) -> Result<usize, Errno> {
-    let size = u32::try_from(value.len()).unwrap_or(u32::MAX);
-    let asked = Asked { value: value.as_mut_ptr().expose_provenance() as u64, size, flags: 0 };
-    // SAFETY: the descriptor is open, both names end with a zero byte and `asked` has its layout and size for as long
-    // as the call takes, and the kernel writes no more than `size` bytes, which is at most `value.len()`, to `value`.
-    length(unsafe {
-        libc::syscall(
-            numbers.get,
-            dir.as_raw_fd(),
-            name.as_ptr(),
-            libc::AT_SYMLINK_NOFOLLOW,
-            attribute.as_ptr(),
-            &raw const asked,
-            size_of::<Asked>(),
-        )
+    grown(|buffer| match recent::list_at(dir, name, buffer) {
+        Some(answer) => answer,
+        None => rustix::fs::llistxattr(&by_name(dir, name)?, buffer),
     })
 }
 

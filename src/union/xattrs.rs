@@ -1,7 +1,9 @@
 //! Extended attributes as users see them: marks hidden, a user's own `user.overlay.*` escaped on disk.
 
-use super::raise::{self, Content};
+use std::fs::File;
+
 use super::lookup::Place;
+use super::raise::{self, Content};
 use super::{Union, marks};
 use crate::model::{Kind, LayerPath, Marks, names};
 use crate::sys::Errno;
@@ -59,10 +61,17 @@ impl Union {
             let name = stored(marks, name, Errno::NODATA)?;
             let Place { dir, name: at } = &found.place;
             let value = xattr::get_at(dir, at, &name);
-            let bare = value == Err(Errno::NODATA) && xattr::list_at(dir, at)?.into_iter().all(|name| seen(marks, name).is_none());
+            let bare = value == Err(Errno::NODATA)
+                && xattr::list_at(dir, at)?.into_iter().all(|name| seen(marks, name).is_none());
             Ok((value, bare))
         };
         ask().unwrap_or_else(|errno| (Err(errno), false))
+    }
+
+    /// Whether a file that is open for reading or writing has no attribute that users see.
+    pub fn is_bare(&self, file: &File) -> bool {
+        let marks = self.options.marks;
+        xattr::list_open(file).is_ok_and(|names| names.into_iter().all(|name| seen(marks, name).is_none()))
     }
 
     /// llistxattr(2).

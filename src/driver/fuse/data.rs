@@ -13,7 +13,7 @@ use super::nodes::Hold;
 use crate::model::Kind;
 use crate::sys::dir::stat_fd;
 use crate::sys::file::{self, FallocateFlags};
-use crate::sys::{self, Errno, OFlags};
+use crate::sys::{self, Errno, OFlags, RawStat};
 
 /// An open that the kernel is told of.
 #[derive(Debug)]
@@ -61,7 +61,7 @@ impl Adapter {
             }
             // it is cut by now
             flags = flags.difference(OFlags::TRUNC);
-            if let Some(opened) = self.admit(node, flags, (file, in_upper), &back) {
+            if let Some(opened) = self.admit(node, flags, (file, in_upper), None, &back) {
                 return Ok(opened);
             }
             if in_upper {
@@ -90,16 +90,18 @@ impl Adapter {
         open.file_or(|flags| self.open_file(open.node, flags))
     }
 
-    /// Takes an opened file in; `None` if it must be opened again, or by another node.
+    /// Takes an opened file in, whose attributes may be known; `None` if it must be opened again, or by another node.
     pub(super) fn admit(
         &self,
         node: u64,
         flags: OFlags,
         (file, in_upper): (File, bool),
+        known: Option<RawStat>,
         back: impl FnOnce(&File) -> std::io::Result<BackingId>,
     ) -> Option<Opened> {
         // a write must come to us where it takes set-ID marks away
-        let straight = stat_fd(&file)
+        let straight = known
+            .map_or_else(|| stat_fd(&file), Ok)
             .is_ok_and(|stat| stat.kind == Kind::File && (!writes(flags) || stat.mode.bits() & 0o6000 == 0));
         let flags = flags.difference(OFlags::TRUNC | OFlags::EXCL);
         let is_raised = || self.nodes.is_raised(node);

@@ -143,7 +143,9 @@ impl Nodes {
             hold: None,
         };
         let nodes = HashMap::from([(ROOT, Box::new(root))]);
-        Self { table: Mutex::new(Table { nodes, children: HashMap::new(), made: 0, attributes: 0, peak: SMALL }) }
+        Self {
+            table: Mutex::new(Table { nodes, children: HashMap::new(), made: 0, attributes: 0, peak: SMALL }),
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, Table> {
