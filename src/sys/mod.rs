@@ -12,6 +12,7 @@ pub mod mountinfo;
 pub mod namespace;
 pub mod probe;
 pub mod process;
+mod recent;
 mod remove;
 pub mod signals;
 pub mod xattr;
