@@ -9,6 +9,7 @@ mod definitions;
 mod draw;
 mod engine;
 mod errors;
+mod fields;
 mod handles;
 mod help;
 mod json;

@@ -8,7 +8,7 @@ use rhai::{Array, Dynamic, Engine, FLOAT, Map};
 use super::command::from_bytes;
 use super::commands::path_value;
 use super::state::Shell;
-use super::{draw, json};
+use super::{draw, fields, json};
 use crate::driver;
 use crate::model::{Change as LayerChange, Changeset, DiffId, Entry, LayerPath, Node, Timestamp};
 use crate::overlay::{DiffKind, Difference, RowNote, StepKind};
@@ -460,41 +460,6 @@ pub(super) fn mount_map(mount: &Mount) -> Map {
     ])
 }
 
-macro_rules! fields {
-    ($($kind:ty, $type_name:literal: $($name:literal)*;)*) => {
-        fn register_fields(engine: &mut Engine) {
-            $($(
-                engine.register_get($name, |value: &mut $kind| value.map().remove($name).unwrap_or(Dynamic::UNIT));
-            )*)*
-        }
-
-        /// The properties of a type of ours that is no handle, by its name in scripts.
-        pub(super) fn fields(type_name: &str) -> &'static [&'static str] {
-            match type_name {
-                $($type_name => &[$($name),*],)*
-                _ => &[],
-            }
-        }
-
-        /// The properties of a value of ours that is no handle.
-        pub(super) fn fields_of(value: &Dynamic) -> &'static [&'static str] {
-            $(if value.is::<$kind>() {
-                return fields($type_name);
-            })*
-            &[]
-        }
-    };
-}
-
-fields! {
-    Change, "Change": "path" "kind" "letter" "what" "bytes" "beneath" "before" "after";
-    Generation, "Generation": "name" "id" "message" "size" "files" "created" "chain_id";
-    Stat, "Stat": "kind" "size" "mode" "uid" "gid" "mtime" "atime" "ctime" "nlink" "ino" "blocks" "target";
-    Union, "Tree": "title" "paths" "layers" "left_out";
-    Explanation, "Explanation": "path" "steps" "shown";
-    Doctor, "Doctor": "checks" "best" "why";
-}
-
 /// Registers the types: names, drawn forms, equality, properties.
 pub(super) fn register(engine: &mut Engine, shell: &Shell) {
     macro_rules! drawn {
@@ -509,7 +474,7 @@ pub(super) fn register(engine: &mut Engine, shell: &Shell) {
     }
     drawn!(Layer as "Layer", Mount as "Mount", Union as "Tree", Explanation as "Explanation", Change as "Change",
         Generation as "Generation", Stat as "Stat", Doctor as "Doctor", Text as "Text", Entries as "Entries");
-    register_fields(engine);
+    fields::register(engine);
     engine.register_fn("==", |a: &mut Layer, b: Layer| *a == b);
     engine.register_fn("!=", |a: &mut Layer, b: Layer| *a != b);
     engine.register_fn("==", |a: &mut Mount, b: Mount| *a == b);

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stderr)]
 
 mod commits;
+mod completion;
 mod endings;
 mod errors;
 mod files;

@@ -16,11 +16,13 @@ use std::cell::RefCell;
 use std::path::Path;
 use std::rc::Rc;
 
+use rustyline::EditMode;
+use rustyline::config::Configurer as _;
 use rustyline::error::ReadlineError;
 
 use self::session::{Next, Session};
 use super::run as running;
-use super::state::Shell;
+use super::state::{Keys, Shell};
 use crate::sys::signals;
 use crate::view::Paint;
 
@@ -39,6 +41,10 @@ pub(super) fn run(shell: &Shell, history: Option<&Path>) -> u8 {
     let plain = "ufs> ";
     let styled = shell.style().paint(Paint::Heading, "ufs>") + " ";
     loop {
+        editor.set_edit_mode(match shell.keys() {
+            Keys::Emacs => EditMode::Emacs,
+            Keys::Vi => EditMode::Vi,
+        });
         let read = signals::while_reading(|| editor.readline(&(plain, styled.as_str())));
         let Some(read) = read else { return running::FAILED };
         let line = match read {

@@ -81,7 +81,7 @@ impl Completer {
             return texts.host_command(command, pos);
         }
         let typed = Typed::new(before);
-        let standard = self.standard.get_or_init(|| Standard::new());
+        let standard = self.standard.get_or_init(Standard::new);
         let knowledge = Knowledge { scope: world.scope, workspace: world.shell.workspace(), standard };
         let names = Names { world, knowledge: &knowledge, typed: &typed, after };
         match typed.place() {
@@ -97,12 +97,12 @@ impl Completer {
                     if let Key::Wanted(open) = argument.key {
                         return (start, names.keys(called, open, prefix));
                     }
-                    let fresh = typed.lexed.tokens.last().is_some_and(|_| {
-                        matches!(typed.text(typed.lexed.tokens.len() - 1), "(" | "," | "[" | ":")
-                    });
-                    let offered = if fresh { texts.unquoted(called, argument) } else { Vec::new() };
+                    let before = typed.lexed.tokens.iter().rposition(|token| token.start < start);
+                    let fresh =
+                        before.is_some_and(|index| matches!(typed.text(index), "(" | "," | "[" | ":"));
+                    let offered = if fresh { texts.unquoted(called, argument, prefix) } else { Vec::new() };
                     if !offered.is_empty() {
-                        let mut items = names.variables(prefix);
+                        let mut items = names.variables_for(texts::takes(called, argument), prefix);
                         items.extend(offered);
                         return (start, items);
                     }

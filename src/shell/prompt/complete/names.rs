@@ -180,8 +180,28 @@ impl Names<'_> {
         items
     }
 
+    /// Variables whose value is what an argument takes.
+    pub(super) fn variables_for(&self, takes: Takes, prefix: &str) -> Vec<Item> {
+        let fits = |item: &Item| {
+            let name = std::str::from_utf8(&item.shown.name).unwrap_or_default();
+            let shape =
+                self.world.scope.get(name).map_or(Shape::Unknown, |value| Of::Value(value.clone()).shape());
+            match takes {
+                Takes::Stack => {
+                    matches!(shape, Shape::Layer | Shape::Mount | Shape::Array(_) | Shape::Unknown)
+                }
+                Takes::Mount => matches!(shape, Shape::Mount | Shape::Unknown),
+                Takes::Flag => matches!(shape, Shape::Bool | Shape::Unknown),
+                _ => matches!(shape, Shape::Text | Shape::Unknown),
+            }
+        };
+        let mut items = self.variables(prefix);
+        items.retain(fits);
+        items
+    }
+
     /// Variables that have a value, and those that this text sets.
-    pub(super) fn variables(&self, prefix: &str) -> Vec<Item> {
+    fn variables(&self, prefix: &str) -> Vec<Item> {
         let mut found: Vec<(&str, String)> = Vec::new();
         let typed = self.typed;
         for index in 1..typed.lexed.tokens.len().saturating_sub(1) {

@@ -3,7 +3,7 @@
 use rhai::{Array, Blob, Dynamic, Map};
 
 use crate::shell::command::Receiver;
-use crate::shell::{commands, properties, values};
+use crate::shell::{commands, fields, properties, values};
 use crate::workspace::{Layer, Mount};
 
 /// What can be told of an expression.
@@ -57,7 +57,7 @@ impl Shape {
         }
     }
 
-    /// Reads it from the words in which a command says what it gives: `an array of maps with `a`, `b``.
+    /// Reads it from the words in which a command says what it gives: what it is, then its keys in backticks.
     pub(super) fn of_words(gives: &str) -> Self {
         let (words, keys) =
             gives.split_once('`').map_or((gives, ""), |(words, _)| (words, &gives[words.len()..]));
@@ -69,8 +69,8 @@ impl Shape {
             .map(str::to_owned)
             .collect();
         let head = words.next().unwrap_or_default();
-        let fields =
-            |name: &str| Self::Keys(values::fields(name).iter().map(|&field| field.to_owned()).collect());
+        let record =
+            |name: &str| Self::Keys(fields::named(name).iter().map(|&field| field.to_owned()).collect());
         match head {
             "layer" | "layers" => Self::Layer,
             "mount" | "mounts" => Self::Mount,
@@ -79,12 +79,12 @@ impl Shape {
             "blob" => Self::Blob,
             "number" => Self::Number,
             "bool" | "true" => Self::Bool,
-            "stat" => fields("Stat"),
-            "tree" => fields("Tree"),
-            "explanation" => fields("Explanation"),
-            "report" => fields("Doctor"),
-            "change" | "changes" => fields("Change"),
-            "generation" | "generations" => fields("Generation"),
+            "stat" => record("Stat"),
+            "tree" => record("Tree"),
+            "explanation" => record("Explanation"),
+            "report" => record("Doctor"),
+            "change" | "changes" => record("Change"),
+            "generation" | "generations" => record("Generation"),
             "map" | "maps" => Self::Keys(keys),
             "array" => {
                 let inner = match words.next() {
@@ -135,7 +135,7 @@ impl Shape {
             "i64" | "f64" => Self::Number,
             "bool" => Self::Bool,
             _ if value.is::<Blob>() => Self::Blob,
-            _ => match values::fields_of(value) {
+            _ => match fields::of(value) {
                 [] => Self::Unknown,
                 fields => Self::Keys(fields.iter().map(|&field| field.to_owned()).collect()),
             },

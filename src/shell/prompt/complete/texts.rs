@@ -115,14 +115,18 @@ impl Texts<'_> {
         (open.content + start, items)
     }
 
-    /// What fits where an argument is to begin: strings with their quotes.
-    pub(super) fn unquoted(&self, called: &Called, argument: Argument<'_>) -> Vec<Item> {
+    /// What fits where an argument is to begin: strings with their quotes, or words of the language.
+    pub(super) fn unquoted(&self, called: &Called, argument: Argument<'_>, prefix: &str) -> Vec<Item> {
+        if takes(called, argument) == Takes::Flag {
+            let words = ["true", "false"].into_iter().filter(|word| word.starts_with(prefix));
+            return words.map(|word| Item::new(word, word, "", "")).collect();
+        }
+        if !prefix.is_empty() {
+            return Vec::new();
+        }
         let (_, items) = self.fitting(called, argument, Quote::Double, "");
         let quote = |item: Item| Item { insert: format!("\"{}", item.insert), ..item };
-        match takes(called, argument) {
-            Takes::Flag => ["true", "false"].map(|word| Item::new(word, word, "", "")).into(),
-            _ => items.into_iter().map(quote).collect(),
-        }
+        items.into_iter().map(quote).collect()
     }
 
     fn fitting(
@@ -249,7 +253,7 @@ impl Texts<'_> {
 }
 
 /// What the argument or the option takes that the cursor is in.
-fn takes(called: &Called, argument: Argument<'_>) -> Takes {
+pub(super) fn takes(called: &Called, argument: Argument<'_>) -> Takes {
     match argument.key {
         Key::None if argument.in_array && called.takes(argument.index) != Takes::Stack => Takes::Value,
         Key::None => called.takes(argument.index),
