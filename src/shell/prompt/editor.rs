@@ -2,6 +2,7 @@
 
 use std::rc::Rc;
 
+use rhai::Engine;
 use rustyline::completion::Completer;
 use rustyline::highlight::Highlighter;
 use rustyline::hint::Hinter;
@@ -47,14 +48,14 @@ impl Hinter for Asked {
 
 impl Validator for Asked {
     fn validate(&self, context: &mut ValidationContext<'_>) -> rustyline::Result<ValidationResult> {
-        let text = context.input();
-        if text.starts_with('!') || text.ends_with("\n\n") {
-            // an empty line ends any entry, so that nobody is ever stuck
+        if is_whole(&self.ours.engine, context.input()) {
             return Ok(ValidationResult::Valid(None));
         }
-        if is_incomplete(&self.ours.engine, text) {
-            return Ok(ValidationResult::Incomplete);
-        }
-        Ok(ValidationResult::Valid(None))
+        Ok(ValidationResult::Incomplete)
     }
+}
+
+/// Whether Enter ends the entry. An empty line ends any, so that nobody is ever stuck.
+pub(super) fn is_whole(engine: &Engine, text: &str) -> bool {
+    text.starts_with('!') || text.ends_with("\n\n") || !is_incomplete(engine, text)
 }
