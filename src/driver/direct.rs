@@ -204,7 +204,7 @@ impl Files for DirectFiles {
     }
 
     fn chown(&self, path: &LayerPath, uid: u32, gid: u32) -> Result<(), Errno> {
-        self.union.chown(&self.walk(path, End::Itself)?, uid, gid)
+        self.union.chown(&self.walk(path, End::Itself)?, Some(uid), Some(gid))
     }
 
     fn set_times(
@@ -263,7 +263,7 @@ pub(super) fn open_union(spec: &MountSpec<'_>) -> Result<Union, Errno> {
         Some((upper, work)) => Some(UpperDirs { upper: own(upper)?, work: own(work)? }),
         None => None,
     };
-    let options = Options { whiteouts: spec.whiteouts, identity: spec.identity };
+    let options = Options { whiteouts: spec.whiteouts, identity: spec.identity, ..Options::default() };
     let union = Union::new(lowers, upper, options)?;
     if spec.read_only {
         union.freeze();

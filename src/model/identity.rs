@@ -1,5 +1,7 @@
 //! What host owners mean in a layer.
 
+use super::Owners;
+
 /// How a host's numeric owners are read as a layer's.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub enum Identity {
@@ -13,6 +15,8 @@ pub enum Identity {
         /// The process's group ID.
         gid: u32,
     },
+    /// Shown otherwise, as asked for when the program was started.
+    Shown(&'static Owners),
 }
 
 impl Identity {
@@ -20,6 +24,7 @@ impl Identity {
     pub fn to_layer(self, uid: u32, gid: u32) -> (u32, u32) {
         match self {
             Self::AsIs => (uid, gid),
+            Self::Shown(owners) => owners.to_shown(uid, gid),
             Self::OwnIsRoot { uid: own_uid, gid: own_gid } => {
                 (if uid == own_uid { 0 } else { uid }, if gid == own_gid { 0 } else { gid })
             }
@@ -30,6 +35,7 @@ impl Identity {
     pub fn to_host(self, uid: u32, gid: u32) -> (u32, u32) {
         match self {
             Self::AsIs => (uid, gid),
+            Self::Shown(owners) => owners.to_disk(uid, gid),
             Self::OwnIsRoot { uid: own_uid, gid: own_gid } => {
                 (if uid == 0 { own_uid } else { uid }, if gid == 0 { own_gid } else { gid })
             }

@@ -9,6 +9,7 @@ mod meta;
 mod name;
 mod node;
 mod ondisk;
+mod owners;
 mod path;
 
 pub use changeset::{Change, Changeset, Counts};
@@ -17,5 +18,6 @@ pub use identity::{Identity, WhiteoutForm};
 pub use meta::{Metadata, Mode, ModeError, Timestamp, Xattrs};
 pub use name::{LayerName, NameError, is_id};
 pub use node::{Device, Entry, Kind, LinkGroup, Node};
-pub use ondisk::{Decoded, Opaque, decode_xattrs, encode_node, encode_owner, escape_name, names};
+pub use ondisk::{Decoded, Marks, Opaque, decode_xattrs, encode_node, encode_owner, escape_name, names};
+pub use owners::{IdRange, Owners};
 pub use path::{LayerPath, NAME_MAX, PATH_MAX, PathError};

@@ -28,6 +28,50 @@ pub mod names {
     pub const NODE: &[u8] = b"user.ufs.node";
 }
 
+/// Which attributes are the kernel's marks.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Marks {
+    /// `user.overlay.*`, as under `userxattr`.
+    #[default]
+    User,
+    /// `trusted.overlay.*`, which only root of the machine reaches.
+    Trusted,
+}
+
+impl Marks {
+    /// The prefix of them all.
+    pub fn prefix(self) -> &'static [u8] {
+        match self {
+            Self::User => names::OVERLAY,
+            Self::Trusted => b"trusted.overlay.",
+        }
+    }
+
+    /// The escaped form of a user's own attributes with that prefix.
+    pub fn escaped(self) -> &'static [u8] {
+        match self {
+            Self::User => names::ESCAPED,
+            Self::Trusted => b"trusted.overlay.overlay.",
+        }
+    }
+
+    /// On a directory: `y` opaque, `x` holds whiteouts of the attribute form.
+    pub fn opaque(self) -> &'static [u8] {
+        match self {
+            Self::User => names::OPAQUE,
+            Self::Trusted => b"trusted.overlay.opaque",
+        }
+    }
+
+    /// On a zero-size file in a directory marked `x`: it is a whiteout.
+    pub fn whiteout(self) -> &'static [u8] {
+        match self {
+            Self::User => names::WHITEOUT,
+            Self::Trusted => b"trusted.overlay.whiteout",
+        }
+    }
+}
+
 /// The value of the opaque mark.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Opaque {

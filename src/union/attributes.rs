@@ -66,12 +66,12 @@ impl Union {
         self.change_file(path, Content::Copied, |place, _| place.dir.chmod(&place.name, mode))
     }
 
-    /// lchown(2) to the layer's owner. What the host refuses is kept in `user.ufs.owner`, on files and
-    /// directories; setuid and setgid of a file go either way.
-    pub fn chown(&self, path: &LayerPath, uid: u32, gid: u32) -> Result<(), Errno> {
+    /// lchown(2) to the layer's owner; `None` leaves a part as it is. What the host refuses is kept in
+    /// `user.ufs.owner`, on files and directories; setuid and setgid of a file go either way.
+    pub fn chown(&self, path: &LayerPath, uid: Option<u32>, gid: Option<u32>) -> Result<(), Errno> {
         let _changing = self.change();
-        let (host_uid, host_gid) = self.options.identity.to_host(uid, gid);
         let found = self.find(path)?;
+        let (host_uid, host_gid) = self.host_owner(&found.stat, uid, gid);
         if !found.in_upper && !matches!(found.stat.kind, Kind::File | Kind::Dir) {
             // it takes no attribute that would keep the owner, so what the host refuses must not be copied up for
             self.writable()?.building(|work, temporary| {
@@ -87,7 +87,8 @@ impl Union {
                     Err(error) => Err(error),
                 },
                 Err(Errno::PERM | Errno::INVAL) if matches!(found.stat.kind, Kind::File | Kind::Dir) => {
-                    let owner = encode_owner(uid, gid);
+                    let now = self.shown(found)?;
+                    let owner = encode_owner(uid.unwrap_or(now.uid), gid.unwrap_or(now.gid));
                     xattr::set_at(&place.dir, &place.name, names::OWNER, &owner)?;
                     let mode = found.stat.mode;
                     let kept = mode.without_set_ids();
@@ -99,6 +100,12 @@ impl Union {
                 Err(error) => Err(error),
             }
         })
+    }
+
+    /// What the host is to be asked for, so that parts that are not given stay as they are there.
+    pub(super) fn host_owner(&self, now: &RawStat, uid: Option<u32>, gid: Option<u32>) -> (u32, u32) {
+        let (new_uid, new_gid) = self.options.identity.to_host(uid.unwrap_or(0), gid.unwrap_or(0));
+        (uid.map_or(now.uid, |_| new_uid), gid.map_or(now.gid, |_| new_gid))
     }
 
     /// utimensat(2) of the file itself; `None` leaves a time as it is.

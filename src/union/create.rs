@@ -4,7 +4,7 @@ use std::fs::File;
 use std::sync::Arc;
 
 use super::lookup::{Look, Slot, split};
-use super::marks::{make_opaque, swap_out};
+use super::marks::swap_out;
 use super::merged::Merged;
 use super::raise::{Content, make_node, stand_in};
 use super::{Union, Upper};
@@ -46,7 +46,7 @@ impl Union {
         let (parent, name) = split(path.as_bytes());
         let dir = self.dir(parent)?;
         let look = self.look(&dir, name)?;
-        Ok((dir, name, look))
+        if self.is_kept(name) { Err(Errno::PERM) } else { Ok((dir, name, look)) }
     }
 
     /// Makes a new name that is no directory: at once, or over a whiteout by a rename.
@@ -77,7 +77,7 @@ impl Union {
         upper.building_in(&up, |work, temporary| {
             // its owner must be able to move it; the mode follows
             work.mkdir(temporary, Mode::new(mode.bits() | 0o700))?;
-            make_opaque(work, temporary)?;
+            self.make_opaque(work, temporary)?;
             inherit_group(&up, work, temporary)?;
             swap_out(&up, name, work, temporary)?;
             if up.stat(name)?.mode == mode { Ok(()) } else { up.chmod(name, mode) }

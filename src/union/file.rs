@@ -88,10 +88,10 @@ impl Union {
         chmod_fd(to, mode)
     }
 
-    /// fchown(2) by any descriptor of an upper's file.
-    pub fn chown_open(&self, to: impl AsFd, uid: u32, gid: u32) -> Result<(), Errno> {
+    /// fchown(2) by any descriptor of an upper's file; `None` leaves a part as it is.
+    pub fn chown_open(&self, to: impl AsFd, uid: Option<u32>, gid: Option<u32>) -> Result<(), Errno> {
         self.writable()?;
-        let (uid, gid) = self.options.identity.to_host(uid, gid);
+        let (uid, gid) = self.host_owner(&stat_fd(&to)?, uid, gid);
         file::chown(to, uid, gid)
     }
 
@@ -135,12 +135,12 @@ impl Union {
 
     /// fgetxattr(2) by any descriptor.
     pub fn xattr_open(&self, of: impl AsFd, name: &[u8]) -> Result<Vec<u8>, Errno> {
-        xattr::get(of, &stored(name, Errno::NODATA)?)
+        xattr::get(of, &stored(self.options.marks, name, Errno::NODATA)?)
     }
 
     /// flistxattr(2) by any descriptor.
     pub fn xattrs_open(&self, of: impl AsFd) -> Result<Vec<Vec<u8>>, Errno> {
-        Ok(xattr::list(of)?.into_iter().filter_map(seen).collect())
+        Ok(xattr::list(of)?.into_iter().filter_map(|name| seen(self.options.marks, name)).collect())
     }
 
     /// fsetxattr(2) by any descriptor of an upper's file.
@@ -152,13 +152,13 @@ impl Union {
         setting: Setting,
     ) -> Result<(), Errno> {
         self.writable()?;
-        xattr::set_if(of, &stored(name, Errno::OPNOTSUPP)?, value, setting)
+        xattr::set_if(of, &stored(self.options.marks, name, Errno::OPNOTSUPP)?, value, setting)
     }
 
     /// fremovexattr(2) by any descriptor of an upper's file.
     pub fn remove_xattr_open(&self, of: impl AsFd, name: &[u8]) -> Result<(), Errno> {
         self.writable()?;
-        xattr::remove(of, &stored(name, Errno::NODATA)?)
+        xattr::remove(of, &stored(self.options.marks, name, Errno::NODATA)?)
     }
 
     /// fsync(2) of a directory: of its part in the upper.

@@ -5,8 +5,8 @@ use std::fs::File;
 use std::sync::Arc;
 
 use super::merged::{Merged, Part};
-use super::{Union, marks};
-use crate::model::{Kind, LayerPath, NAME_MAX, Opaque, WhiteoutForm, names};
+use super::{Union, by_name};
+use crate::model::{Kind, LayerPath, Marks, NAME_MAX, Opaque, WhiteoutForm};
 use crate::sys::{Dir, Errno, OFlags, RawItem, RawStat, xattr};
 
 /// Where a file lies on the host: a directory held open, and a path beneath it that meets no symlink.
@@ -79,6 +79,9 @@ impl Union {
         }
         let path = dir.path_of(name);
         let mut slot = Slot::Empty;
+        if self.is_kept(name) {
+            return Ok(Look { slot, found: None });
+        }
         let mut top: Option<(Place, RawStat)> = None;
         let mut upper = None;
         let mut open_below = true;
@@ -86,7 +89,7 @@ impl Union {
             && let Some(stat) = present(up.stat(name))?
         {
             let by_xattr = self.options.whiteouts == WhiteoutForm::Xattr && dir.upper_marked();
-            if is_whiteout(up, name, &stat, by_xattr)? {
+            if is_whiteout(self.options.marks, up, name, &stat, by_xattr)? {
                 return Ok(Look { slot: Slot::Whiteout, found: None });
             }
             slot = Slot::Held;
@@ -94,18 +97,28 @@ impl Union {
             if stat.kind != Kind::Dir {
                 return Ok(Look { slot, found: Some(Found { place, stat, in_upper: true, dir: None }) });
             }
-            let mark = marks::opaque_mark(up, name)?;
+            let mark = self.opaque_mark(up, name)?;
             open_below = mark != Some(Opaque::Yes);
             upper = Some((up.reach(name)?, mark == Some(Opaque::Whiteouts)));
             top = Some((place, stat));
+        }
+        if let Some(up) = dir.upper()
+            && open_below
+        {
+            open_below = !self.hides(up, name)?;
         }
         let in_upper = top.is_some();
         let mut parts = Vec::new();
         // a lower file with the attribute is a whiteout to every lookup; the directory's mark is for listings
         for part in dir.lowers.iter().filter(|_| open_below) {
             let layer = &self.lowers[part.layer];
-            let Some(stat) = present(layer.stat(&path))? else { continue };
-            if is_whiteout(layer, &path, &stat, true)? {
+            let Some(stat) = present(layer.stat(&path))? else {
+                if self.hides(layer, &path)? {
+                    break;
+                }
+                continue;
+            };
+            if is_whiteout(self.options.marks, layer, &path, &stat, true)? {
                 break;
             }
             let place = || Place { dir: Arc::clone(layer), name: path.clone() };
@@ -116,10 +129,10 @@ impl Union {
                 }
                 break;
             }
-            let mark = marks::opaque_mark(layer, &path)?;
+            let mark = self.opaque_mark(layer, &path)?;
             parts.push(Part { layer: part.layer, marked: mark == Some(Opaque::Whiteouts) });
             top.get_or_insert_with(|| (place(), stat));
-            if mark == Some(Opaque::Yes) {
+            if mark == Some(Opaque::Yes) || self.hides(layer, &path)? {
                 break;
             }
         }
@@ -136,7 +149,10 @@ impl Union {
         for part in &dir.lowers {
             let layer = &self.lowers[part.layer];
             if let Some(stat) = present(layer.stat(&path))? {
-                return Ok(!is_whiteout(layer, &path, &stat, true)?);
+                return Ok(!is_whiteout(self.options.marks, layer, &path, &stat, true)?);
+            }
+            if self.hides(layer, &path)? {
+                break;
             }
         }
         Ok(false)
@@ -203,14 +219,51 @@ impl Union {
         let mut merged = BTreeMap::new();
         if let Some(up) = dir.upper() {
             let by_xattr = self.options.whiteouts == WhiteoutForm::Xattr && dir.upper_marked();
-            add_items(&mut merged, up, None, by_xattr)?;
+            self.add_items(&mut merged, up, None, by_xattr)?;
         }
         let path = LayerPath::parse(&dir.path).map_err(|_| Errno::NAMETOOLONG)?;
         for part in &dir.lowers {
             let lower = self.lowers[part.layer].beneath(&path)?;
-            add_items(&mut merged, &lower, Some(part.layer), part.marked)?;
+            self.add_items(&mut merged, &lower, Some(part.layer), part.marked)?;
         }
         Ok(merged)
+    }
+
+    /// Adds one part's names beneath those of the parts above it.
+    fn add_items(
+        &self,
+        merged: &mut BTreeMap<Box<[u8]>, Option<Item>>,
+        dir: &Dir,
+        layer: Option<usize>,
+        by_xattr: bool,
+    ) -> Result<(), Errno> {
+        let mut kept = Vec::new();
+        for mut item in dir.items()? {
+            if self.is_kept(&item.name) {
+                kept.push(item.name);
+                continue;
+            }
+            if merged.contains_key(&item.name) {
+                continue;
+            }
+            // only these types can be whiteouts; for the others the listing's word is enough
+            let asks = match item.kind {
+                None | Some(Kind::CharDevice) => true,
+                Some(Kind::File) => by_xattr,
+                Some(_) => false,
+            };
+            if asks {
+                let Some(stat) = present(dir.stat(&item.name))? else { continue };
+                if is_whiteout(self.options.marks, dir, &item.name, &stat, by_xattr)? {
+                    merged.insert(item.name, None);
+                    continue;
+                }
+                item.kind = Some(stat.kind);
+            }
+            merged.insert(item.name.clone(), Some(Item { item, layer }));
+        }
+        by_name::hide(merged, &kept);
+        Ok(())
     }
 
     /// The target of a symlink; `EINVAL` for anything else.
@@ -240,38 +293,8 @@ impl Place {
     }
 }
 
-/// Adds one part's names beneath those of the parts above it.
-fn add_items(
-    merged: &mut BTreeMap<Box<[u8]>, Option<Item>>,
-    dir: &Dir,
-    layer: Option<usize>,
-    by_xattr: bool,
-) -> Result<(), Errno> {
-    for mut item in dir.items()? {
-        if merged.contains_key(&item.name) {
-            continue;
-        }
-        // only these types can be whiteouts; for the others the listing's word is enough
-        let asks = match item.kind {
-            None | Some(Kind::CharDevice) => true,
-            Some(Kind::File) => by_xattr,
-            Some(_) => false,
-        };
-        if asks {
-            let Some(stat) = present(dir.stat(&item.name))? else { continue };
-            if is_whiteout(dir, &item.name, &stat, by_xattr)? {
-                merged.insert(item.name, None);
-                continue;
-            }
-            item.kind = Some(stat.kind);
-        }
-        merged.insert(item.name.clone(), Some(Item { item, layer }));
-    }
-    Ok(())
-}
-
 /// A missing name is an answer, not an error.
-fn present(stat: Result<RawStat, Errno>) -> Result<Option<RawStat>, Errno> {
+pub(super) fn present(stat: Result<RawStat, Errno>) -> Result<Option<RawStat>, Errno> {
     match stat {
         Ok(stat) => Ok(Some(stat)),
         Err(Errno::NOENT | Errno::NAMETOOLONG) => Ok(None),
@@ -279,12 +302,12 @@ fn present(stat: Result<RawStat, Errno>) -> Result<Option<RawStat>, Errno> {
     }
 }
 
-fn is_whiteout(dir: &Dir, name: &[u8], stat: &RawStat, by_xattr: bool) -> Result<bool, Errno> {
+fn is_whiteout(marks: Marks, dir: &Dir, name: &[u8], stat: &RawStat, by_xattr: bool) -> Result<bool, Errno> {
     if stat.is_whiteout() {
         return Ok(true);
     }
     if !by_xattr || stat.kind != Kind::File || stat.size != 0 {
         return Ok(false);
     }
-    Ok(marks::attribute(xattr::get_at(dir, name, names::WHITEOUT))?.is_some())
+    Ok(super::marks::attribute(xattr::get_at(dir, name, marks.whiteout()))?.is_some())
 }

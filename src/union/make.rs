@@ -7,7 +7,7 @@ use std::fs::File;
 
 use super::create::Vacancy;
 use super::lookup::Slot;
-use super::marks::{attribute, make_opaque};
+use super::marks::attribute;
 use super::merged::Merged;
 use super::shown::Shown;
 use super::{Union, Upper};
@@ -73,7 +73,7 @@ impl Union {
         } else {
             in_nursery(upper, &dir, &up, |nursery, child| {
                 nursery.mkdir_masked(child, mode)?;
-                make_opaque(nursery, child)?;
+                self.make_opaque(nursery, child)?;
                 let owner = self.give(nursery, child, &up, maker)?;
                 // its owner must be able to move it; the mode follows
                 let mode = nursery.stat(child)?.mode;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::lookup::{Found, Place};
 use super::merged::Merged;
 use super::{Union, discard};
-use crate::model::{Kind, Mode, Opaque, WhiteoutForm, names};
+use crate::model::{Kind, Marks, Mode, Opaque, WhiteoutForm};
 use crate::sys::{Dir, Errno, RenameFlags, xattr};
 
 /// An attribute that is not there is an answer, not an error.
@@ -18,20 +18,20 @@ pub(super) fn attribute(value: Result<Vec<u8>, Errno>) -> Result<Option<Vec<u8>>
 }
 
 /// The opaque mark of a directory.
-pub(super) fn opaque_mark(dir: &Dir, name: &[u8]) -> Result<Option<Opaque>, Errno> {
-    Ok(match attribute(xattr::get_at(dir, name, names::OPAQUE))?.as_deref() {
+pub(super) fn opaque_mark(marks: Marks, dir: &Dir, name: &[u8]) -> Result<Option<Opaque>, Errno> {
+    Ok(match attribute(xattr::get_at(dir, name, marks.opaque()))?.as_deref() {
         Some(b"y") => Some(Opaque::Yes),
         Some(b"x") => Some(Opaque::Whiteouts),
         _ => None,
     })
 }
 
-/// Marks a directory opaque.
-pub(super) fn make_opaque(dir: &Dir, name: &[u8]) -> Result<(), Errno> {
-    xattr::set_at(dir, name, names::OPAQUE, b"y")
-}
-
 impl Union {
+    /// Marks a directory opaque.
+    pub(super) fn make_opaque(&self, dir: &Dir, name: &[u8]) -> Result<(), Errno> {
+        xattr::set_at(dir, name, self.options.marks.opaque(), b"y")
+    }
+
     /// Puts a whiteout at a name of the upper, in the place of what is there (`held`: its type).
     pub(super) fn put_whiteout(
         &self,
@@ -58,7 +58,7 @@ impl Union {
             WhiteoutForm::Device => dir.whiteout(name),
             WhiteoutForm::Xattr => {
                 let file = dir.create(name, Mode::new(0o600))?;
-                xattr::set(&file, names::WHITEOUT, b"")
+                xattr::set(&file, self.options.marks.whiteout(), b"")
             }
         }
     }
@@ -69,7 +69,7 @@ impl Union {
             let dir = self.dir(&dir.path)?;
             if !dir.upper_marked() {
                 // never on an opaque one: nothing shows through there, so nothing in it needs a whiteout
-                xattr::set_at(up, b".", names::OPAQUE, b"x")?;
+                xattr::set_at(up, b".", self.options.marks.opaque(), b"x")?;
                 dir.mark_upper();
             }
         }
@@ -82,7 +82,7 @@ impl Union {
         let from = Place { dir: Arc::clone(&found.place.dir), name: name.to_vec() };
         upper.building(|work, temporary| {
             work.mkdir(temporary, Mode::new(0o700))?;
-            make_opaque(work, temporary)?;
+            self.make_opaque(work, temporary)?;
             self.copy_attributes(&from, &found.stat, work, temporary)?;
             swap_out(up, name, work, temporary)
         })

@@ -15,6 +15,7 @@
 //! `tests/mounts/semantics`.
 
 mod attributes;
+mod by_name;
 mod create;
 mod file;
 mod lookup;
@@ -32,7 +33,7 @@ mod xattrs;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use crate::model::{Identity, Mode, Opaque, WhiteoutForm};
+use crate::model::{Identity, Marks, Mode, Opaque, WhiteoutForm};
 use crate::sys::{Dir, Errno, xattr};
 use merged::{Dirs, Merged, Part};
 use numbers::Numbers;
@@ -48,6 +49,12 @@ pub struct Options {
     pub whiteouts: WhiteoutForm,
     /// What the host's owners mean.
     pub identity: Identity,
+    /// Which attributes are the kernel's marks.
+    pub marks: Marks,
+    /// Whether `.wh.NAME` counts as a whiteout, too.
+    pub whiteouts_by_name: bool,
+    /// Whether every directory has a link count of 1.
+    pub static_links: bool,
 }
 
 /// The writable directories of a union, on one file system.
@@ -100,13 +107,13 @@ impl Union {
         let lowers: Vec<Arc<Dir>> = lowers.into_iter().rev().map(Arc::new).collect();
         let mut parts = Vec::with_capacity(lowers.len());
         for (layer, dir) in lowers.iter().enumerate() {
-            let marked = marks::opaque_mark(dir, b".")? == Some(Opaque::Whiteouts);
+            let marked = marks::opaque_mark(options.marks, dir, b".")? == Some(Opaque::Whiteouts);
             parts.push(Part { layer, marked });
         }
         let (upper, top) = match upper {
             Some(UpperDirs { upper, work }) => {
                 sweep(&work)?;
-                let marked = marks::opaque_mark(&upper, b".")? == Some(Opaque::Whiteouts);
+                let marked = marks::opaque_mark(options.marks, &upper, b".")? == Some(Opaque::Whiteouts);
                 (Some(Upper { work, made: AtomicU64::new(0) }), Some((upper, marked)))
             }
             None => (None, None),

@@ -101,7 +101,8 @@ impl Union {
             }
         }
         for (attribute, value) in xattr::all_at(&from.dir, &from.name)? {
-            let own = attribute.starts_with(names::OVERLAY) && !attribute.starts_with(names::ESCAPED);
+            let marks = self.options.marks;
+            let own = attribute.starts_with(marks.prefix()) && !attribute.starts_with(marks.escaped());
             if own {
                 continue;
             }

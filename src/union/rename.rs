@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use super::Union;
 use super::lookup::{Found, Slot, split};
-use super::marks::{make_opaque, opaque_mark};
 use super::merged::Merged;
 use super::raise::Content;
 use crate::model::{Kind, LayerPath, Opaque, WhiteoutForm};
@@ -53,6 +52,7 @@ impl Union {
         match &new {
             Some(_) if only_new => return Err(Errno::EXIST),
             None if exchange => return Err(Errno::NOENT),
+            None if self.is_kept(new_end.name) => return Err(Errno::PERM),
             _ => {}
         }
         if from == to {
@@ -90,22 +90,22 @@ impl Union {
     }
 
     /// Cuts a moved directory off from what its new place has in lower layers.
-    fn cut_off(moved: &Found, into: &Merged) -> Result<(), Errno> {
+    fn cut_off(&self, moved: &Found, into: &Merged) -> Result<(), Errno> {
         let place = &moved.place;
         if !moved.is_dir()
             || into.is_pure_upper()
-            || opaque_mark(&place.dir, &place.name)? == Some(Opaque::Yes)
+            || self.opaque_mark(&place.dir, &place.name)? == Some(Opaque::Yes)
         {
             return Ok(());
         }
-        make_opaque(&place.dir, &place.name)
+        self.make_opaque(&place.dir, &place.name)
     }
 
     fn exchange(&self, old_end: &End<'_>, old: &Found, new_end: &End<'_>, new: &Found) -> Result<(), Errno> {
         let from = self.raise(&old_end.dir, old_end.name, old, Content::Copied)?;
         let to = self.raise(&new_end.dir, new_end.name, new, Content::Copied)?;
-        Self::cut_off(old, &new_end.dir)?;
-        Self::cut_off(new, &old_end.dir)?;
+        self.cut_off(old, &new_end.dir)?;
+        self.cut_off(new, &old_end.dir)?;
         from.dir.rename(&from.name, &to.dir, &to.name, RenameFlags::EXCHANGE)
     }
 
@@ -124,7 +124,7 @@ impl Union {
         {
             self.clear(&to, new_end.name, new)?;
         }
-        Self::cut_off(old, &new_end.dir)?;
+        self.cut_off(old, &new_end.dir)?;
         let over_whiteout = new_end.slot == Slot::Whiteout;
         if covers {
             self.allow_whiteouts(&old_end.dir, &from.dir)?;

@@ -48,7 +48,7 @@ impl Union {
         let mut stat = found.stat;
         (stat.uid, stat.gid) = self.options.identity.to_layer(stat.uid, stat.gid);
         if let Some(dir) = &found.dir
-            && dir.lowers.len() + usize::from(dir.upper().is_some()) > 1
+            && (self.options.static_links || dir.lowers.len() + usize::from(dir.upper().is_some()) > 1)
         {
             stat.nlink = 1;
         }

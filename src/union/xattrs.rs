@@ -2,7 +2,7 @@
 
 use super::raise::{self, Content};
 use super::{Union, marks};
-use crate::model::{Kind, LayerPath, names};
+use crate::model::{Kind, LayerPath, Marks, names};
 use crate::sys::Errno;
 use crate::sys::xattr::{self, Setting};
 
@@ -11,22 +11,22 @@ const NAME_LIMIT: usize = 255;
 const VALUE_LIMIT: usize = 65536;
 
 /// The name on disk; `otherwise` for ours, which users cannot reach; `EOPNOTSUPP` where its escaped form is too long.
-pub(super) fn stored(name: &[u8], otherwise: Errno) -> Result<Vec<u8>, Errno> {
+pub(super) fn stored(marks: Marks, name: &[u8], otherwise: Errno) -> Result<Vec<u8>, Errno> {
     if name.starts_with(names::UFS) {
         return Err(otherwise);
     }
-    let Some(rest) = name.strip_prefix(names::OVERLAY) else { return Ok(name.to_vec()) };
-    let escaped = [names::ESCAPED, rest].concat();
+    let Some(rest) = name.strip_prefix(marks.prefix()) else { return Ok(name.to_vec()) };
+    let escaped = [marks.escaped(), rest].concat();
     if escaped.len() > NAME_LIMIT { Err(Errno::OPNOTSUPP) } else { Ok(escaped) }
 }
 
 /// The name that users see; `None` for marks and bookkeeping.
-pub(super) fn seen(stored: Vec<u8>) -> Option<Vec<u8>> {
+pub(super) fn seen(marks: Marks, stored: Vec<u8>) -> Option<Vec<u8>> {
     if stored.starts_with(names::UFS) {
         return None;
     }
-    if stored.starts_with(names::OVERLAY) {
-        return stored.strip_prefix(names::ESCAPED).map(|rest| [names::OVERLAY, rest].concat());
+    if stored.starts_with(marks.prefix()) {
+        return stored.strip_prefix(marks.escaped()).map(|rest| [marks.prefix(), rest].concat());
     }
     Some(stored)
 }
@@ -45,7 +45,7 @@ impl Union {
     pub fn xattr(&self, path: &LayerPath, name: &[u8]) -> Result<Vec<u8>, Errno> {
         check_name(name)?;
         let found = self.find(path)?;
-        let name = stored(name, Errno::NODATA)?;
+        let name = stored(self.options.marks, name, Errno::NODATA)?;
         xattr::get_at(&found.place.dir, &found.place.name, &name)
     }
 
@@ -53,7 +53,7 @@ impl Union {
     pub fn xattrs(&self, path: &LayerPath) -> Result<Vec<Vec<u8>>, Errno> {
         let found = self.find(path)?;
         let raw = xattr::list_at(&found.place.dir, &found.place.name)?;
-        Ok(raw.into_iter().filter_map(seen).collect())
+        Ok(raw.into_iter().filter_map(|name| seen(self.options.marks, name)).collect())
     }
 
     /// lsetxattr(2); `EOPNOTSUPP` for `user.ufs.*`.
@@ -76,7 +76,7 @@ impl Union {
         let _changing = self.change();
         let found = self.find(path)?;
         self.writable()?;
-        let on_disk = stored(name, Errno::OPNOTSUPP)?;
+        let on_disk = stored(self.options.marks, name, Errno::OPNOTSUPP)?;
         if is_misplaced(raise::kind(&found)?, name) {
             return Err(Errno::PERM);
         }
@@ -94,7 +94,7 @@ impl Union {
         let _changing = self.change();
         let found = self.find(path)?;
         self.writable()?;
-        let on_disk = stored(name, Errno::NODATA)?;
+        let on_disk = stored(self.options.marks, name, Errno::NODATA)?;
         if is_misplaced(raise::kind(&found)?, name) {
             return Err(Errno::PERM);
         }

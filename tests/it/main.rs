@@ -17,3 +17,4 @@ mod seeing;
 mod semantics;
 mod stores;
 mod terminal;
+mod words;

@@ -179,8 +179,7 @@ impl Adapter {
             }
         }
         if change.uid.is_some() || change.gid.is_some() {
-            let now = self.union.look_up(path)?.stat;
-            self.union.chown(path, change.uid.unwrap_or(now.uid), change.gid.unwrap_or(now.gid))?;
+            self.union.chown(path, change.uid, change.gid)?;
         }
         if let Some(mode) = change.mode {
             self.union.chmod(path, Mode::new(mode))?;
@@ -220,8 +219,7 @@ impl Adapter {
             }
         }
         if change.uid.is_some() || change.gid.is_some() {
-            let now = self.union.look_at_open(file, true)?.stat;
-            self.union.chown_open(file, change.uid.unwrap_or(now.uid), change.gid.unwrap_or(now.gid))?;
+            self.union.chown_open(file, change.uid, change.gid)?;
         }
         if let Some(mode) = change.mode {
             self.union.chmod_open(file, Mode::new(mode))?;

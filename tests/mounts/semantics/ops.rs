@@ -181,7 +181,7 @@ pub(crate) fn rights() -> Rights {
         match identity() {
             Identity::AsIs if count > 1000 => Rights::Root,
             Identity::AsIs => Rights::Namespace,
-            Identity::OwnIsRoot { .. } => Rights::User,
+            Identity::OwnIsRoot { .. } | Identity::Shown(_) => Rights::User,
         }
     })
 }
