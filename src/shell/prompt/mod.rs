@@ -1,12 +1,20 @@
 //! The prompt, `ufs>`: one line after the other, with state across lines.
 
+mod colours;
 mod editor;
+mod hints;
 mod history;
 mod incomplete;
+mod keys;
+mod lexer;
+#[cfg(test)]
+mod lexer_tests;
 mod plain;
 mod session;
 
+use std::cell::RefCell;
 use std::path::Path;
+use std::rc::Rc;
 
 use rustyline::error::ReadlineError;
 
@@ -18,8 +26,8 @@ use crate::view::Paint;
 
 /// Reads and runs lines until the end; gives the exit code.
 pub(super) fn run(shell: &Shell, history: Option<&Path>) -> u8 {
-    let mut session = Session::new(shell);
-    let mut editor = match editor::editor(session.ours.clone()) {
+    let session = Rc::new(RefCell::new(Session::new(shell)));
+    let mut editor = match editor::editor(&session, history, shell.style()) {
         Ok(editor) => editor,
         Err(error) => {
             let message = format!("the terminal cannot be used: {error}");
@@ -27,20 +35,13 @@ pub(super) fn run(shell: &Shell, history: Option<&Path>) -> u8 {
             return running::FAILED;
         }
     };
-    if let Some(file) = history {
-        history::load(&mut editor, file);
-    }
     shell.tell("`help()` lists what you can do, `show()` draws the layers, Ctrl-D ends");
     let plain = "ufs> ";
     let styled = shell.style().paint(Paint::Heading, "ufs>") + " ";
     let edited = !plain::is_needed();
     loop {
         let read = signals::while_reading(|| {
-            if edited {
-                editor.readline(&(plain, styled.as_str()))
-            } else {
-                plain::read(plain, |text| editor::is_whole(&session.ours.engine, text))
-            }
+            if edited { editor.readline(&(plain, styled.as_str())) } else { plain::read(plain) }
         });
         let Some(read) = read else { return running::FAILED };
         let line = match read {
@@ -59,8 +60,12 @@ pub(super) fn run(shell: &Shell, history: Option<&Path>) -> u8 {
         if line.trim().is_empty() {
             continue;
         }
-        history::add(&mut editor, history, &line);
-        match session.run_line(&line) {
+        // what a paste ends with is no part of the entry
+        let line = line.trim_end();
+        if let Err(error) = editor.add_history_entry(line) {
+            log::debug!("history: {error}");
+        }
+        match session.borrow_mut().run_line(line) {
             Next::Line => signals::clear_interrupt(),
             Next::End(code) => return code,
         }

@@ -7,6 +7,7 @@ use std::io::{self, BufRead as _, IsTerminal as _, Write as _};
 
 use rustyline::error::ReadlineError;
 
+use super::incomplete::is_whole;
 use crate::sys::signals::{self, Pending};
 
 /// The terminals that know no escape codes.
@@ -21,7 +22,7 @@ pub(super) fn is_needed() -> bool {
 }
 
 /// Reads an entry, until it is whole or the input ends; Ctrl-C drops it.
-pub(super) fn read(prompt: &str, is_whole: impl Fn(&str) -> bool) -> Result<String, ReadlineError> {
+pub(super) fn read(prompt: &str) -> Result<String, ReadlineError> {
     let mut entry = String::new();
     let mut prompt = prompt;
     loop {
