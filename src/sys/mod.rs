@@ -13,6 +13,7 @@ pub mod probe;
 pub mod process;
 mod remove;
 pub mod signals;
+pub mod terminal;
 pub mod xattr;
 
 use std::os::fd::AsFd;
