@@ -13,6 +13,7 @@ mod last;
 mod lexer;
 #[cfg(test)]
 mod lexer_tests;
+mod plain;
 mod session;
 mod text;
 mod typed;
@@ -49,6 +50,7 @@ pub(super) fn run(shell: &Shell, history: Option<&Path>) -> u8 {
 
 fn read_lines(shell: &Shell, session: &RefCell<Session>, editor: &mut editor::Lines) -> u8 {
     let mut interrupts = Interrupts::default();
+    let edited = !plain::is_needed();
     loop {
         let (plain, styled) = text::prompt(shell);
         if let Some(asked) = editor.helper() {
@@ -58,7 +60,9 @@ fn read_lines(shell: &Shell, session: &RefCell<Session>, editor: &mut editor::Li
             // it came between two lines, when no editor was there to hear it as a key
             Some(Err(ReadlineError::Interrupted))
         } else {
-            signals::while_reading(|| editor.readline(&(plain.as_str(), styled.as_str())))
+            signals::while_reading(|| {
+                if edited { editor.readline(&(plain.as_str(), styled.as_str())) } else { plain::read(&plain) }
+            })
         };
         let Some(read) = read else { return running::FAILED };
         let line = match read {
