@@ -69,7 +69,10 @@ fn read_lines(shell: &Shell, session: &RefCell<Session>, editor: &mut editor::Li
             Ok(line) => line,
             // Ctrl-C as a key, or a signal from outside: one to end is seen before the next line
             Err(ReadlineError::Interrupted | ReadlineError::Signal(_)) => {
-                match interrupts.another(editor.helper().is_none_or(Asked::is_empty)) {
+                signals::clear_interrupt();
+                // what stood in a line that is not edited here, nobody knows
+                let empty = edited && editor.helper().is_none_or(Asked::is_empty);
+                match interrupts.another(empty) {
                     Said::Nothing => {}
                     Said::Offer => shell.tell("press Ctrl-C once more, or Ctrl-D, to quit"),
                     Said::Quit => return 0,
