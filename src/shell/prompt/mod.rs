@@ -3,6 +3,7 @@
 mod editor;
 mod history;
 mod incomplete;
+mod memory;
 mod session;
 
 use std::path::Path;
