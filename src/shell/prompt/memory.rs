@@ -91,6 +91,16 @@ impl Memory {
         &self.places
     }
 
+    /// The variables.
+    pub(super) fn scope(&self) -> &Scope<'static> {
+        &self.scope
+    }
+
+    /// The functions, those of closures included.
+    pub(super) fn functions(&self) -> &Module {
+        &self.functions
+    }
+
     /// Whether there is a variable of that name.
     pub(super) fn has_variable(&self, name: &str) -> bool {
         self.scope.contains(name)

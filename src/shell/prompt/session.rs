@@ -4,6 +4,8 @@ use std::borrow::Cow;
 use std::path::Path;
 use std::rc::Rc;
 
+use rhai::{Module, Scope};
+
 use super::memory::Memory;
 use crate::shell::engine::{self, Ours};
 use crate::shell::errors::{self, Ending};
@@ -15,7 +17,7 @@ use crate::sys::signals;
 /// What stays from line to line.
 pub(super) struct Session {
     shell: Shell,
-    pub(super) ours: Rc<Ours>,
+    ours: Rc<Ours>,
     memory: Memory,
     line: usize,
 }
@@ -35,6 +37,16 @@ impl Session {
             memory: Memory::default(),
             line: 0,
         }
+    }
+
+    /// The variables.
+    pub(super) fn scope(&self) -> &Scope<'static> {
+        self.memory.scope()
+    }
+
+    /// The functions that were defined.
+    pub(super) fn functions(&self) -> &Module {
+        self.memory.functions()
     }
 
     /// Runs one entry.
