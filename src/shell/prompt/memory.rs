@@ -106,6 +106,12 @@ impl Memory {
         self.scope.contains(name)
     }
 
+    /// How many variables, functions and texts there are.
+    #[cfg(test)]
+    pub(super) fn sizes(&self) -> (usize, usize, usize) {
+        (self.scope.len(), self.functions.count().1, self.places.len())
+    }
+
     /// Rhai itself remembers constants for functions only where there are functions already.
     fn learn_constants(&mut self, before: usize) {
         let new = self.scope.len().saturating_sub(before);
@@ -146,16 +152,19 @@ impl Memory {
             found.value(value);
         }
         let all = self.functions.iter_script_fn_info().map(|(.., function)| function);
-        let (mut waiting, mut reached): (Vec<_>, Vec<_>) =
-            all.partition(|function| is_closure(&function.name));
+        let (closures, named): (Vec<_>, Vec<_>) = all.partition(|function| is_closure(&function.name));
         let mut kept = Module::new();
-        // a closure may hold closures
-        while !reached.is_empty() {
+        let (mut reached, mut waiting) = (named, closures);
+        loop {
+            // a closure may hold closures
             found.functions(&reached);
             for function in reached {
                 kept.set_script_fn(function.clone());
             }
             (reached, waiting) = waiting.into_iter().partition(|closure| found.names.contains(&closure.name));
+            if reached.is_empty() {
+                break;
+            }
         }
         self.functions = kept.into();
     }

@@ -10,6 +10,8 @@ mod lexer;
 #[cfg(test)]
 mod lexer_tests;
 mod memory;
+#[cfg(test)]
+mod memory_tests;
 mod session;
 
 use std::cell::RefCell;
