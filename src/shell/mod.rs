@@ -15,6 +15,7 @@ mod json;
 mod kinds;
 mod modules;
 mod pager;
+mod places;
 mod prompt;
 mod render;
 mod run;

@@ -13,6 +13,9 @@ mod last;
 mod lexer;
 #[cfg(test)]
 mod lexer_tests;
+mod memory;
+#[cfg(test)]
+mod memory_tests;
 mod plain;
 mod session;
 mod text;

@@ -3,30 +3,24 @@
 use std::path::Path;
 use std::rc::Rc;
 
-use rhai::{AST, Dynamic, EvalAltResult, Scope};
+use rhai::{EvalAltResult, Module, Scope};
 
 use super::host::Host;
+use super::memory::Memory;
 use super::typed::{self, Known, Typed};
 use super::{answer, last};
-
 use crate::shell::engine::{self, Ours};
 use crate::shell::errors::{self, Ending};
-use crate::shell::render::{self, Definitions, Text};
+use crate::shell::render::{self, Around, Text};
 use crate::shell::run as running;
 use crate::shell::state::{Shell, write_err};
 use crate::view;
-
-/// How many variables may pile up before shadowed ones are dropped.
-const SCOPE: usize = 256;
 
 /// What stays from line to line.
 pub(super) struct Session {
     shell: Shell,
     ours: Rc<Ours>,
-    scope: Scope<'static>,
-    functions: AST,
-    imports: AST,
-    definitions: Definitions,
+    memory: Memory,
     host: Host,
     line: usize,
 }
@@ -45,10 +39,7 @@ impl Session {
         Self {
             shell: shell.clone(),
             ours: Rc::new(ours),
-            scope: Scope::new(),
-            functions: AST::empty(),
-            imports: AST::empty(),
-            definitions: Definitions::new(),
+            memory: Memory::default(),
             host: Host::default(),
             line: 0,
         }
@@ -56,23 +47,24 @@ impl Session {
 
     /// The variables.
     pub(super) fn scope(&self) -> &Scope<'static> {
-        &self.scope
+        self.memory.scope()
     }
 
     /// The functions that were defined.
-    pub(super) fn functions(&self) -> &AST {
-        &self.functions
+    pub(super) fn functions(&self) -> &Module {
+        self.memory.functions()
     }
 
     /// Runs one entry.
     pub(super) fn run_line(&mut self, line: &str) -> Next {
         self.line += 1;
+        let functions = self.memory.functions();
         let defined = |name: &str| {
-            self.functions
-                .iter_functions()
-                .any(|function| function.name == name && function.params.is_empty())
+            let mut all = functions.iter_script_fn_info();
+            all.any(|(.., function)| function.name == name && function.params.is_empty())
         };
-        let code = match typed::read(line, &Known { scope: &self.scope, function: &defined }) {
+        let known = Known { scope: self.memory.scope(), function: &defined };
+        let code = match typed::read(line, &known) {
             Typed::Host(command) => {
                 self.host.run(&self.shell, command);
                 return Next::Line;
@@ -86,7 +78,7 @@ impl Session {
     }
 
     fn run_text(&mut self, text: &Text) -> Next {
-        let ast = match self.ours.compile(&self.scope, &text.source) {
+        let ast = match self.memory.compile(&self.ours, text) {
             Ok(ast) => ast,
             Err(error) => {
                 if !self.advise(text) {
@@ -95,22 +87,13 @@ impl Session {
                 return Next::Line;
             }
         };
-        // Rhai forgets imports and functions at the end of an evaluation: those of earlier lines go in front
-        let merged = self.imports.merge(&self.functions).merge(&ast);
-        running::remember_definitions(&mut self.definitions, &ast, text);
         let clock = answer::Clock::start(&self.shell, &ast);
-        let result = self.ours.engine.eval_ast_with_scope::<Dynamic>(&mut self.scope, &merged);
+        let result = self.memory.run(&self.ours.engine, &ast);
         let took = clock.stop(&self.shell);
-        let next = match result {
+        match result {
             Ok(value) => {
-                self.functions = merged.clone_functions_only();
-                if text.source.trim_start().starts_with("import ") {
-                    let mut import = ast.clone();
-                    import.clear_functions();
-                    self.imports = self.imports.merge(&import);
-                }
                 self.shell.remember(&text.source);
-                last::keep(&mut self.scope, &value);
+                self.memory.keep_value(&value);
                 if !value.is_unit() && (self.shell.is_json() || !running::was_seen(&ast)) {
                     answer::show(&self.shell, &value);
                 }
@@ -119,25 +102,29 @@ impl Session {
             }
             Err(error) => {
                 if let Some(Ending::Exit { code, .. }) = errors::ending(&error) {
-                    Next::End(code)
-                } else {
-                    let lone = matches!(*error, EvalAltResult::ErrorVariableNotFound(..));
-                    if !(lone && self.advise(text)) {
-                        running::report(&self.shell, &self.ours, &error, text, &self.definitions);
-                    }
-                    Next::Line
+                    return Next::End(code);
                 }
+                if matches!(*error, EvalAltResult::ErrorVariableNotFound(..)) && self.advise(text) {
+                    return Next::Line;
+                }
+                let variables: Vec<(&str, bool)> = self.memory.variables().collect();
+                running::report(
+                    &self.shell,
+                    &self.ours,
+                    &error,
+                    text,
+                    &Around { places: Some(self.memory.places()), variables: &variables },
+                );
+                Next::Line
             }
-        };
-        if self.scope.len() > SCOPE {
-            self.scope = self.scope.clone_visible();
         }
-        next
     }
 
     /// Tells somebody who types as at any shell's prompt what to type here; whether there was anything to tell.
     fn advise(&self, text: &Text) -> bool {
-        let Some((said, hint)) = typed::advice(&text.source, &self.scope, is_program) else { return false };
+        let Some((said, hint)) = typed::advice(&text.source, self.memory.scope(), is_program) else {
+            return false;
+        };
         write_err(view::error(&said, &[], Some(&hint), self.shell.err_style()).as_bytes());
         true
     }
