@@ -5,6 +5,7 @@
 
 use std::ffi::OsStr;
 use std::io;
+use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 use std::sync::atomic::Ordering;
@@ -71,13 +72,14 @@ fn maker(request: &Request, umask: u32) -> Maker {
 }
 
 impl Adapter {
-    pub(super) fn new(union: Arc<Union>) -> Self {
+    /// Adapts a union to what is read from `device`.
+    pub(super) fn new(union: Arc<Union>, device: OwnedFd) -> Self {
         Self {
             union,
             nodes: Nodes::new(),
             handles: Handles::new(),
             moving: RwLock::default(),
-            turns: Turns::new(),
+            turns: Turns::new(device),
         }
     }
 
