@@ -5,6 +5,7 @@ pub mod copy;
 pub mod dir;
 pub mod file;
 pub mod fuse;
+pub mod handle;
 pub mod lock;
 pub mod mount;
 pub mod mountinfo;

@@ -9,6 +9,7 @@ pub(crate) mod layers;
 mod model;
 mod named;
 mod ops;
+pub(crate) use ops::{Rights, rights};
 pub(crate) mod stage;
 #[allow(dead_code, reason = "the part without a kernel is run by tests/it")]
 mod traces;
