@@ -29,6 +29,7 @@ mod raise;
 mod remove;
 mod rename;
 mod shown;
+mod writer;
 mod xattrs;
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -43,6 +44,7 @@ use origin::Origins;
 pub use make::Maker;
 pub use own_marks::is_own_mark;
 pub use shown::{Listed, Shown};
+pub use writer::Writer;
 
 /// How a union treats its host.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]

@@ -14,6 +14,7 @@ use crate::model::Kind;
 use crate::sys::dir::stat_fd;
 use crate::sys::file::{self, FallocateFlags};
 use crate::sys::{self, Errno, OFlags};
+use crate::union::Writer;
 
 /// An open that the kernel is told of.
 #[derive(Debug)]
@@ -43,7 +44,7 @@ impl Adapter {
         &self,
         node: u64,
         flags: i32,
-        by_root: bool,
+        by: Writer,
         back: impl Fn(&File) -> std::io::Result<BackingId>,
     ) -> Result<Opened, Errno> {
         let mut flags = flags_of(flags).difference(OFlags::EXCL);
@@ -63,8 +64,8 @@ impl Adapter {
                     (file::reopen(&held, flags)?, in_upper)
                 }
             };
-            if flags.contains(OFlags::TRUNC) && !by_root {
-                self.union.drop_privileges(&file)?;
+            if flags.contains(OFlags::TRUNC) {
+                self.union.after_write(&file, by)?;
             }
             // it is cut by now
             flags = flags.difference(OFlags::TRUNC);
@@ -129,18 +130,18 @@ impl Adapter {
         });
     }
 
-    /// Writes; `drops` if the writer has no right to keep set-ID marks.
+    /// Writes; `by`: whoever has no right to keep set-ID marks.
     pub(super) fn write_open(
         &self,
         handle: u64,
         offset: u64,
         data: &[u8],
-        drops: bool,
+        by: Option<Writer>,
     ) -> Result<usize, Errno> {
         let file = self.handles.file(handle)?.file();
         let written = self.union.write_open(&file, data, offset)?;
-        if drops {
-            self.union.drop_privileges(&*file)?;
+        if let Some(by) = by {
+            self.union.after_write(&*file, by)?;
         }
         Ok(written)
     }
@@ -157,12 +158,12 @@ impl Adapter {
         handle: u64,
         (offset, length): (u64, u64),
         mode: i32,
-        by_root: bool,
+        by: Writer,
     ) -> Result<(), Errno> {
         let mode = FallocateFlags::from_bits(mode.cast_unsigned()).ok_or(Errno::OPNOTSUPP)?;
         let file = self.handles.file(handle)?.file();
         self.union.allocate(&file, mode, offset, length)?;
-        if by_root { Ok(()) } else { self.union.drop_privileges(&*file) }
+        self.union.after_write(&*file, by)
     }
 
     /// lseek(2) to data or a hole; the kernel does the rest by itself.
@@ -186,16 +187,14 @@ impl Adapter {
         from: (u64, u64),
         to: (u64, u64),
         length: u64,
-        by_root: bool,
+        by: Writer,
     ) -> Result<usize, Errno> {
         // the answer has 32 bits
         let length = length.min(1 << 30);
         let (source, target) = (self.handles.file(from.0)?.file(), self.handles.file(to.0)?.file());
         let length = usize::try_from(length).unwrap_or(usize::MAX);
         let done = self.union.copy_range((&source, from.1), (&target, to.1), length)?;
-        if !by_root {
-            self.union.drop_privileges(&*target)?;
-        }
+        self.union.after_write(&*target, by)?;
         Ok(done)
     }
 }

@@ -9,13 +9,16 @@ use super::attributes::{NAMELESS, Spot};
 use crate::sys::Errno;
 use crate::sys::process::is_own_thread;
 use crate::sys::xattr::Setting;
-use crate::union::is_own_mark;
+use crate::union::{Writer, is_own_mark};
 
 /// A value, or names each followed by a NUL.
 pub(super) type Answer = Vec<u8>;
 
 /// Answers `upper` or the layer's index in the stack, bottom → top, and then its directory.
 const ORIGIN: &[u8] = b"user.ufs.origin";
+
+/// Who may do what with a file, beside its mode.
+const ACCESS_LIST: &[u8] = b"system.posix_acl_access";
 
 /// Whether the attribute is a mark of ours and the thread that asks is ours, too.
 fn reaches(name: &[u8], asks: u32) -> bool {
@@ -53,7 +56,7 @@ impl Adapter {
         node: u64,
         name: &[u8],
         (value, flags): (&[u8], i32),
-        asks: u32,
+        by: Writer,
     ) -> Result<(), Errno> {
         let setting = match flags {
             0 => Setting::Any,
@@ -63,32 +66,46 @@ impl Adapter {
         };
         match self.spot(node)? {
             Spot::Path(path) => {
-                if reaches(name, asks) {
+                if reaches(name, by.pid) {
                     self.union.set_own_mark(&path, name, value)?;
                 } else {
                     self.union.set_xattr_if(&path, name, value, setting)?;
                 }
                 self.raised(node, &path);
-                Ok(())
+                if name == ACCESS_LIST {
+                    self.union.after_access_list(self.union.hold(&path)?.0, by)
+                } else {
+                    Ok(())
+                }
             }
             Spot::Open(_, false) => Err(NAMELESS),
-            Spot::Open(file, true) => self.union.set_xattr_open(file, name, value, setting),
+            Spot::Open(file, true) => {
+                self.union.set_xattr_open(&file, name, value, setting)?;
+                if name == ACCESS_LIST { self.union.after_access_list(file, by) } else { Ok(()) }
+            }
         }
     }
 
-    pub(super) fn remove_xattr(&self, node: u64, name: &[u8], asks: u32) -> Result<(), Errno> {
+    pub(super) fn remove_xattr(&self, node: u64, name: &[u8], by: Writer) -> Result<(), Errno> {
         match self.spot(node)? {
             Spot::Path(path) => {
-                if reaches(name, asks) {
+                if reaches(name, by.pid) {
                     self.union.remove_own_mark(&path, name)?;
                 } else {
                     self.union.remove_xattr(&path, name)?;
                 }
                 self.raised(node, &path);
-                Ok(())
+                if name == ACCESS_LIST {
+                    self.union.after_access_list(self.union.hold(&path)?.0, by)
+                } else {
+                    Ok(())
+                }
             }
             Spot::Open(_, false) => Err(NAMELESS),
-            Spot::Open(file, true) => self.union.remove_xattr_open(file, name),
+            Spot::Open(file, true) => {
+                self.union.remove_xattr_open(&file, name)?;
+                if name == ACCESS_LIST { self.union.after_access_list(file, by) } else { Ok(()) }
+            }
         }
     }
 }

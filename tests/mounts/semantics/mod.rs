@@ -3,7 +3,7 @@
 //! `traces` does it with random operations; `named` has a case for each rule of the kernel's `overlayfs.rst`, and for
 //! what the kernel does that no rule says.
 
-mod case;
+pub(crate) mod case;
 mod fuse;
 pub(crate) mod layers;
 mod model;
