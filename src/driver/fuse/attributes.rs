@@ -141,7 +141,8 @@ impl Adapter {
             return Ok(Spot::Open(sys::file::duplicate(&hold.fd)?, hold.in_upper));
         }
         let open = self.handles.any_of(node).ok_or(Errno::STALE)?;
-        Ok(Spot::Open(sys::file::duplicate(open.file().as_fd())?, open.in_upper()))
+        let file = open.file().ok_or(Errno::STALE)?;
+        Ok(Spot::Open(sys::file::duplicate(file.as_fd())?, open.in_upper()))
     }
 
     /// The attributes of a node's file.
@@ -199,7 +200,7 @@ impl Adapter {
     }
 
     fn resize_open(&self, handle: u64, size: u64, by: Writer) -> Result<(), Errno> {
-        let file = self.handles.file(handle)?.file();
+        let file = self.file_of(handle)?;
         self.union.truncate_open(&*file, size)?;
         self.union.after_write(&*file, by)
     }

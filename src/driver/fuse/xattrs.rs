@@ -20,6 +20,12 @@ const ORIGIN: &[u8] = b"user.ufs.origin";
 /// Who may do what with a file, beside its mode.
 const ACCESS_LIST: &[u8] = b"system.posix_acl_access";
 
+/// Whether the attribute is of a kind that every layer keeps and lists: one that is not there is `ENODATA`.
+fn is_kept(name: &[u8]) -> bool {
+    let kinds: [&[u8]; 3] = [b"user.", b"security.", b"system.posix_acl_"];
+    name != ORIGIN && !is_own_mark(name) && kinds.iter().any(|kind| name.starts_with(kind))
+}
+
 /// Whether the attribute is a mark of ours and the thread that asks is ours, too.
 fn reaches(name: &[u8], asks: u32) -> bool {
     is_own_mark(name) && is_own_thread(asks)
@@ -27,6 +33,9 @@ fn reaches(name: &[u8], asks: u32) -> bool {
 
 impl Adapter {
     pub(super) fn xattr(&self, node: u64, name: &[u8], asks: u32) -> Result<Answer, Errno> {
+        if is_kept(name) && self.nodes.is_bare(node) {
+            return Err(Errno::NODATA);
+        }
         match self.spot(node)? {
             Spot::Path(path) if name == ORIGIN => {
                 let layer = self.union.supplier(&path)?;
@@ -37,7 +46,16 @@ impl Adapter {
                 Ok(text)
             }
             Spot::Path(path) if reaches(name, asks) => self.union.own_mark(&path, name),
-            Spot::Path(path) => self.union.xattr(&path, name),
+            Spot::Path(path) if !is_kept(name) => self.union.xattr(&path, name),
+            Spot::Path(path) => {
+                // most files have no attribute at all, and are asked for several
+                let changes = self.nodes.attributes();
+                let (value, bare) = self.union.xattr_or_bare(&path, name);
+                if bare {
+                    self.nodes.note_bare(node, changes);
+                }
+                value
+            }
             Spot::Open(file, _) => self.union.xattr_open(file, name),
         }
     }
@@ -71,6 +89,7 @@ impl Adapter {
                 } else {
                     self.union.set_xattr_if(&path, name, value, setting)?;
                 }
+                self.nodes.note_attribute(node);
                 self.raised(node, &path);
                 if name == ACCESS_LIST {
                     self.union.after_access_list(self.union.hold(&path)?.0, by)
@@ -81,6 +100,7 @@ impl Adapter {
             Spot::Open(_, false) => Err(NAMELESS),
             Spot::Open(file, true) => {
                 self.union.set_xattr_open(&file, name, value, setting)?;
+                self.nodes.note_attribute(node);
                 if name == ACCESS_LIST { self.union.after_access_list(file, by) } else { Ok(()) }
             }
         }

@@ -219,3 +219,28 @@ fn files_have_no_handles_as_by_the_kernel() {
         });
     });
 }
+
+#[test]
+fn one_of_several_lower_names_is_one_file_with_the_names_that_it_gets() {
+    with_mounts(|scratch| {
+        let build = |l: &Lower| {
+            l.file("a", "lower");
+            l.link("a", "b");
+            l.dir("d");
+        };
+        with_pair(scratch, &[&build], |pair| {
+            let seen = pair.same(|root| {
+                let at = |name: &str| root.join(name);
+                fs::write(at("b"), "copy").unwrap();
+                fs::hard_link(at("b"), at("d/c")).unwrap();
+                let links = ["a", "b", "d/c"].map(|name| fs::metadata(at(name)).unwrap().nlink());
+                let before = fs::read(at("b")).unwrap();
+                fs::write(at("d/c"), "by the other name").unwrap();
+                (links, before, ["a", "b", "d/c"].map(|name| fs::read_to_string(at(name)).unwrap()))
+            });
+            assert_eq!(seen.0, [2, 2, 2]);
+            assert_eq!(seen.2, ["lower", "by the other name", "by the other name"]);
+            pair.end();
+        });
+    });
+}
