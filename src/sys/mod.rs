@@ -6,6 +6,7 @@ pub mod copy;
 pub mod dir;
 pub mod file;
 pub mod fuse;
+pub mod handle;
 pub mod lock;
 pub mod mount;
 pub mod mountinfo;
