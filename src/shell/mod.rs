@@ -15,7 +15,9 @@ mod help;
 mod json;
 mod kinds;
 mod modules;
+mod pager;
 pub mod params;
+mod places;
 mod prompt;
 mod render;
 mod run;
@@ -26,4 +28,5 @@ mod words;
 
 pub use commands::{all as commands, properties};
 pub use definitions::definitions;
+pub use pager::Pager;
 pub use run::{Settings, Source, run};

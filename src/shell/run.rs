@@ -9,9 +9,9 @@ use rhai::{AST, Dynamic, Engine, EvalAltResult, Expr, ImmutableString, Scope, St
 
 use super::engine::Ours;
 use super::errors::{self, Ending};
-use super::render::{self, Definitions, Known, Text};
+use super::render::{self, Around, Known, Text};
 use super::state::{Shell, Voice, write_err};
-use super::{commands, engine, prompt};
+use super::{Pager, commands, engine, prompt};
 use crate::sys::signals::{self, Pending};
 use crate::view::{Bar, Style};
 use crate::workspace::{Options, Progress, Quiet, Workspace};
@@ -48,6 +48,8 @@ pub struct Settings {
     pub json: bool,
     /// Whether talk on stderr is left out.
     pub quiet: bool,
+    /// What shows answers at the prompt that are longer than the screen, where anything does.
+    pub pager: Option<Pager>,
     /// The file of the prompt's history.
     pub history: Option<PathBuf>,
     /// How the workspace is opened.
@@ -56,7 +58,7 @@ pub struct Settings {
 
 /// Runs the shell to its end; gives the exit code. Nothing of ours stays mounted.
 pub fn run(settings: Settings) -> u8 {
-    let Settings { source, args, out, err, json, quiet, history, workspace } = settings;
+    let Settings { source, args, out, err, json, quiet, pager, history, workspace } = settings;
     let progress: Rc<dyn Progress> = if quiet { Rc::new(Quiet) } else { Rc::new(Bar::new(err)) };
     let workspace = match Workspace::open(workspace, progress) {
         Ok(workspace) => workspace,
@@ -66,7 +68,7 @@ pub fn run(settings: Settings) -> u8 {
             return error.exit_code();
         }
     };
-    let shell = Shell::new(workspace.clone(), Voice { out, err, json, quiet, args });
+    let shell = Shell::new(workspace.clone(), Voice { out, err, json, quiet, args, pager });
     shell.tell_notes();
     let ended = catch_unwind(AssertUnwindSafe(|| match source {
         Source::File(path) => run_file(&shell, &path),
@@ -133,7 +135,7 @@ fn run_text(shell: &Shell, name: &str, text: String, print_last: bool, modules: 
             }
             0
         }
-        Err(error) => report(shell, &ours, &error, &text, &Definitions::new()),
+        Err(error) => report(shell, &ours, &error, &text, &Around::default()),
     }
 }
 
@@ -171,7 +173,7 @@ pub(super) fn report(
     ours: &Ours,
     error: &EvalAltResult,
     text: &Text,
-    definitions: &Definitions,
+    around: &Around<'_>,
 ) -> u8 {
     if shell.pipe_closed() {
         return 0;
@@ -191,7 +193,7 @@ pub(super) fn report(
     }
     let functions = known_functions(&ours.engine);
     let names: Vec<&str> = functions.iter().map(ImmutableString::as_str).collect();
-    let known = Known { definitions, modules: &ours.texts.borrow(), functions: &names };
+    let known = Known { around, modules: &ours.texts.borrow(), functions: &names };
     write_err(render::runtime(error, text, &known, shell.err_style()).as_bytes());
     exit_code(error)
 }
@@ -225,12 +227,5 @@ fn exit_code(error: &EvalAltResult) -> u8 {
         }
         EvalAltResult::ErrorParsing(..) => USAGE,
         _ => FAILED,
-    }
-}
-
-/// The functions that a text defined, for errors inside them.
-pub(super) fn remember_definitions(definitions: &mut Definitions, ast: &AST, text: &Text) {
-    for function in ast.iter_functions() {
-        definitions.insert(function.name.to_owned(), text.clone());
     }
 }

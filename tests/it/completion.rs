@@ -38,10 +38,10 @@ fn a_session_is_typed_with_the_tab_key() {
         .keys(TAB)
         .keys("mo")
         .keys(TAB)
-        .wait_for("ufs> b.read(\"etc/motd");
-    terminal.keys(".").keys(TAB).wait_for("ufs> b.read(\"etc/motd.old\")").enter();
+        .wait_for("> b.read(\"etc/motd");
+    terminal.keys(".").keys(TAB).wait_for("> b.read(\"etc/motd.old\")").enter();
     assert_eq!(terminal.answer().lines().last(), Some("hi"));
-    terminal.keys("read(\"it").keys(TAB).wait_for("ufs> read(\"it's \\\"x\\\"\")").enter();
+    terminal.keys("read(\"it").keys(TAB).wait_for("> read(\"it's \\\"x\\\"\")").enter();
     assert_eq!(terminal.answer(), "hi");
     terminal.keys("use_m").keys(TAB).keys(TAB).wait_for("\"box\"").keys("\"b").keys(TAB);
     terminal.wait_for("use_mount(\"box\")").keys(CTRL_U).keys("m.uppe").keys(TAB).keys(".entr").keys(TAB);
@@ -51,7 +51,7 @@ fn a_session_is_typed_with_the_tab_key() {
         .keys(TAB)
         .keys("tr")
         .keys(TAB)
-        .wait_for("ufs> mount(b, #{ read_only: true");
+        .wait_for("> mount(b, #{ read_only: true");
 }
 
 #[test]

@@ -2,13 +2,14 @@
 
 use std::borrow::Cow;
 use std::cell::{Cell, RefCell};
+use std::io::IsTerminal as _;
 use std::path::Path;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 
 use rustyline::completion::{Completer, Pair};
-use rustyline::config::BellStyle;
+use rustyline::config::{Behavior, BellStyle};
 use rustyline::highlight::{CmdKind, Highlighter};
 use rustyline::hint::Hinter;
 use rustyline::validate::{ValidationContext, ValidationResult, Validator};
@@ -22,7 +23,6 @@ use super::incomplete::is_whole;
 use super::keys;
 use super::session::Session;
 use crate::shell::state::Shell;
-use crate::sys;
 use crate::view::{Paint, Style};
 
 /// The editor of lines, with all that it asks us.
@@ -34,13 +34,15 @@ pub(super) fn editor(
     session: &Rc<RefCell<Session>>,
     history: Option<&Path>,
 ) -> rustyline::Result<Lines> {
-    let style = *shell.style();
+    let style = shell.style();
     let config = Config::builder()
         .completion_type(CompletionType::List)
         .completion_show_all_if_ambiguous(true)
         // the completer gives no more than it can show
         .completion_prompt_limit(usize::MAX)
         .bell_style(BellStyle::None)
+        // answers that go elsewhere are not mixed with what is typed
+        .behavior(if std::io::stdout().is_terminal() { Behavior::Stdio } else { Behavior::PreferTerm })
         .color_mode(if style.color { ColorMode::Forced } else { ColorMode::Disabled })
         .build();
     let closer = Arc::new(AtomicU8::new(0));
@@ -49,6 +51,7 @@ pub(super) fn editor(
         session: session.clone(),
         shell: shell.clone(),
         style,
+        empty: Cell::new(true),
         done: Cell::new(false),
         closer: closer.clone(),
         offers: Offers::default(),
@@ -62,6 +65,8 @@ pub(super) struct Asked {
     session: Rc<RefCell<Session>>,
     shell: Shell,
     style: Style,
+    /// Whether nothing stands in the line.
+    empty: Cell<bool>,
     /// Whether the line is drawn for the last time.
     done: Cell<bool>,
     /// The closing bracket that was typed at the beginning of a line; 0 where none was.
@@ -71,8 +76,21 @@ pub(super) struct Asked {
 
 impl Helper for Asked {}
 
+impl Asked {
+    /// A new line begins.
+    pub(super) fn begin(&self) {
+        self.empty.set(true);
+    }
+
+    /// Whether nothing stood in the line when it was drawn last.
+    pub(super) fn is_empty(&self) -> bool {
+        self.empty.get()
+    }
+}
+
 impl Highlighter for Asked {
     fn highlight<'l>(&self, line: &'l str, pos: usize) -> Cow<'l, str> {
+        self.empty.set(line.is_empty());
         let moment = if self.done.get() { Moment::Done } else { Moment::Edited(pos) };
         let session = self.session.borrow();
         let names = Names { scope: session.scope(), functions: session.functions() };
@@ -104,13 +122,8 @@ impl Completer for Asked {
             return Ok((start, vec![Pair { display: String::new(), replacement: text }]));
         }
         let session = self.session.borrow();
-        // the window may have changed
-        let size = sys::terminal_size(std::io::stdout());
-        let (width, height) = size.map_or((self.style.width, self.style.height), |(columns, rows)| {
-            (usize::from(columns), usize::from(rows))
-        });
         let world = World { shell: &self.shell, scope: session.scope(), functions: session.functions() };
-        Ok(self.offers.complete(line, pos, &world, &Style { width, height, ..self.style }))
+        Ok(self.offers.complete(line, pos, &world, &self.shell.style()))
     }
 }
 

@@ -15,7 +15,7 @@ mod texts;
 
 use std::cell::OnceCell;
 
-use rhai::{AST, Scope};
+use rhai::{Module, Scope};
 use rustyline::completion::Pair;
 
 use self::expression::Knowledge;
@@ -54,7 +54,7 @@ pub(super) struct Completer {
 pub(super) struct World<'a> {
     pub(super) shell: &'a Shell,
     pub(super) scope: &'a Scope<'static>,
-    pub(super) functions: &'a AST,
+    pub(super) functions: &'a Module,
 }
 
 impl Completer {
@@ -77,6 +77,10 @@ impl Completer {
             return (pos, vec![Item::new(INDENT, "", "", "")]);
         }
         let texts = Texts { world, after };
+        if let Some(topic) = before.trim_start().strip_prefix('?') {
+            let (start, items) = texts::asked(topic.trim_start());
+            return (pos - topic.trim_start().len() + start, items);
+        }
         if let Some(command) = before.trim_start().strip_prefix('!') {
             return texts.host_command(command, pos);
         }

@@ -158,17 +158,15 @@ impl Names<'_> {
             command.name.starts_with(prefix) && command.forms.iter().any(|form| form.on == Receiver::None)
         });
         let mut functions: Vec<Item> = ours.map(|command| self.command(command, Receiver::None)).collect();
-        let defined = self
-            .world
-            .functions
-            .iter_functions()
-            .filter(|function| function.name.starts_with(prefix) && !function.name.starts_with("anon$"));
+        let defined = self.world.functions.iter_script_fn_info().map(|(.., function)| function);
+        let defined = defined.filter(|function| function.name.starts_with(prefix) && is_name(&function.name));
         functions.extend(defined.map(|function| {
-            let call = format!("{}({})", function.name, function.params.join(", "));
+            let params: Vec<&str> = function.params.iter().map(rhai::ImmutableString::as_str).collect();
+            let call = format!("{}({})", function.name, params.join(", "));
             let docs = function.comments.iter().flat_map(|comment| comment.lines());
             let about = docs.map(|line| line.trim_start_matches('/').trim()).find(|line| !line.is_empty());
-            let insert = self.call(function.name, function.params.is_empty());
-            Item::new(insert, function.name, call, about.unwrap_or("defined at this prompt"))
+            let insert = self.call(&function.name, params.is_empty());
+            Item::new(insert, &function.name, call, about.unwrap_or("defined at this prompt"))
         }));
         functions.sort_by(|a, b| a.shown.name.cmp(&b.shown.name));
         items.extend(functions);

@@ -32,7 +32,7 @@ impl Prompt {
             namespace: namespace::State::Root,
         };
         let workspace = Workspace::open(options, Rc::new(Quiet)).unwrap();
-        let voice = Voice { out: STYLE, err: STYLE, json: false, quiet: true, args: Vec::new() };
+        let voice = Voice { out: STYLE, err: STYLE, json: false, quiet: true, args: Vec::new(), pager: None };
         let shell = Shell::new(workspace, voice);
         Self { session: Session::new(&shell), shell, completer: Completer::default() }
     }
@@ -190,6 +190,7 @@ fn names_of_layers_mounts_and_topics_are_offered_where_they_belong() {
     assert_eq!(prompt.taken("diff(\"base\", \"app"), "diff(\"base\", \"app/web\")");
     assert_eq!(prompt.taken("use_mount(\""), "use_mount(\"box\")");
     assert_eq!(prompt.taken("help(\"whit"), "help(\"whiteout\")");
+    assert_eq!(prompt.taken("?whit"), "?whiteout");
     assert_eq!(prompt.taken("env(\"PAT"), "env(\"PATH\")");
     assert_eq!(prompt.offers("remove("), ["app/web", "base"], "a layer is no name, but a name in quotes is");
     assert_eq!(

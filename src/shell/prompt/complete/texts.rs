@@ -303,6 +303,11 @@ fn shown(found: Found, insert: String) -> Item {
     item
 }
 
+/// What `?` explains.
+pub(super) fn asked(typed: &str) -> (usize, Vec<Item>) {
+    named(topics(), Quote::Raw(1), typed, "")
+}
+
 /// Everything that `help` knows.
 fn topics() -> Vec<Known> {
     let mut topics: Vec<Known> =
