@@ -46,12 +46,7 @@ fn a_session_is_typed_with_the_tab_key() {
     terminal.keys("use_m").keys(TAB).keys(TAB).wait_for("\"box\"").keys("\"b").keys(TAB);
     terminal.wait_for("use_mount(\"box\")").keys(CTRL_U).keys("m.uppe").keys(TAB).keys(".entr").keys(TAB);
     terminal.wait_for("m.upper.entries()").keys(CTRL_U);
-    terminal
-        .keys("mount(b, #{ re")
-        .keys(TAB)
-        .keys("tr")
-        .keys(TAB)
-        .wait_for("> mount(b, #{ read_only: true");
+    terminal.keys("mount(b, #{ re").keys(TAB).keys("tr").keys(TAB).wait_for("> mount(b, #{ read_only: true");
 }
 
 #[test]

@@ -37,15 +37,15 @@ struct Found {
 }
 
 impl Tree {
-    /// The names in a directory; none where there is no such.
-    fn list(&self, dir: &str) -> Vec<Found> {
+    /// The names in a directory that begin so; none where there is no such.
+    fn list(&self, dir: &str, begin: &[u8]) -> Vec<Found> {
         let inside = |items: Result<Vec<DirItem>, _>| {
             let items = items.unwrap_or_default().into_iter();
             items.map(|item| Found { name: item.name.into_vec(), kind: item.kind }).collect()
         };
         match self {
-            Self::Mount(mount) => inside(mount.ls(dir.as_bytes())),
-            Self::Layer(layer) => inside(layer.ls(dir.as_bytes())),
+            Self::Mount(mount) => inside(mount.ls_from(dir.as_bytes(), begin)),
+            Self::Layer(layer) => inside(layer.ls_from(dir.as_bytes(), begin)),
             Self::Host(from) => {
                 let dir = match (dir.strip_prefix("~/"), std::env::var_os("HOME")) {
                     (Some(rest), Some(home)) => PathBuf::from(home).join(rest),
@@ -54,13 +54,17 @@ impl Tree {
                 let dir = if dir.as_os_str().is_empty() { PathBuf::from(".") } else { dir };
                 let items = std::fs::read_dir(dir).into_iter().flatten().flatten();
                 let found = items.filter_map(|item| {
+                    let name = item.file_name().into_vec();
+                    if !name.starts_with(begin) {
+                        return None;
+                    }
                     let kind = item.file_type().ok()?;
                     let kind = match (kind.is_dir(), kind.is_symlink()) {
                         (true, _) => Kind::Dir,
                         (_, true) => Kind::Symlink,
                         _ => Kind::File,
                     };
-                    Some(Found { name: item.file_name().into_vec(), kind })
+                    Some(Found { name, kind })
                 });
                 found.collect()
             }
@@ -71,12 +75,10 @@ impl Tree {
     fn fitting(&self, path: &str) -> (usize, Vec<Found>) {
         let split = path.rfind('/').map_or(0, |slash| slash + 1);
         let (dir, prefix) = path.split_at(split);
-        let mut found = self.list(dir);
+        let mut found = self.list(dir, prefix.as_bytes());
         // as in every shell, what begins with a dot is there for who asks for it
         let hidden = prefix.starts_with('.');
-        found.retain(|found| {
-            found.name.starts_with(prefix.as_bytes()) && (hidden || !found.name.starts_with(b"."))
-        });
+        found.retain(|found| hidden || !found.name.starts_with(b"."));
         found.sort_unstable_by(|a, b| a.name.cmp(&b.name));
         if let [only] = &mut *found
             && only.kind == Kind::Symlink
