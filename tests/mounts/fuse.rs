@@ -70,6 +70,18 @@ fn a_file_that_was_cached_shows_what_is_written_past_the_cache() {
 }
 
 #[test]
+fn a_name_of_a_lower_file_counts_its_links_alone_once_it_is_opened_for_writing() {
+    with_mounts(|scratch| {
+        with_stack(scratch, |stage, _mounted| {
+            let path = stage.target("u").join("c/a");
+            assert_eq!(fs::metadata(&path).unwrap().nlink(), 2);
+            drop(writer(&path));
+            assert_eq!(fs::metadata(&path).unwrap().nlink(), 1);
+        });
+    });
+}
+
+#[test]
 fn files_without_a_name_go_on() {
     with_mounts(|scratch| {
         with_stack(scratch, |stage, _mounted| {

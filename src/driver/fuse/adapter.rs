@@ -136,7 +136,7 @@ impl Filesystem for Adapter {
     fn getattr(&self, _: &Request, ino: INodeNo, _: Option<FileHandle>, reply: ReplyAttr) {
         let _still = self.still();
         match self.look_at(ino.0) {
-            Ok(shown) => reply.attr(&FOREVER, &attributes::of(&shown, shown.stat.ino)),
+            Ok(shown) => reply.attr(&attributes::lasts(&shown), &attributes::of(&shown, shown.stat.ino)),
             Err(errno) => reply.error(code(errno)),
         }
     }
@@ -162,7 +162,7 @@ impl Filesystem for Adapter {
         let _still = self.still();
         let change = Change { mode, uid, gid, size, atime, mtime, by: writer(request) };
         match self.change(ino.0, &change, fh.map(|handle| handle.0)) {
-            Ok(shown) => reply.attr(&FOREVER, &attributes::of(&shown, shown.stat.ino)),
+            Ok(shown) => reply.attr(&attributes::lasts(&shown), &attributes::of(&shown, shown.stat.ino)),
             Err(errno) => reply.error(code(errno)),
         }
     }
