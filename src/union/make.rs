@@ -96,6 +96,7 @@ impl Union {
                 Ok(owner)
             })?
         };
+        self.tell_made((&dir, &up), path, slot);
         self.present_made(&up, name, owner)
     }
 
@@ -122,6 +123,7 @@ impl Union {
                 Ok((made, owner))
             })?
         };
+        self.tell_made((&dir, &up), path, slot);
         Ok((made, self.present_made(&up, name, owner)?))
     }
 

@@ -17,6 +17,7 @@
 mod attributes;
 mod by_name;
 mod create;
+mod events;
 mod file;
 mod lookup;
 mod make;
@@ -38,6 +39,7 @@ use crate::sys::{Dir, Errno, xattr};
 use merged::{Dirs, Merged, Part};
 use numbers::Numbers;
 
+pub use events::{Event, Listener, Over};
 pub use make::Maker;
 pub use own_marks::is_own_mark;
 pub use shown::{Listed, Shown};
@@ -87,6 +89,7 @@ pub struct Union {
     numbers: Numbers,
     changing: Mutex<()>,
     frozen: AtomicBool,
+    ears: events::Ears,
 }
 
 /// The access control list that a directory hands on to what is made in it.
@@ -133,6 +136,7 @@ impl Union {
             numbers,
             changing: Mutex::default(),
             frozen: AtomicBool::new(false),
+            ears: events::Ears::default(),
         })
     }
 

@@ -49,6 +49,7 @@ impl Union {
         })?;
         let raised = Arc::clone(dir.raised(up.reach(name)?));
         self.dirs.replace(dir);
+        self.tell_raised_dir(&dir.path, &from);
         Ok(raised)
     }
 
@@ -77,6 +78,7 @@ impl Union {
             if found.stat.nlink == 1 {
                 self.numbers.keep(up.stat(name)?.ino, self.number(found)?);
             }
+            self.tell_raised(&dir.path_of(name), found, content);
         }
         Ok(Place { dir: self.raise_dir(dir)?, name: name.to_vec() })
     }

@@ -20,7 +20,13 @@ impl Union {
             return Err(Errno::ISDIR);
         }
         let up = self.raise_dir(&dir)?;
-        if self.below(&dir, name)? { self.put_whiteout(&dir, &up, name, None) } else { up.unlink(name) }
+        if self.below(&dir, name)? {
+            self.put_whiteout(&dir, &up, name, None)?;
+        } else {
+            up.unlink(name)?;
+        }
+        self.tell_gone(&dir, path, found.stat.kind);
+        Ok(())
     }
 
     /// rmdir(2): the directory must be empty in the union; whiteouts in its upper part go with it.
@@ -48,6 +54,7 @@ impl Union {
             }
         }
         self.dirs.forget(path.as_bytes());
+        self.tell_gone(&dir, path, found.stat.kind);
         Ok(())
     }
 }

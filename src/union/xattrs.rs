@@ -3,6 +3,7 @@
 use super::raise::{self, Content};
 use super::{Union, marks};
 use crate::model::{Kind, LayerPath, Marks, names};
+use crate::overlay::Aspect;
 use crate::sys::Errno;
 use crate::sys::xattr::{self, Setting};
 
@@ -80,7 +81,7 @@ impl Union {
         if is_misplaced(raise::kind(&found)?, name) {
             return Err(Errno::PERM);
         }
-        self.change_file(path, Content::Copied, |place, found| {
+        self.change_file(path, (Aspect::Xattr, Content::Copied), |place, found| {
             if name == super::make::DEFAULT_ACL && found.is_dir() {
                 self.dir(path.as_bytes())?.note_without_acl(false);
             }
@@ -102,7 +103,7 @@ impl Union {
         if marks::attribute(held)?.is_none() {
             return Err(Errno::NODATA);
         }
-        self.change_file(path, Content::Copied, |place, _| {
+        self.change_file(path, (Aspect::Xattr, Content::Copied), |place, _| {
             xattr::remove_at(&place.dir, &place.name, &on_disk)
         })
     }
