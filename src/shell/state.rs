@@ -6,9 +6,10 @@ use std::rc::Rc;
 
 use rhai::Dynamic;
 
+use super::watching::Teller;
 use super::{draw, json};
 use crate::view::{self, Style};
-use crate::workspace::Workspace;
+use crate::workspace::{Moment, Workspace};
 
 /// A cheap handle on what all commands share.
 #[derive(Clone)]
@@ -23,6 +24,7 @@ struct Inner {
     args: Vec<String>,
     history: RefCell<Vec<String>>,
     pipe_closed: Cell<bool>,
+    teller: Teller,
 }
 
 /// How a shell prints and what it was given.
@@ -46,6 +48,7 @@ impl Shell {
             args,
             history: RefCell::default(),
             pipe_closed: Cell::new(false),
+            teller: Teller::new(err, json),
         }))
     }
 
@@ -67,6 +70,22 @@ impl Shell {
 
     pub(super) fn args(&self) -> &[String] {
         &self.0.args
+    }
+
+    /// Who tells what happens in watched mounts.
+    pub(super) fn teller(&self) -> &Teller {
+        &self.0.teller
+    }
+
+    /// Tells what happened in watched mounts so far, before anything else is said.
+    pub(super) fn settle(&self, moment: Moment) {
+        if !self.0.workspace.is_watching() {
+            return;
+        }
+        if let Err(error) = self.0.workspace.tell_changes(moment) {
+            self.tell(&format!("what happened in a mount cannot be told: {error}"));
+        }
+        self.0.teller.flush();
     }
 
     /// Remembers a line that worked.

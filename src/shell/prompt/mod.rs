@@ -20,8 +20,23 @@ use rustyline::error::ReadlineError;
 use self::session::{Next, Session};
 use super::run as running;
 use super::state::Shell;
+use super::watching::{self, Printer};
 use crate::sys::signals;
 use crate::view::Paint;
+
+/// What prints above the line that is edited, where something may be told meanwhile and the terminal can do it.
+fn above(shell: &Shell, editor: &mut editor::Lines) -> Option<Printer> {
+    if !shell.workspace().is_watching() || !watching::can_print_above() {
+        return None;
+    }
+    match editor.create_external_printer() {
+        Ok(printer) => Some(Box::new(printer)),
+        Err(error) => {
+            log::debug!("nothing can be printed above the line that is edited: {error}");
+            None
+        }
+    }
+}
 
 /// Reads and runs lines until the end; gives the exit code.
 pub(super) fn run(shell: &Shell, history: Option<&Path>) -> u8 {
@@ -38,7 +53,10 @@ pub(super) fn run(shell: &Shell, history: Option<&Path>) -> u8 {
     let plain = "ufs> ";
     let styled = shell.style().paint(Paint::Heading, "ufs>") + " ";
     loop {
-        let read = signals::while_reading(|| editor.readline(&(plain, styled.as_str())));
+        let printer = above(shell, &mut editor);
+        let read = shell
+            .teller()
+            .above(printer, || signals::while_reading(|| editor.readline(&(plain, styled.as_str()))));
         let Some(read) = read else { return running::FAILED };
         let line = match read {
             Ok(line) => line,

@@ -12,6 +12,7 @@ use crate::shell::render::{self, Definitions, Text};
 use crate::shell::state::{Shell, write_err};
 use crate::shell::{commands, run as running};
 use crate::sys::signals;
+use crate::workspace::Moment;
 
 /// How many variables may pile up before shadowed ones are dropped.
 const SCOPE: usize = 256;
@@ -95,6 +96,7 @@ impl Session {
         let merged = self.imports.merge(&self.functions).merge(&ast);
         running::remember_definitions(&mut self.definitions, &ast, text);
         let result = self.ours.engine.eval_ast_with_scope::<Dynamic>(&mut self.scope, &merged);
+        self.shell.settle(Moment::End);
         let next = match result {
             Ok(value) => {
                 self.functions = merged.clone_functions_only();
@@ -132,11 +134,12 @@ impl Session {
         if let Some(dir) = dir {
             child.current_dir(dir);
         }
-        match child.status() {
+        match self.shell.teller().hold(|| child.status()) {
             Ok(status) if status.success() => {}
             Ok(status) => self.shell.tell(&format!("it ended with {status}")),
             Err(error) => self.shell.tell(&format!("cannot run a shell: {error}")),
         }
+        self.shell.settle(Moment::End);
         signals::clear_interrupt();
     }
 }

@@ -83,7 +83,9 @@ impl Burst {
 /// The path that a later change in place need not be told of.
 fn subject(event: &Event) -> Option<&LayerPath> {
     match event {
-        Event::CopiedUp { path, .. } | Event::Created { path, .. } | Event::Changed { path, .. } => Some(path),
+        Event::CopiedUp { path, .. } | Event::Created { path, .. } | Event::Changed { path, .. } => {
+            Some(path)
+        }
         Event::Renamed { to, .. } => Some(to),
         Event::Opaque { path, .. } => Some(path),
         Event::Whiteout { .. } | Event::Exchanged { .. } | Event::Removed { .. } => None,
@@ -138,7 +140,11 @@ mod tests {
         assert_eq!(burst.sum_in(start), Some(QUIET));
         assert_eq!(burst.sum_in(start + QUIET * 2), Some(Duration::ZERO));
         burst.take(whiteout(0), start + LONGEST - QUIET / 2);
-        assert_eq!(burst.sum_in(start + LONGEST), Some(Duration::ZERO), "a long storm is summed up now and then");
+        assert_eq!(
+            burst.sum_in(start + LONGEST),
+            Some(Duration::ZERO),
+            "a long storm is summed up now and then"
+        );
         assert_eq!(burst.end().unwrap().total(), 51);
         assert_eq!(burst.sum_in(start), None);
         burst.take(whiteout(0), start + LONGEST);

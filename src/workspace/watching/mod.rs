@@ -21,10 +21,12 @@ pub use self::tally::{Happening, Tally};
 use super::error::Error;
 use super::report::LayerLabel;
 use super::{Layer, Mount, Workspace};
-use crate::driver::{Event, Listener};
+use crate::driver::{DriverKind, Event, Listener};
 use crate::model::LayerName;
 
-/// A survey that took some time is not repeated after a call before this many times that time has passed.
+/// A survey that takes longer than this is not made after every call.
+const CHEAP: Duration = Duration::from_millis(2);
+/// It is repeated after a call when this many times its own time has passed.
 const PATIENCE: u32 = 10;
 
 /// The mount in which something happens.
@@ -144,17 +146,19 @@ impl Workspace {
     }
 
     fn note_how(&self, name: &LayerName) {
-        let Some(surveyed) = self.0.watching.seen.borrow().get(name).map(|seen| seen.baseline.is_some())
-        else {
+        if !self.0.watching.seen.borrow().contains_key(name) {
             return;
+        }
+        let how = match Mount::new(self, name.clone()).driver() {
+            Ok(DriverKind::Overlay) => {
+                "what changed is told after each line and each call that changes a mount"
+            }
+            Ok(DriverKind::Fuse) => "each change is told as it is made, by whatever program",
+            Ok(DriverKind::Direct) => "each change is told as it is made",
+            // it was dropped a moment ago
+            Err(_) => return,
         };
-        self.note(if surveyed {
-            format!(
-                "`{name}` is watched: what changed is told after each line and each call that changes a mount"
-            )
-        } else {
-            format!("`{name}` is watched: each change is told as it is made, by whatever program")
-        });
+        self.note(format!("`{name}` is watched: {how}"));
     }
 
     /// Sees to it that a mount is watched as it should be: after it was mounted, given another stack, or unmounted.
@@ -241,7 +245,8 @@ impl Baseline {
     fn take(mount: &Mount, before: Option<&Survey>) -> Result<Self, Error> {
         let start = Instant::now();
         let survey = Survey::take(&*mount.upper_tree()?, before)?;
-        let pause = start.elapsed().saturating_mul(PATIENCE).max(Duration::from_micros(1));
+        let cost = start.elapsed();
+        let pause = if cost > CHEAP { cost.saturating_mul(PATIENCE) } else { Duration::ZERO };
         Ok(Self { survey, due: Instant::now() + pause })
     }
 }
