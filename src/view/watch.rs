@@ -51,17 +51,15 @@ fn counted(kind: Happening, number: u64) -> String {
     format!("{} {word}", count(number))
 }
 
-/// Sets pieces into one line; paths are cut in their middles where it would be too long.
+/// Sets pieces into one line; the longest paths are cut in their middles where it would be too long.
 fn set(mut pieces: Vec<Piece>, style: &Style) -> String {
-    let taken: usize = pieces.iter().map(|(_, text, _)| width(text)).sum();
-    let paths = pieces.iter().filter(|(.., is_path)| *is_path).count().max(1);
-    let mut over = taken.saturating_sub(style.width);
-    let share = over.div_ceil(paths);
+    let taken = |cap: usize| -> usize {
+        let columns = |(_, text, is_path): &Piece| if *is_path { width(text).min(cap) } else { width(text) };
+        pieces.iter().map(columns).sum()
+    };
+    let cap = (LEAST..=style.width).rev().find(|&cap| taken(cap) <= style.width).unwrap_or(LEAST);
     for (_, text, _) in pieces.iter_mut().filter(|(.., is_path)| *is_path) {
-        let columns = width(text);
-        let room = columns.saturating_sub(share.min(over)).max(LEAST.min(columns));
-        *text = fit(text, room, style);
-        over = over.saturating_sub(columns - width(text));
+        *text = fit(text, cap, style);
     }
     let mut out = String::new();
     let mut line = Line::new(style);

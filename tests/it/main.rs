@@ -18,4 +18,5 @@ mod semantics;
 mod stores;
 mod terminal;
 mod typing;
+mod watching;
 mod words;

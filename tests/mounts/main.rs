@@ -5,3 +5,4 @@ mod fuse;
 mod host;
 mod left_behind;
 mod semantics;
+mod watching;
