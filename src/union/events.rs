@@ -221,17 +221,17 @@ impl Union {
 
     /// The topmost lower layer that shows something at a path in a directory.
     fn held_beneath(&self, dir: &Merged, path: &LayerPath) -> Option<usize> {
-        self.holder(dir, path.file_name()?).ok()?.map(|layer| self.from_bottom(layer))
+        self.holder(dir, path.file_name()?).ok()?.map(|layer| self.above_bottom(layer))
     }
 
     fn layer_of(&self, place: &Place) -> Option<usize> {
         self.lowers
             .iter()
             .position(|layer| Arc::ptr_eq(layer, &place.dir))
-            .map(|layer| self.from_bottom(layer))
+            .map(|layer| self.above_bottom(layer))
     }
 
-    fn from_bottom(&self, from_top: usize) -> usize {
+    fn above_bottom(&self, from_top: usize) -> usize {
         self.lowers.len() - 1 - from_top
     }
 }

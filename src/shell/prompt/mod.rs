@@ -14,6 +14,7 @@ mod session;
 use std::cell::RefCell;
 use std::path::Path;
 use std::rc::Rc;
+use std::sync::{Arc, Mutex};
 
 use rustyline::error::ReadlineError;
 
@@ -30,7 +31,7 @@ fn above(shell: &Shell, editor: &mut editor::Lines) -> Option<Printer> {
         return None;
     }
     match editor.create_external_printer() {
-        Ok(printer) => Some(Box::new(printer)),
+        Ok(printer) => Some(Arc::new(Mutex::new(printer))),
         Err(error) => {
             log::debug!("nothing can be printed above the line that is edited: {error}");
             None

@@ -139,7 +139,7 @@ mod tests {
         }
         assert_eq!(burst.sum_in(start), Some(QUIET));
         assert_eq!(burst.sum_in(start + QUIET * 2), Some(Duration::ZERO));
-        burst.take(whiteout(0), start + LONGEST - QUIET / 2);
+        burst.take(whiteout(0), start + LONGEST.mul_f32(0.95));
         assert_eq!(
             burst.sum_in(start + LONGEST),
             Some(Duration::ZERO),

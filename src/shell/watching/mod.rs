@@ -22,7 +22,7 @@ use crate::view::{self, Style};
 use crate::workspace::{Tally, Told, Watcher};
 
 /// Prints above the line that is being edited.
-pub(super) type Printer = Box<dyn ExternalPrinter + Send>;
+pub(super) type Printer = Arc<Mutex<dyn ExternalPrinter + Send>>;
 
 /// A text that changes nothing on the screen. The editor's queue has room for one: once this is in it, the text before
 /// it has been printed.
@@ -174,7 +174,7 @@ pub(super) fn may_change_mounts(name: &str, on: Receiver) -> bool {
     matches!(on, Receiver::None | Receiver::Mount) && !LOOKING.contains(&name)
 }
 
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+fn lock<T: ?Sized>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -223,36 +223,21 @@ impl Shared {
             if due.is_empty() && more.is_none() {
                 continue;
             }
-            let text = self.text(&due, more.as_ref());
-            let Place::Above(printer) = &mut state.place else {
-                drop(state);
-                write_err(text.as_bytes());
-                continue;
-            };
-            match printer.take() {
-                Some(mut printer) => {
+            let mut text = self.text(&due, more.as_ref());
+            match &mut state.place {
+                Place::Above(Some(printer)) => {
+                    let printer = Arc::clone(printer);
                     state.handed = Some(text.clone());
-                    drop(state);
-                    drop(writing);
-                    self.hand_over(&mut printer, text);
-                    let mut state = lock(&self.state);
-                    state.handed = None;
-                    if let Place::Above(place @ None) = &mut state.place {
-                        *place = Some(printer);
-                    }
+                    drop((state, writing));
+                    hand_over(&printer, &text);
+                    lock(&self.state).handed = None;
+                    continue;
                 }
-                None => {
-                    drop(state);
-                    // the line that is typed stays where it is, and is not drawn again
-                    write_err(format!("\n{text}").as_bytes());
-                }
+                // the line that is typed stays where it is, and is not drawn again
+                Place::Above(None) => text.insert(0, '\n'),
+                Place::Straight | Place::Held => {}
             }
-        }
-    }
-
-    fn hand_over(&self, printer: &mut Printer, text: String) {
-        if let Err(error) = printer.print(text.clone()).and_then(|()| printer.print(ACKNOWLEDGE.to_owned())) {
-            log::debug!("the line editor takes no text: {error}");
+            drop(state);
             write_err(text.as_bytes());
         }
     }
@@ -281,6 +266,16 @@ impl Shared {
     fn go_to(&self, place: Place) {
         lock(&self.state).place = place;
         self.changed.notify_one();
+    }
+}
+
+/// Has a text printed above the line that is edited; waits until it is.
+fn hand_over(printer: &Printer, text: &str) {
+    // only the thread that writes uses it
+    let mut printer = lock(printer);
+    if let Err(error) = printer.print(text.to_owned()).and_then(|()| printer.print(ACKNOWLEDGE.to_owned())) {
+        log::debug!("the line editor takes no text: {error}");
+        write_err(text.as_bytes());
     }
 }
 
