@@ -18,7 +18,7 @@ fn told(scratch: &Path, code: &str) -> Vec<String> {
     let text = String::from_utf8(output.stdout).unwrap();
     assert!(output.status.success(), "{text}");
     let id = |line: &str| {
-        line.split_once(" (").zip(line.split_once(")")).map(|((a, _), (_, b))| format!("{a}{b}"))
+        line.split_once(" (").zip(line.split_once(')')).map(|((a, _), (_, b))| format!("{a}{b}"))
     };
     text.lines().map(|line| id(line).unwrap_or_else(|| line.to_owned())).collect()
 }
