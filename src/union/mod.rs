@@ -7,7 +7,7 @@
 //! Threads: every change holds one lock; readers hold none. Each change reaches the upper by one rename (or
 //! one system call), so a reader sees the state before or after. Lower layers are taken to never change.
 //!
-//! Deliberately absent: the kernel's bookkeeping attributes (`origin`, `impure`, `uuid`, `nlink`), redirects,
+//! Deliberately absent: the kernel's bookkeeping but for `origin` and `impure` (`uuid`, `nlink`), redirects,
 //! the inode index, metadata-only copies, permission checks (they are the host's).
 //!
 //! # Source
@@ -24,11 +24,13 @@ mod make;
 mod marks;
 mod merged;
 mod numbers;
+mod origin;
 mod own_marks;
 mod raise;
 mod remove;
 mod rename;
 mod shown;
+mod writer;
 mod xattrs;
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -38,11 +40,13 @@ use crate::model::{Identity, Marks, Mode, Opaque, WhiteoutForm};
 use crate::sys::{Dir, Errno, xattr};
 use merged::{Dirs, Merged, Part};
 use numbers::Numbers;
+use origin::Origins;
 
 pub use events::{Event, Listener, Over};
 pub use make::Maker;
 pub use own_marks::is_own_mark;
 pub use shown::{Listed, Shown};
+pub use writer::Writer;
 
 /// How a union treats its host.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -87,6 +91,7 @@ pub struct Union {
     /// The device numbers of the upper (of the topmost layer without one) and of each of `lowers`.
     devices: Box<[u64]>,
     numbers: Numbers,
+    origins: Origins,
     changing: Mutex<()>,
     frozen: AtomicBool,
     ears: events::Ears,
@@ -125,6 +130,7 @@ impl Union {
         let every = first.into_iter().chain(lowers.iter().map(|dir| &**dir));
         let devices: Box<[u64]> = every.map(|dir| Ok(dir.stat_self()?.dev)).collect::<Result<_, Errno>>()?;
         let numbers = Numbers::new(devices.iter().copied());
+        let origins = Origins::new(lowers.iter().map(|dir| &**dir));
         let root = Arc::new(Merged::new(Box::default(), top, parts));
         Ok(Self {
             lowers,
@@ -134,6 +140,7 @@ impl Union {
             dirs: Dirs::default(),
             devices,
             numbers,
+            origins,
             changing: Mutex::default(),
             frozen: AtomicBool::new(false),
             ears: events::Ears::default(),

@@ -4,5 +4,6 @@
 mod fuse;
 mod host;
 mod left_behind;
+mod real;
 mod semantics;
 mod watching;
