@@ -116,8 +116,8 @@ impl Paint {
         }
     }
 
-    /// The table: the colour, if it has one, and whether it is bold.
-    const fn look(self) -> (Option<u8>, bool) {
+    /// The table: the colour of the palette of 256, if it has one, and whether it is bold.
+    pub const fn look(self) -> (Option<u8>, bool) {
         match self {
             Self::Plain | Self::Path | Self::Size | Self::Id => (None, false),
             Self::Heading => (None, true),
