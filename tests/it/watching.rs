@@ -274,9 +274,7 @@ fn what_other_programs_do_appears_above_the_line_that_is_typed() {
     terminal.wait_until("the line beneath", |seen| {
         let rows: Vec<String> = (0..24).map(|row| seen.row(row)).collect();
         let at = rows.iter().rposition(|row| row.starts_with("watch:"));
-        at.is_some_and(|at| {
-            rows.get(at + 1).is_some_and(|row| row.starts_with("ufs> write(\"/y\", \"half ty"))
-        })
+        at.is_some_and(|at| rows.get(at + 1).is_some_and(|row| row.ends_with("> write(\"/y\", \"half ty")))
     });
     terminal.keys("ped\")").wait_for("half typed\")").enter();
     let answer = terminal.answer();

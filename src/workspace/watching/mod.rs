@@ -24,9 +24,9 @@ use super::{Layer, Mount, Workspace};
 use crate::driver::{DriverKind, Event, Listener};
 use crate::model::LayerName;
 
-/// A survey that takes longer than this is not made after every call.
-const CHEAP: Duration = Duration::from_millis(2);
-/// It is repeated after a call when this many times its own time has passed.
+/// An upper of more names than this is not looked through after every call.
+const FEW: usize = 1000;
+/// It is again after a call when this many times the time has passed that it took.
 const PATIENCE: u32 = 10;
 
 /// The mount in which something happens.
@@ -245,8 +245,8 @@ impl Baseline {
     fn take(mount: &Mount, before: Option<&Survey>) -> Result<Self, Error> {
         let start = Instant::now();
         let survey = Survey::take(&*mount.upper_tree()?, before)?;
-        let cost = start.elapsed();
-        let pause = if cost > CHEAP { cost.saturating_mul(PATIENCE) } else { Duration::ZERO };
+        let many = survey.0.len() > FEW;
+        let pause = if many { start.elapsed().saturating_mul(PATIENCE) } else { Duration::ZERO };
         Ok(Self { survey, due: Instant::now() + pause })
     }
 }
