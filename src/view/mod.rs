@@ -36,6 +36,7 @@ mod table;
 #[cfg(test)]
 mod tests;
 mod tree;
+mod watch;
 
 pub use bytes::bytes;
 pub use candidates::{Candidate, candidates};
@@ -53,6 +54,7 @@ pub use progress::Bar;
 pub use stack::stack;
 pub use stat::stat;
 pub use tree::tree;
+pub use watch::{watch, watch_more};
 
 /// The most rows of a list; `show()` and `tree()` have bounds of their own.
 pub const ROWS: usize = 200;

@@ -19,6 +19,7 @@ mod report;
 mod seeing;
 mod shell_command;
 mod stack;
+mod watching;
 
 use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::BTreeMap;
@@ -35,8 +36,10 @@ pub use report::*;
 pub use seeing::Subject;
 pub use shell_command::{ShellResult, Stream};
 pub use stack::{Stack, StackItem, nearest};
+pub use watching::{Happening, Moment, Scene, Tally, Told, Watcher};
 
 use crate::driver::DriverKind;
+pub use crate::driver::{Event, Over};
 use crate::model::{LayerName, Timestamp};
 use crate::store::Store;
 use crate::sys;
@@ -79,6 +82,7 @@ struct Inner {
     current: RefCell<Option<LayerName>>,
     drafts: RefCell<BTreeMap<LayerName, Layer>>,
     closed: Cell<bool>,
+    watching: watching::Watching,
 }
 
 impl Workspace {
@@ -97,6 +101,7 @@ impl Workspace {
             current: RefCell::default(),
             drafts: RefCell::default(),
             closed: Cell::new(false),
+            watching: watching::Watching::default(),
         }));
         if exists {
             workspace.store()?;

@@ -21,4 +21,5 @@ mod semantics;
 mod stores;
 mod terminal;
 mod typing;
+mod watching;
 mod words;
