@@ -11,10 +11,10 @@ use super::engine::Ours;
 use super::errors::{self, Ending};
 use super::render::{self, Around, Known, Text};
 use super::state::{Shell, Voice, write_err};
-use super::{commands, engine, prompt};
+use super::{Pager, commands, engine, prompt};
 use crate::sys::signals::{self, Pending};
 use crate::view::{Bar, Style};
-use crate::workspace::{Options, Progress, Quiet, Workspace};
+use crate::workspace::{Moment, Options, Progress, Quiet, Workspace};
 
 /// The script failed.
 pub(super) const FAILED: u8 = 1;
@@ -48,6 +48,8 @@ pub struct Settings {
     pub json: bool,
     /// Whether talk on stderr is left out.
     pub quiet: bool,
+    /// What shows answers at the prompt that are longer than the screen, where anything does.
+    pub pager: Option<Pager>,
     /// The file of the prompt's history.
     pub history: Option<PathBuf>,
     /// How the workspace is opened.
@@ -56,7 +58,7 @@ pub struct Settings {
 
 /// Runs the shell to its end; gives the exit code. Nothing of ours stays mounted.
 pub fn run(settings: Settings) -> u8 {
-    let Settings { source, args, out, err, json, quiet, history, workspace } = settings;
+    let Settings { source, args, out, err, json, quiet, pager, history, workspace } = settings;
     let progress: Rc<dyn Progress> = if quiet { Rc::new(Quiet) } else { Rc::new(Bar::new(err)) };
     let workspace = match Workspace::open(workspace, progress) {
         Ok(workspace) => workspace,
@@ -66,7 +68,7 @@ pub fn run(settings: Settings) -> u8 {
             return error.exit_code();
         }
     };
-    let shell = Shell::new(workspace.clone(), Voice { out, err, json, quiet, args });
+    let shell = Shell::new(workspace.clone(), Voice { out, err, json, quiet, args, pager });
     shell.tell_notes();
     let ended = catch_unwind(AssertUnwindSafe(|| match source {
         Source::File(path) => run_file(&shell, &path),
@@ -75,10 +77,12 @@ pub fn run(settings: Settings) -> u8 {
         Source::Stdin if io::stdin().is_terminal() => prompt::run(&shell, history.as_deref()),
         Source::Stdin => run_stdin(&shell),
     }));
+    shell.settle(Moment::End);
     // whatever came, what we mounted goes
     for line in workspace.close() {
         shell.tell(&line);
     }
+    shell.teller().end();
     match (ended, signals::pending()) {
         // a panic has told its message already
         (Err(_), _) => 101,
@@ -126,7 +130,9 @@ fn run_text(shell: &Shell, name: &str, text: String, print_last: bool, modules: 
             return USAGE;
         }
     };
-    match ours.engine.eval_ast_with_scope::<Dynamic>(&mut Scope::new(), &ast) {
+    let result = ours.engine.eval_ast_with_scope::<Dynamic>(&mut Scope::new(), &ast);
+    shell.settle(Moment::End);
+    match result {
         Ok(value) => {
             if print_last && !value.is_unit() && (shell.is_json() || !was_seen(&ast)) {
                 shell.print(&value);

@@ -1,11 +1,13 @@
 //! Tests that need no privilege: of the built program, and of the union.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stderr)]
 
+mod answers;
 mod commits;
 mod endings;
 mod errors;
 mod files;
 mod help;
+mod host_commands;
 mod layers;
 mod modes;
 mod mounts;
@@ -18,4 +20,5 @@ mod semantics;
 mod stores;
 mod terminal;
 mod typing;
+mod watching;
 mod words;

@@ -7,3 +7,4 @@ mod host;
 mod left_behind;
 mod real;
 mod semantics;
+mod watching;
