@@ -11,6 +11,7 @@ mod host_commands;
 mod layers;
 mod modes;
 mod mounts;
+mod picture;
 mod program;
 mod prompt;
 mod readme;
