@@ -81,12 +81,10 @@ fn header(report: &StackReport, frame: usize, style: &Style, out: &mut String) {
     line.put(Paint::Plain, &layers);
     line.end(out);
     if let Some(path) = report.host_path.as_ref().filter(|path| report.merged.as_ref() != Some(path)) {
-        let said = "from another terminal: ";
-        let mut line = Line::new(style);
-        line.put(Paint::Dim, said);
-        let room = style.width.saturating_sub(said.len());
-        line.put(Paint::Path, &fit_path(&host_path(path, style), room, style));
-        line.end(out);
+        // it is there to be copied: whole, over two rows where one is too short
+        out.push_str(&style.paint(Paint::Dim, "from another terminal: "));
+        out.push_str(&style.paint(Paint::Path, &host_path(path, style)));
+        out.push('\n');
     }
 }
 

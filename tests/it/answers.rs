@@ -131,7 +131,10 @@ fn no_pager_is_started_where_there_is_to_be_none() {
     let program = env!("CARGO_BIN_EXE_ufs");
     let words = ["sh", "-c", &format!("{program} >out; tail -n 3 out")];
     let mut terminal = Terminal::run(&place, Look::default(), &words);
-    terminal.wait_for("ufs> ").keys("help(\"commit\")\r").keys(CTRL_D).wait_for("See also: diff");
+    terminal.wait_for("ufs> ").keys("help(\"commit\")\r");
+    // a key that ends the input is lost on a terminal that no editor reads from
+    terminal.wait_until("the next prompt", |seen| seen.screen().contents().ends_with("\")\nufs> "));
+    terminal.keys(CTRL_D).wait_for("See also: diff");
 }
 
 #[test]

@@ -1,7 +1,6 @@
 //! The prompt without an editor: lines as the terminal gives them, and nothing written but text.
 //!
-//! For terminals that cannot move their cursor (the shell window of an editor, a serial console), and for values that
-//! go to a file while lines are typed.
+//! For terminals that cannot move their cursor: the shell window of an editor, a serial console.
 
 use std::io::{self, BufRead as _, IsTerminal as _, Write as _};
 
@@ -18,7 +17,7 @@ const GOES_ON: &str = "...> ";
 /// Whether an editor cannot be used here.
 pub(super) fn is_needed() -> bool {
     let term = std::env::var("TERM").unwrap_or_default();
-    PLAIN.contains(&term.as_str()) || !io::stdout().is_terminal()
+    PLAIN.contains(&term.as_str())
 }
 
 /// Reads an entry, until it is whole or the input ends; Ctrl-C drops it.

@@ -192,11 +192,12 @@ fn a_stack_that_is_not_mounted_and_one_that_holds_nothing() {
 
 #[test]
 fn a_mount_in_a_namespace_tells_where_it_is_found_from_outside() {
-    let host_path = Some("/proc/4242/root/store/mounts/web/merged".into());
+    let path = "/proc/4242/root/home/user/.local/share/ufs/mounts/web/merged";
+    let host_path = Some(path.into());
     let report = StackReport { host_path, ..shown(&["base", "upper"], &["a=1", ""]) };
     assert_snapshot!(stack(&report, &PLAIN), @r"
     web  overlay  /store/mounts/web/merged  2 layers
-    from another terminal: /proc/4242/root/store/mounts/web/merged
+    from another terminal: /proc/4242/root/home/user/.local/share/ufs/mounts/web/merged
     ▲ upper  rw  uncommitted   no changes  0 B
     ▼ base   ro  cae662172fd4  +1          1 B
 
@@ -204,6 +205,8 @@ fn a_mount_in_a_namespace_tells_where_it_is_found_from_outside() {
     └─ a    1 B     ·      ●
     ● supplies   · not here
     ");
+    let narrow = stack(&report, &Style::plain(60));
+    assert!(narrow.contains(&format!("from another terminal: {path}\n")), "whole, to be copied: {narrow}");
 }
 
 #[test]
