@@ -13,6 +13,7 @@ mod handles;
 mod help;
 mod json;
 mod kinds;
+mod layout;
 mod modules;
 mod pager;
 mod places;
