@@ -18,7 +18,7 @@ pub fn history_file() -> Option<PathBuf> {
 }
 
 /// The program for what is longer than the screen: `UFS_PAGER`, else `PAGER`, else `less`. None on a terminal that
-/// can do no more than a printer.
+/// is dumb.
 pub fn pager() -> Option<Pager> {
     if is_dumb() {
         return None;
@@ -56,7 +56,8 @@ pub fn color(is_terminal: bool) -> bool {
     forced || (is_terminal && !is_dumb())
 }
 
-fn is_dumb() -> bool {
+/// Whether the terminal can do no more than a printer.
+pub fn is_dumb() -> bool {
     set("TERM").is_some_and(|term| term == "dumb")
 }
 

@@ -37,7 +37,6 @@ const HOMES: &[(&str, &[&str])] = &[
     ("dirs", &["config.rs"]),
     ("fuser", &["driver"]),
     ("globset", &["workspace"]),
-    ("indicatif", &["view"]),
     ("libc", &["sys"]),
     ("nix", &["sys"]),
     ("owo_colors", &["view"]),

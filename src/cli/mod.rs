@@ -121,6 +121,7 @@ fn settings(arguments: Arguments, namespace: namespace::State) -> Result<Setting
         err: style(err.is_terminal(), sys::terminal_size(&err)),
         json: arguments.json,
         quiet: arguments.quiet,
+        progress: err.is_terminal() && !arguments.quiet && !config::is_dumb(),
         pager: if arguments.no_pager || arguments.json || !out.is_terminal() {
             None
         } else {

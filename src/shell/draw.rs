@@ -2,9 +2,10 @@
 
 use rhai::{Array, Blob, Dynamic, Map};
 
+use super::layout;
 use super::values::{Change, Doctor, Entries, Explanation, Generation, Picture, Stat, Text, Union};
 use crate::overlay::Difference;
-use crate::view::{self, Paint, Style};
+use crate::view::{self, Style};
 use crate::workspace::{Layer, Mount};
 
 /// A value as it is printed, with its closing newline.
@@ -12,8 +13,13 @@ pub(super) fn value(value: &Dynamic, style: &Style) -> String {
     if let Some(text) = ours(value, style) {
         return text;
     }
-    if let Some(array) = value.read_lock::<Array>() {
-        return array_of_ours(&array, style).unwrap_or_else(|| bounded(&array, style));
+    if let Some(array) = value.read_lock::<Array>()
+        && let Some(text) = array_of_ours(&array, style)
+    {
+        return text;
+    }
+    if value.is_array() || value.is_map() {
+        return layout::value(value, style);
     }
     if let Some(blob) = value.read_lock::<Blob>() {
         return view::bytes(&blob, style);
@@ -22,20 +28,6 @@ pub(super) fn value(value: &Dynamic, style: &Style) -> String {
         return format!("{value}\n");
     }
     format!("{}\n", written(value, style))
-}
-
-/// An array as it would be written, its end counted where it is long.
-fn bounded(array: &Array, style: &Style) -> String {
-    if array.len() <= view::ROWS {
-        return format!("{}\n", list(array, style));
-    }
-    let count = |number: usize| view::quantity::count(number as u64);
-    let more = format!(
-        "{} of {} items are not shown: a `for` over the array goes through all, `--json` prints them",
-        count(array.len() - view::ROWS),
-        count(array.len()),
-    );
-    format!("{}\n{}", list(&array[..view::ROWS], style), view::words(Paint::Hint, 0, &more, style))
 }
 
 /// A value in the middle of a text: a layer or a mount by its name, a change by letter and path.
@@ -169,7 +161,7 @@ pub(super) fn debug(value: &Dynamic) -> String {
     written(value, &Style::plain(usize::MAX))
 }
 
-fn written(value: &Dynamic, style: &Style) -> String {
+pub(super) fn written(value: &Dynamic, style: &Style) -> String {
     if let Some(layer) = value.read_lock::<Layer>() {
         return format!("layer({})", view::escape::literal(&layer.title(), style));
     }
@@ -218,7 +210,7 @@ fn list(items: &[Dynamic], style: &Style) -> String {
 }
 
 /// A map's key: in quotes where it is no word.
-fn key_of(key: &str, style: &Style) -> String {
+pub(super) fn key_of(key: &str, style: &Style) -> String {
     let word = key.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
         && key.starts_with(|c: char| !c.is_ascii_digit());
     if word { key.to_owned() } else { view::escape::literal(key, style) }

@@ -14,6 +14,7 @@ mod handles;
 mod help;
 mod json;
 mod kinds;
+mod layout;
 mod modules;
 mod pager;
 pub mod params;

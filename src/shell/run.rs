@@ -14,7 +14,7 @@ use super::state::{Shell, Voice, write_err};
 use super::{Pager, commands, engine, prompt};
 use crate::sys::signals::{self, Pending};
 use crate::view::{Bar, Style};
-use crate::workspace::{Moment, Options, Progress, Quiet, Workspace};
+use crate::workspace::{Moment, Options, Workspace};
 
 /// The script failed.
 pub(super) const FAILED: u8 = 1;
@@ -48,6 +48,8 @@ pub struct Settings {
     pub json: bool,
     /// Whether talk on stderr is left out.
     pub quiet: bool,
+    /// Whether what takes long shows how far it is, on stderr.
+    pub progress: bool,
     /// What shows answers at the prompt that are longer than the screen, where anything does.
     pub pager: Option<Pager>,
     /// The file of the prompt's history.
@@ -58,9 +60,9 @@ pub struct Settings {
 
 /// Runs the shell to its end; gives the exit code. Nothing of ours stays mounted.
 pub fn run(settings: Settings) -> u8 {
-    let Settings { source, args, out, err, json, quiet, pager, history, workspace } = settings;
-    let progress: Rc<dyn Progress> = if quiet { Rc::new(Quiet) } else { Rc::new(Bar::new(err)) };
-    let workspace = match Workspace::open(workspace, progress) {
+    let Settings { source, args, out, err, json, quiet, progress, pager, history, workspace } = settings;
+    let bar = Rc::new(Bar::new(err, progress));
+    let workspace = match Workspace::open(workspace, bar.clone()) {
         Ok(workspace) => workspace,
         Err(error) => {
             let text = crate::view::error(&errors::message(&error), &[], error.hint().as_deref(), &err);
@@ -68,7 +70,7 @@ pub fn run(settings: Settings) -> u8 {
             return error.exit_code();
         }
     };
-    let shell = Shell::new(workspace.clone(), Voice { out, err, json, quiet, args, pager });
+    let shell = Shell::new(workspace.clone(), Voice { out, err, json, quiet, args, pager, bar });
     shell.tell_notes();
     let ended = catch_unwind(AssertUnwindSafe(|| match source {
         Source::File(path) => run_file(&shell, &path),
@@ -126,7 +128,7 @@ fn run_text(shell: &Shell, name: &str, text: String, print_last: bool, modules: 
     let ast = match ours.compile(&Scope::new(), &text.source) {
         Ok(ast) => ast,
         Err(error) => {
-            write_err(render::parse(&error, &text, shell.err_style()).as_bytes());
+            write_err(render::parse(&error, &text, &shell.err_style()).as_bytes());
             return USAGE;
         }
     };
@@ -185,7 +187,7 @@ pub(super) fn report(
     match errors::ending(error) {
         Some(Ending::Exit { code, said }) => {
             if let Some(said) = said {
-                write_err(format!("{}\n", crate::view::escape::prose(&said, shell.err_style())).as_bytes());
+                write_err(format!("{}\n", crate::view::escape::prose(&said, &shell.err_style())).as_bytes());
             }
             return code;
         }
@@ -198,7 +200,7 @@ pub(super) fn report(
     let functions = known_functions(&ours.engine);
     let names: Vec<&str> = functions.iter().map(ImmutableString::as_str).collect();
     let known = Known { around, modules: &ours.texts.borrow(), functions: &names };
-    write_err(render::runtime(error, text, &known, shell.err_style()).as_bytes());
+    write_err(render::runtime(error, text, &known, &shell.err_style()).as_bytes());
     exit_code(error)
 }
 

@@ -11,7 +11,7 @@ use super::pager::Pager;
 use super::watching::Teller;
 use super::{draw, json};
 use crate::sys;
-use crate::view::{self, Style};
+use crate::view::{self, Bar, Style};
 use crate::workspace::{Moment, Workspace};
 
 /// A cheap handle on what all commands share.
@@ -26,6 +26,7 @@ struct Inner {
     quiet: bool,
     args: Vec<String>,
     pager: Option<Pager>,
+    bar: Rc<Bar>,
     answer: Cell<Option<Duration>>,
     history: RefCell<Vec<String>>,
     pipe_closed: Cell<bool>,
@@ -50,11 +51,13 @@ pub(super) struct Voice {
     pub(super) args: Vec<String>,
     /// What shows texts that are longer than the screen, where anything does.
     pub(super) pager: Option<Pager>,
+    /// What shows how far long work is.
+    pub(super) bar: Rc<Bar>,
 }
 
 impl Shell {
     pub(super) fn new(workspace: Workspace, voice: Voice) -> Self {
-        let Voice { out, err, json, quiet, args, pager } = voice;
+        let Voice { out, err, json, quiet, args, pager, bar } = voice;
         Self(Rc::new(Inner {
             workspace,
             out,
@@ -63,6 +66,7 @@ impl Shell {
             quiet,
             args,
             pager,
+            bar,
             answer: Cell::new(None),
             history: RefCell::default(),
             pipe_closed: Cell::new(false),
@@ -80,8 +84,9 @@ impl Shell {
         self.0.out.sized(sys::terminal_size(io::stdout()))
     }
 
-    pub(super) fn err_style(&self) -> &Style {
-        &self.0.err
+    /// How stderr is styled, as [`Shell::style`].
+    pub(super) fn err_style(&self) -> Style {
+        self.0.err.sized(sys::terminal_size(io::stderr()))
     }
 
     pub(super) fn is_quiet(&self) -> bool {
@@ -153,6 +158,7 @@ impl Shell {
             && view::escape::rows(text, self.style().width) >= self.style().height
         {
             let start = Instant::now();
+            self.0.bar.end();
             let shown = self.0.teller.hold(|| pager.show(text));
             self.0.answer.set(Some(spent + start.elapsed()));
             match shown {
@@ -170,6 +176,7 @@ impl Shell {
 
     /// Writes to stdout as it is.
     pub(super) fn write_out(&self, bytes: &[u8]) {
+        self.0.bar.end();
         let mut out = io::stdout().lock();
         if let Err(error) = out.write_all(bytes).and_then(|()| out.flush())
             && error.kind() == io::ErrorKind::BrokenPipe
@@ -190,9 +197,21 @@ impl Shell {
         }
     }
 
+    /// Writes to stderr as it is, in the middle of a call.
+    pub(super) fn write_err(&self, bytes: &[u8]) {
+        self.0.bar.end();
+        write_err(bytes);
+    }
+
+    /// What shows how far long work is.
+    pub(super) fn bar(&self) -> &Bar {
+        &self.0.bar
+    }
+
     /// One line of talk on stderr, unless that is turned off.
     pub(super) fn tell(&self, note: &str) {
         if !self.0.quiet {
+            self.0.bar.end();
             write_err(format!("{}\n", view::escape::prose(note, &self.0.err)).as_bytes());
         }
     }

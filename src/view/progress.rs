@@ -1,83 +1,269 @@
-//! A bar on the terminal for work that takes long.
+//! A line on the terminal for what takes long: a bar, or a spinner.
+//!
+//! It is drawn from a thread of its own, so that it moves however the work does, and it is one line that is written
+//! over itself: whatever the terminal echoes behind it (`^C`) goes with it.
 
-use std::cell::RefCell;
-use std::io::IsTerminal as _;
+use std::cell::{Cell, RefCell};
+use std::io::Write as _;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-
-use super::Style;
-use super::escape::prose;
+use super::escape::{fit_end, prose, width};
+use super::quantity::{count, duration, size};
+use super::{Paint, Style};
 use crate::workspace::Progress;
 
-/// Work that ends sooner shows no bar.
+/// What ends sooner shows nothing.
 const PATIENCE: Duration = Duration::from_millis(500);
+/// How often it moves.
+const TICK: Duration = Duration::from_millis(100);
+/// The columns of a bar.
+const BAR: u64 = 20;
+/// To the line's beginning, and what is there goes.
+///
+/// # Source
+/// ECMA-48, 8.3.41, "EL - ERASE IN LINE".
+const CLEAR: &str = "\r\x1b[K";
 
-/// Draws progress on stderr, where that is a terminal: a bar with rate and time left, or a spinner where the
-/// total is unknown. It needs no thread: it moves when the work does.
+/// Draws progress on stderr: a bar with rate and time left, or a spinner with what was done so far where nobody knows how
+/// much there is. Between [`Bar::begin`] and [`Bar::end`] there is a spinner for work that says nothing of itself too,
+/// until something is printed: from then on that tells enough.
 #[derive(Debug)]
 pub struct Bar {
-    style: Style,
-    terminal: bool,
-    work: RefCell<Option<Work>>,
+    style: Cell<Style>,
+    visible: bool,
+    shown: RefCell<Option<Shown>>,
+}
+
+/// A line that appears when it is time.
+#[derive(Debug)]
+struct Shown {
+    work: Arc<Work>,
+    /// Whether it goes on when the piece of work ends that it tells of.
+    whole: bool,
 }
 
 #[derive(Debug)]
 struct Work {
-    bar: ProgressBar,
+    style: Style,
     started: Instant,
-    visible: bool,
+    piece: Mutex<Option<Piece>>,
+    /// Told when there is nothing more to draw.
+    over: Condvar,
+    ended: AtomicBool,
+    drawn: AtomicBool,
+    names: AtomicU64,
+    bytes: AtomicU64,
+}
+
+/// A piece of work that says how far it is.
+#[derive(Debug)]
+struct Piece {
+    what: String,
+    total: Option<u64>,
+    started: Instant,
 }
 
 impl Bar {
-    /// A bar that draws as the style allows.
-    pub fn new(style: Style) -> Self {
-        Self { style, terminal: std::io::stderr().is_terminal(), work: RefCell::new(None) }
+    /// A bar that draws as the style allows, if it is `visible` at all.
+    pub fn new(style: Style, visible: bool) -> Self {
+        Self { style: Cell::new(style), visible, shown: RefCell::new(None) }
     }
 
-    fn look(&self, known: bool) -> ProgressStyle {
-        let template = match (known, self.style.color) {
-            (true, true) => "{msg} {bar:20.green} {bytes}/{total_bytes} {bytes_per_sec} {eta}",
-            (true, false) => "{msg} {bar:20} {bytes}/{total_bytes} {bytes_per_sec} {eta}",
-            (false, _) => "{spinner} {msg} {bytes} {bytes_per_sec}",
-        };
-        let (bar, spinner) = if self.style.unicode {
-            ("━╸ ", "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏ ")
-        } else {
-            ("=> ", r"-\|/ ")
-        };
-        ProgressStyle::with_template(template)
-            .unwrap_or_else(|_| ProgressStyle::default_bar())
-            .progress_chars(bar)
-            .tick_chars(spinner)
+    /// Work begins that may say nothing of itself; `style` is what the terminal is like now.
+    pub fn begin(&self, style: Style) {
+        self.end();
+        self.style.set(style);
+        if self.visible {
+            *self.shown.borrow_mut() = Some(Shown { work: Work::start(self.style.get()), whole: true });
+        }
+    }
+
+    /// Takes it off the screen, for good: the work has ended, or something else is about to be written.
+    pub fn end(&self) {
+        if let Some(shown) = self.shown.borrow_mut().take() {
+            shown.work.end();
+        }
     }
 }
 
 impl Progress for Bar {
     fn start(&self, what: &str, total: Option<u64>) {
-        self.finish();
-        if !self.terminal {
+        if !self.visible {
             return;
         }
-        let bar = ProgressBar::with_draw_target(total, ProgressDrawTarget::hidden());
-        bar.set_style(self.look(total.is_some()));
-        bar.set_message(prose(what, &self.style));
-        *self.work.borrow_mut() = Some(Work { bar, started: Instant::now(), visible: false });
+        let mut shown = self.shown.borrow_mut();
+        let shown = shown.get_or_insert_with(|| Shown { work: Work::start(self.style.get()), whole: false });
+        shown.work.names.store(0, Ordering::Relaxed);
+        shown.work.bytes.store(0, Ordering::Relaxed);
+        let piece = Piece { what: prose(what, &self.style.get()), total, started: Instant::now() };
+        *shown.work.piece() = Some(piece);
     }
 
-    fn advance(&self, bytes: u64) {
-        if let Some(work) = &mut *self.work.borrow_mut() {
-            if !work.visible && work.started.elapsed() >= PATIENCE {
-                work.bar.set_draw_target(ProgressDrawTarget::stderr());
-                work.visible = true;
-            }
-            work.bar.inc(bytes);
+    fn advance(&self, names: u64, bytes: u64) {
+        if let Some(shown) = &*self.shown.borrow() {
+            shown.work.names.fetch_add(names, Ordering::Relaxed);
+            shown.work.bytes.fetch_add(bytes, Ordering::Relaxed);
         }
     }
 
     fn finish(&self) {
-        if let Some(work) = self.work.borrow_mut().take() {
-            work.bar.finish_and_clear();
+        let whole = self.shown.borrow().as_ref().is_some_and(|shown| shown.whole);
+        if !whole {
+            self.end();
+        } else if let Some(shown) = &*self.shown.borrow() {
+            *shown.work.piece() = None;
         }
+    }
+}
+
+impl Work {
+    /// Begins, with the thread that draws.
+    fn start(style: Style) -> Arc<Self> {
+        let work = Arc::new(Self {
+            style,
+            started: Instant::now(),
+            piece: Mutex::new(None),
+            over: Condvar::new(),
+            ended: AtomicBool::new(false),
+            drawn: AtomicBool::new(false),
+            names: AtomicU64::new(0),
+            bytes: AtomicU64::new(0),
+        });
+        let drawing = work.clone();
+        let thread = std::thread::Builder::new().name("progress".to_owned());
+        if let Err(error) = thread.spawn(move || drawing.draw_until_it_ends()) {
+            log::debug!("no progress is shown: {error}");
+        }
+        work
+    }
+
+    fn piece(&self) -> MutexGuard<'_, Option<Piece>> {
+        self.piece.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn draw_until_it_ends(&self) {
+        let mut wait = PATIENCE;
+        let mut piece = self.piece();
+        for step in 0.. {
+            let until = |_: &mut Option<Piece>| !self.ended.load(Ordering::Relaxed);
+            let waited =
+                self.over.wait_timeout_while(piece, wait, until).unwrap_or_else(PoisonError::into_inner);
+            if !waited.1.timed_out() {
+                break;
+            }
+            piece = waited.0;
+            wait = TICK;
+            let line = self.line(piece.as_ref(), step, &self.style);
+            self.drawn.store(true, Ordering::Relaxed);
+            // the last column stays free: a terminal may go to the next line behind it
+            let room = self.style.width.saturating_sub(1);
+            write(&format!("{CLEAR}{}", fit_line(&line, room, &self.style)));
+        }
+    }
+
+    fn end(&self) {
+        // the thread holds this while it draws
+        let piece = self.piece();
+        self.ended.store(true, Ordering::Relaxed);
+        if self.drawn.load(Ordering::Relaxed) {
+            write(CLEAR);
+        }
+        drop(piece);
+        self.over.notify_all();
+    }
+
+    /// The line, in pieces.
+    fn line(&self, piece: Option<&Piece>, step: usize, style: &Style) -> Vec<(Paint, String)> {
+        let spinner = || (Paint::Dim, style.signs().spinner[step % style.signs().spinner.len()].to_owned());
+        let plain = |text: String| (Paint::Plain, text);
+        let Some(Piece { what, total, started }) = piece else {
+            return vec![spinner(), plain(format!(" {}  Ctrl-C stops it", duration(self.started.elapsed())))];
+        };
+        let (names, bytes) = (self.names.load(Ordering::Relaxed), self.bytes.load(Ordering::Relaxed));
+        let rate = per_second(bytes, started.elapsed());
+        match *total {
+            Some(total) if total > 0 => {
+                let done = usize::try_from(bytes.min(total).saturating_mul(BAR) / total).unwrap_or(0);
+                let (full, empty) = (style.signs().full, style.signs().empty);
+                let left = total.saturating_sub(bytes).checked_div(rate).map(Duration::from_secs);
+                let left = left.map_or_else(String::new, |left| format!("  {} left", duration(left)));
+                let rest = usize::try_from(BAR).unwrap_or(0).saturating_sub(done);
+                vec![
+                    plain(format!("{what}  ")),
+                    (Paint::Added, full.repeat(done)),
+                    (Paint::Dim, empty.repeat(rest)),
+                    plain(format!("  {} of {}  {}/s{left}", size(bytes.min(total)), size(total), size(rate))),
+                ]
+            }
+            _ => {
+                let names = if names > 0 { format!("  {} names", count(names)) } else { String::new() };
+                let bytes =
+                    if bytes > 0 { format!("  {}  {}/s", size(bytes), size(rate)) } else { String::new() };
+                vec![spinner(), plain(format!(" {what}{names}{bytes}"))]
+            }
+        }
+    }
+}
+
+/// Bytes a second, on the average.
+fn per_second(bytes: u64, time: Duration) -> u64 {
+    let rate = u128::from(bytes) * 1000 / time.as_millis().max(1);
+    u64::try_from(rate).unwrap_or(u64::MAX)
+}
+
+/// The pieces painted, as many as fit.
+fn fit_line(pieces: &[(Paint, String)], mut room: usize, style: &Style) -> String {
+    let mut line = String::new();
+    for (paint, text) in pieces {
+        let text = fit_end(text, room, style);
+        room -= width(&text).min(room);
+        line += &style.paint(*paint, &text);
+    }
+    line
+}
+
+fn write(text: &str) {
+    let mut err = std::io::stderr().lock();
+    if let Err(error) = err.write_all(text.as_bytes()).and_then(|()| err.flush()) {
+        log::debug!("stderr: {error}");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn line(total: Option<u64>, names: u64, bytes: u64, style: &Style) -> String {
+        let work = Work::start(*style);
+        work.names.store(names, Ordering::Relaxed);
+        work.bytes.store(bytes, Ordering::Relaxed);
+        let started = Instant::now().checked_sub(Duration::from_secs(2)).unwrap();
+        let piece = Piece { what: "adding x".to_owned(), total, started };
+        let drawn = work.line(Some(&piece), 1, style);
+        work.end();
+        fit_line(&drawn, style.width, style)
+    }
+
+    #[test]
+    fn a_bar_tells_how_much_is_done_how_fast_and_how_long_it_will_take() {
+        let style = Style { unicode: false, ..Style::plain(100) };
+        assert_eq!(
+            line(Some(4 << 20), 7, 1 << 20, &style),
+            "adding x  =====...............  1.0 MiB of 4.0 MiB  512.0 KiB/s  6.0 s left"
+        );
+        // more than was said there would be
+        assert!(line(Some(1 << 20), 7, 4 << 20, &style).contains("====  1.0 MiB of 1.0 MiB"));
+        assert!(line(Some(1 << 20), 0, 0, &style).ends_with("0 B of 1.0 MiB  0 B/s"));
+    }
+
+    #[test]
+    fn a_spinner_tells_what_was_done_so_far_in_the_room_there_is() {
+        let style = Style { unicode: false, ..Style::plain(100) };
+        assert_eq!(line(None, 1234, 1 << 20, &style), "\\ adding x  1,234 names  1.0 MiB  512.0 KiB/s");
+        assert_eq!(line(Some(0), 0, 0, &style), "\\ adding x");
+        let narrow = line(None, 1234, 1 << 20, &Style { width: 20, ..style });
+        assert!(width(&narrow) <= 20, "{narrow}");
     }
 }

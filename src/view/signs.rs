@@ -26,6 +26,11 @@ pub(super) struct Signs {
     pub(super) arrow: &'static str,
     pub(super) yes: &'static str,
     pub(super) no: &'static str,
+    /// The part of a bar that is done, and the rest.
+    pub(super) full: &'static str,
+    pub(super) empty: &'static str,
+    /// What turns while something goes on.
+    pub(super) spinner: &'static [&'static str],
 }
 
 const UNICODE: Signs = Signs {
@@ -46,6 +51,9 @@ const UNICODE: Signs = Signs {
     arrow: "→",
     yes: "✓",
     no: "✗",
+    full: "━",
+    empty: "─",
+    spinner: &["⠋", "⠙", "⠹", "⠸", "⠼", "⠴", "⠦", "⠧", "⠇", "⠏"],
 };
 
 const ASCII: Signs = Signs {
@@ -67,6 +75,9 @@ const ASCII: Signs = Signs {
     arrow: "->",
     yes: "y",
     no: "N",
+    full: "=",
+    empty: ".",
+    spinner: &["|", "\\", "-", "/"],
 };
 
 impl Style {

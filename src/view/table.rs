@@ -1,5 +1,7 @@
 //! Rows of cells, aligned, kept within the width.
 
+use std::borrow::Cow;
+
 use super::escape::{fit, fit_end, width};
 use super::line::Line;
 use super::{Paint, Style};
@@ -27,7 +29,7 @@ pub(super) enum Give {
 
 /// A column.
 pub(super) struct Column {
-    heading: &'static str,
+    heading: Cow<'static, str>,
     align: Align,
     give: Give,
     most: usize,
@@ -36,12 +38,17 @@ pub(super) struct Column {
 impl Column {
     /// Flush left, as wide as it needs.
     pub(super) const fn left(heading: &'static str) -> Self {
-        Self { heading, align: Align::Left, give: Give::Never, most: usize::MAX }
+        Self { heading: Cow::Borrowed(heading), align: Align::Left, give: Give::Never, most: usize::MAX }
+    }
+
+    /// A column with a heading that is not ours, escaped.
+    pub(super) const fn named(heading: String, align: Align) -> Self {
+        Self { heading: Cow::Owned(heading), align, give: Give::End(6), most: 60 }
     }
 
     /// Flush right, as wide as it needs.
     pub(super) const fn right(heading: &'static str) -> Self {
-        Self { heading, align: Align::Right, give: Give::Never, most: usize::MAX }
+        Self { heading: Cow::Borrowed(heading), align: Align::Right, give: Give::Never, most: usize::MAX }
     }
 
     /// Takes at most so many columns, even where there is room.
@@ -86,7 +93,7 @@ impl Table {
     pub(super) fn write(&self, style: &Style, out: &mut String) {
         let widths = self.widths(style.width);
         if self.columns.iter().any(|column| !column.heading.is_empty()) {
-            let headings = self.columns.iter().map(|column| cell(Paint::Heading, column.heading));
+            let headings = self.columns.iter().map(|column| cell(Paint::Heading, column.heading.as_ref()));
             self.line(&headings.collect::<Vec<_>>(), &widths, style, out);
         }
         for row in &self.rows {
@@ -104,7 +111,7 @@ impl Table {
         }
         for (most, column) in widths.iter_mut().zip(&self.columns) {
             if *most > 0 {
-                *most = (*most).min(column.most).max(width(column.heading));
+                *most = (*most).min(column.most).max(width(&column.heading));
             }
         }
         for (at, column) in self.columns.iter().enumerate().rev() {

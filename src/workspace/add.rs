@@ -26,9 +26,12 @@ pub(super) fn add(
 ) -> Result<(), Error> {
     let told = |cause: &io::Error| Error::host(Act::Add, host, cause);
     let kind = host.metadata().map_err(|cause| told(&cause))?;
-    workspace.0.progress.start(&format!("adding {}", host.display()), None);
+    let tar = options.unpack && kind.is_file() && is_tar(host).map_err(|cause| told(&cause))?;
+    // a tar is little more than its files
+    let total = kind.is_file().then_some(kind.len());
+    workspace.0.progress.start(&format!("adding {}", host.display()), total);
     let mut progress = workspace.watch();
-    let result = if options.unpack && kind.is_file() && is_tar(host).map_err(|cause| told(&cause))? {
+    let result = if tar {
         let file = File::open(host).map_err(|cause| told(&cause))?;
         let reader = BufReader::with_capacity(1 << 18, file);
         workspace.store()?.add_tar(draft, at, reader, &mut progress)

@@ -242,10 +242,10 @@ impl Workspace {
     /// Tells the progress of a long work, and ends it at Ctrl-C.
     pub(super) fn watch(&self) -> impl FnMut(Progress) -> bool + use<> {
         let bar = self.0.progress.clone();
-        let mut before = 0;
+        let mut before = Progress::default();
         move |now: Progress| {
-            bar.advance(now.bytes.saturating_sub(before));
-            before = now.bytes;
+            bar.advance(now.entries.saturating_sub(before.entries), now.bytes.saturating_sub(before.bytes));
+            before = now;
             !signals::interrupted()
         }
     }

@@ -4,8 +4,8 @@
 pub trait Progress {
     /// A piece of work begins: `what` in a few words, `total` in bytes where known.
     fn start(&self, what: &str, total: Option<u64>);
-    /// So many more bytes are done.
-    fn advance(&self, bytes: u64);
+    /// So many more names and bytes are done.
+    fn advance(&self, names: u64, bytes: u64);
     /// The piece of work has ended, well or not.
     fn finish(&self);
 }
@@ -16,6 +16,6 @@ pub struct Quiet;
 
 impl Progress for Quiet {
     fn start(&self, _: &str, _: Option<u64>) {}
-    fn advance(&self, _: u64) {}
+    fn advance(&self, _: u64, _: u64) {}
     fn finish(&self) {}
 }

@@ -3,7 +3,7 @@
 use std::os::unix::fs::PermissionsExt as _;
 
 use crate::program::{Place, holds};
-use crate::terminal::{CTRL_D, Look, Terminal};
+use crate::terminal::{CTRL_C, CTRL_D, Look, Terminal};
 
 const WIDE: Look = Look { columns: 200, rows: 50, term: "xterm-256color", locale: "C.UTF-8" };
 
@@ -188,4 +188,36 @@ fn answers_are_set_for_the_window_as_it_is() {
     assert!(lines(&terminal.ask("?errors")) <= 80);
     let wide = terminal.resize(200, 50).ask("?errors");
     assert!(lines(&wide) > 100, "{wide}");
+}
+
+#[test]
+fn what_takes_long_shows_that_it_goes_on_and_leaves_nothing_on_the_screen() {
+    let place = Place::new();
+    let mut terminal = Terminal::start(&place, &[]);
+    terminal.line("sleep(600)").shows("Ctrl-C stops it").keys(CTRL_C);
+    let answer = terminal.answer();
+    assert!(answer.starts_with("error: interrupted") && !answer.contains("stops it"), "{answer}");
+}
+
+#[test]
+fn nothing_but_answers_and_errors_is_written_where_no_terminal_is() {
+    let ran = Place::new().code("sleep(0.8); 5");
+    assert_eq!((ran.code, &*ran.out, &*ran.err), (0, "5\n", ""));
+}
+
+#[test]
+fn maps_and_arrays_are_set_into_lines_of_the_window() {
+    let place = Place::new();
+    let mut terminal = Terminal::start(&place, &[]);
+    let map = "#{ name: \"web\", list: [1, 2, 3], text: \"long and longer \", more: [\"x\"] }";
+    assert_eq!(
+        terminal.ask(&format!("let m = {map}; m.text += m.text + m.text; m")),
+        "#{\n  list: [1, 2, 3],\n  more: [\"x\"],\n  name: \"web\",\n  text: \"long and longer long and longer long and longer \",\n}"
+    );
+    terminal.resize(200, 50);
+    assert!(terminal.ask("m").starts_with("#{ list: [1, 2, 3], more:"));
+    let layers = terminal.ask("[#{ n: 1, path: \"/a\" }, #{ n: 12, path: \"/b\" }]");
+    assert_eq!(layers, " n  path\n 1  /a\n12  /b");
+    let bytes = terminal.ask("blob(3, 65)");
+    assert!(bytes.contains("|AAA|") && bytes.contains("3 bytes"), "{bytes}");
 }

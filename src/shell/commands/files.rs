@@ -7,7 +7,6 @@ use crate::driver::DirItem;
 use crate::model::LayerPath;
 use crate::shell::command::{Call, Command, Group, Outcome, from_bytes, global, on_layer, on_mount, usage};
 use crate::shell::params::{Opt, Takes};
-use crate::shell::state::write_err;
 use crate::shell::values::Stat;
 use crate::workspace::{Mount, Stream};
 
@@ -203,7 +202,7 @@ fn sh(call: &Call<'_>) -> Outcome {
     let shell = call.shell;
     let result = call.mount()?.sh(&call.text(0)?, check, &mut |stream, bytes| match stream {
         Stream::Out if !shell.is_json() => shell.write_out(bytes),
-        _ => write_err(bytes),
+        _ => shell.write_err(bytes),
     })?;
     let mut map = rhai::Map::new();
     map.insert("code".into(), i64::from(result.code).into());

@@ -18,11 +18,16 @@ impl Clock {
     /// Starts it. What a line prints that is nothing but a call of `show` may go through the pager.
     pub(super) fn start(shell: &Shell, ast: &AST) -> Self {
         shell.start_answer(is_show(ast));
+        // what is told of watched mounts is written as it comes, and shows that something goes on
+        if !shell.workspace().is_watching() {
+            shell.bar().begin(shell.err_style());
+        }
         Self(Instant::now())
     }
 
     /// Stops it; gives the time.
     pub(super) fn stop(self, shell: &Shell) -> Duration {
+        shell.bar().end();
         self.0.elapsed().saturating_sub(shell.end_answer())
     }
 }

@@ -73,7 +73,7 @@ impl Session {
                 return Next::Line;
             }
             Typed::Help(topic) if topic.is_empty() => "help()".to_owned(),
-            Typed::Help(topic) => format!("help({})", view::escape::literal(&topic, self.shell.err_style())),
+            Typed::Help(topic) => format!("help({})", view::escape::literal(&topic, &self.shell.err_style())),
             Typed::Call(name) => format!("{name}()"),
             Typed::Code => line.to_owned(),
         };
@@ -85,7 +85,7 @@ impl Session {
             Ok(ast) => ast,
             Err(error) => {
                 if !self.advise(text) {
-                    write_err(render::parse(&error, text, self.shell.err_style()).as_bytes());
+                    write_err(render::parse(&error, text, &self.shell.err_style()).as_bytes());
                 }
                 return Next::Line;
             }
@@ -129,7 +129,7 @@ impl Session {
         let Some((said, hint)) = typed::advice(&text.source, self.memory.scope(), is_program) else {
             return false;
         };
-        write_err(view::error(&said, &[], Some(&hint), self.shell.err_style()).as_bytes());
+        write_err(view::error(&said, &[], Some(&hint), &self.shell.err_style()).as_bytes());
         true
     }
 

@@ -32,7 +32,15 @@ impl Prompt {
             namespace: namespace::State::Root,
         };
         let workspace = Workspace::open(options, Rc::new(Quiet)).unwrap();
-        let voice = Voice { out: STYLE, err: STYLE, json: false, quiet: true, args: Vec::new(), pager: None };
+        let voice = Voice {
+            out: STYLE,
+            err: STYLE,
+            json: false,
+            quiet: true,
+            args: Vec::new(),
+            pager: None,
+            bar: std::rc::Rc::new(crate::view::Bar::new(STYLE, false)),
+        };
         let shell = Shell::new(workspace, voice);
         Self { session: Session::new(&shell), shell, completer: Completer::default() }
     }
