@@ -16,6 +16,11 @@ pub fn history_file() -> Option<PathBuf> {
     Some(dirs::state_dir().or_else(dirs::data_dir)?.join("ufs").join("history"))
 }
 
+/// The script that the prompt begins with.
+pub fn start_up_file() -> Option<PathBuf> {
+    Some(dirs::config_dir()?.join("ufs").join("init.rhai"))
+}
+
 /// `SOURCE_DATE_EPOCH`, in seconds since 1970.
 ///
 /// # Errors

@@ -122,6 +122,7 @@ fn settings(arguments: Arguments, namespace: namespace::State) -> Result<Setting
         json: arguments.json,
         quiet: arguments.quiet,
         history: config::history_file(),
+        start_up: config::start_up_file().filter(|_| !arguments.no_init),
         workspace: Options { store, driver, keep: arguments.keep, epoch, namespace },
     })
 }

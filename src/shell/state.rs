@@ -2,10 +2,12 @@
 
 use std::cell::{Cell, RefCell};
 use std::io::{self, Write as _};
+use std::path::Path;
 use std::rc::Rc;
 
 use rhai::Dynamic;
 
+use super::prompt::Transcript;
 use super::{draw, json};
 use crate::view::{self, Style};
 use crate::workspace::Workspace;
@@ -21,7 +23,8 @@ struct Inner {
     json: bool,
     quiet: bool,
     args: Vec<String>,
-    history: RefCell<Vec<String>>,
+    /// What was typed at the prompt and worked; none in a script.
+    transcript: RefCell<Option<Transcript>>,
     pipe_closed: Cell<bool>,
 }
 
@@ -44,7 +47,7 @@ impl Shell {
             json,
             quiet,
             args,
-            history: RefCell::default(),
+            transcript: RefCell::default(),
             pipe_closed: Cell::new(false),
         }))
     }
@@ -69,9 +72,21 @@ impl Shell {
         &self.0.args
     }
 
-    /// Remembers a line that worked.
-    pub(super) fn remember(&self, line: &str) {
-        self.0.history.borrow_mut().push(line.to_owned());
+    /// From now on, what works is typed at the prompt.
+    pub(super) fn begin_transcript(&self) {
+        *self.0.transcript.borrow_mut() = Some(Transcript::default());
+    }
+
+    /// Changes what is known of the prompt's entries.
+    pub(super) fn record(&self, change: impl FnOnce(&mut Transcript)) {
+        if let Some(transcript) = &mut *self.0.transcript.borrow_mut() {
+            change(transcript);
+        }
+    }
+
+    /// What was typed at the prompt and worked, as a script for a directory; none in a script.
+    pub(super) fn transcript(&self, dir: &Path) -> Option<(String, usize)> {
+        self.0.transcript.borrow().as_ref().map(|transcript| transcript.script(dir))
     }
 
     /// Whether the reader of our output has gone, so that there is nobody to go on for.

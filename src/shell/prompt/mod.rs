@@ -14,6 +14,7 @@ mod memory;
 mod memory_tests;
 mod plain;
 mod session;
+mod transcript;
 
 use std::cell::RefCell;
 use std::path::Path;
@@ -22,13 +23,15 @@ use std::rc::Rc;
 use rustyline::error::ReadlineError;
 
 use self::session::{Next, Session};
+pub(super) use self::transcript::Transcript;
 use super::run as running;
 use super::state::Shell;
 use crate::sys::signals;
 use crate::view::Paint;
 
 /// Reads and runs lines until the end; gives the exit code.
-pub(super) fn run(shell: &Shell, history: Option<&Path>) -> u8 {
+pub(super) fn run(shell: &Shell, history: Option<&Path>, start_up: Option<&Path>) -> u8 {
+    shell.begin_transcript();
     let session = Rc::new(RefCell::new(Session::new(shell)));
     let mut editor = match editor::editor(&session, history, shell.style()) {
         Ok(editor) => editor,
@@ -38,6 +41,12 @@ pub(super) fn run(shell: &Shell, history: Option<&Path>) -> u8 {
             return running::FAILED;
         }
     };
+    if let Some(file) = start_up
+        && let Next::End(code) = session.borrow_mut().start_up(file)
+    {
+        return code;
+    }
+    signals::clear_interrupt();
     shell.tell("`help()` lists what you can do, `show()` draws the layers, Ctrl-D ends");
     let plain = "ufs> ";
     let styled = shell.style().paint(Paint::Heading, "ufs>") + " ";

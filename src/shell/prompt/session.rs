@@ -7,6 +7,7 @@ use std::rc::Rc;
 use rhai::{Module, Scope};
 
 use super::memory::Memory;
+use super::transcript::{self, What};
 use crate::shell::engine::{self, Ours};
 use crate::shell::errors::{self, Ending};
 use crate::shell::render::{self, Around, Text};
@@ -62,7 +63,25 @@ impl Session {
         }
         let text =
             Text { name: format!("entry {}", self.line).into(), source: self.expand(trimmed, line).into() };
-        self.run_text(&text)
+        self.run_text(&text, None)
+    }
+
+    /// Runs the start-up file, if there is one.
+    pub(super) fn start_up(&mut self, file: &Path) -> Next {
+        let source = match std::fs::read_to_string(file) {
+            Ok(source) => source,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Next::Line,
+            Err(error) => {
+                let message = format!(
+                    "cannot read the start-up file `{}`: {}",
+                    file.display(),
+                    running::io_words(&error)
+                );
+                self.shell.complain(&message);
+                return Next::Line;
+            }
+        };
+        self.run_text(&Text { name: file.display().to_string().into(), source: source.into() }, Some(file))
     }
 
     /// A bare word that names a function without arguments calls it.
@@ -75,7 +94,8 @@ impl Session {
         if callable && !shadowed { Cow::Owned(format!("{word}()")) } else { Cow::Borrowed(line) }
     }
 
-    fn run_text(&mut self, text: &Text) -> Next {
+    /// Runs a text: an entry, or the start-up file.
+    fn run_text(&mut self, text: &Text, file: Option<&Path>) -> Next {
         let ast = match self.memory.compile(&self.ours, text) {
             Ok(ast) => ast,
             Err(error) => {
@@ -83,10 +103,17 @@ impl Session {
                 return Next::Line;
             }
         };
-        match self.memory.run(&self.ours.engine, &ast) {
+        match self.memory.run(&self.ours.engine, &ast, file) {
             Ok(value) => {
-                self.shell.remember(&text.source);
-                if !value.is_unit() && (self.shell.is_json() || !running::was_seen(&ast)) {
+                let what = match file {
+                    Some(file) => What::StartUp(file.to_owned()),
+                    None if value.is_unit() => What::Code(None),
+                    None => What::Code(ast.statements().last().and_then(|last| {
+                        transcript::statement_at(&text.source, self.memory.within(text, last.position()))
+                    })),
+                };
+                self.shell.record(|transcript| transcript.add(&*text.source, what));
+                if file.is_none() && !value.is_unit() && (self.shell.is_json() || !running::was_seen(&ast)) {
                     self.shell.print(&value);
                 }
                 Next::Line
@@ -95,6 +122,10 @@ impl Session {
                 if let Some(Ending::Exit { code, .. }) = errors::ending(&error) {
                     return Next::End(code);
                 }
+                let failed = self.memory.within(text, error.position());
+                let what = file.map_or(What::Code(None), |file| What::StartUp(file.to_owned()));
+                self.shell
+                    .record(|transcript| transcript.add(transcript::worked(&text.source, failed), what));
                 let variables: Vec<(&str, bool)> = self.memory.variables().collect();
                 running::report(
                     &self.shell,
@@ -113,11 +144,12 @@ impl Session {
         let dir = self.shell.workspace().current().ok().and_then(|mount| mount.path());
         let mut child = std::process::Command::new("sh");
         child.arg("-c").arg(command);
+        let what = if dir.is_some() { What::Host } else { What::HostAlone };
         if let Some(dir) = dir {
             child.current_dir(dir);
         }
         match child.status() {
-            Ok(status) if status.success() => {}
+            Ok(status) if status.success() => self.shell.record(|transcript| transcript.add(command, what)),
             Ok(status) => self.shell.tell(&format!("it ended with {status}")),
             Err(error) => self.shell.tell(&format!("cannot run a shell: {error}")),
         }
