@@ -64,6 +64,9 @@ pub(super) struct Arguments {
     /// Begins the prompt without ~/.config/ufs/init.rhai
     #[arg(long)]
     pub(super) no_init: bool,
+    /// Shows long answers at the prompt without a pager
+    #[arg(long)]
+    pub(super) no_pager: bool,
     /// Stays out of a user namespace
     #[arg(long)]
     pub(super) no_userns: bool,

@@ -6,6 +6,7 @@ pub mod copy;
 pub mod dir;
 pub mod file;
 pub mod fuse;
+pub mod handle;
 pub mod lock;
 pub mod mount;
 pub mod mountinfo;
@@ -15,6 +16,7 @@ pub mod process;
 mod recent;
 mod remove;
 pub mod signals;
+pub mod terminal;
 pub mod xattr;
 
 use std::os::fd::AsFd;
@@ -48,6 +50,11 @@ pub fn sync_fs(fd: impl AsFd) -> Result<(), Errno> {
 /// fsync(2).
 pub fn sync(fd: impl AsFd) -> Result<(), Errno> {
     rustix::fs::fsync(fd)
+}
+
+/// Lets another thread have this processor, if one waits for it.
+pub fn give_way() {
+    rustix::thread::sched_yield();
 }
 
 /// Gives memory that was freed back to the system, where the allocator keeps it.

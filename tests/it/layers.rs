@@ -215,5 +215,5 @@ fn a_file_on_the_host_gets_the_mode_that_the_umask_leaves_and_a_missing_director
         assert_eq!(found & 0o777, mode, "umask {umask}");
     }
     let err = place.code("layer(\"b\").export_tar(\"nowhere/b.tar\")").fails(1);
-    holds(&err, &["nowhere/b.tar", "no such file or directory"]);
+    holds(&err, &["nowhere/b.tar", "No such file or directory"]);
 }

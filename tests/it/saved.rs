@@ -7,7 +7,7 @@ use crate::terminal::{CTRL_D, Terminal};
 
 /// Types entries, saves them as `saved.rhai`, and gives what the last of them answered and what was saved.
 fn session(place: &Place, entries: &[&str]) -> (String, String) {
-    let mut terminal = Terminal::start(place, &[]);
+    let mut terminal = Terminal::start(place, &["--no-pager"]);
     let mut answer = String::new();
     for entry in entries {
         answer = terminal.ask(entry);
@@ -37,6 +37,9 @@ fn a_saved_session_gives_the_same_diff_ids_in_a_fresh_store() {
         "write(\"/two\", text(\"!\")); nope()",
         "let add = |k| k + z",
         "write(\"/sum\", `${add.call(1)}`)",
+        "let k = 4; add.call(k) * 2",
+        "_ + 1",
+        "switch _ { 17 => write(\"/last\", `${_} of ${[_, _].len()}`), _ => fail(\"no\") }",
         "const WHERE = \"/const\"",
         "fn put() { write(global::WHERE, `${z(1)}`) } fn z(a) { a * 2 }",
         "put()",

@@ -4,4 +4,5 @@
 mod fuse;
 mod host;
 mod left_behind;
+mod real;
 mod semantics;

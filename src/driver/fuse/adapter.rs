@@ -5,6 +5,7 @@
 
 use std::ffi::OsStr;
 use std::io;
+use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 use std::sync::atomic::Ordering;
@@ -24,7 +25,7 @@ use super::handles::Handles;
 use super::nodes::Nodes;
 use super::replies::{answer, code, empty, entry, written};
 use super::turns::{Turn, Turns};
-use crate::union::{Maker, Union};
+use crate::union::{Maker, Union, Writer};
 
 /// What the kernel is asked to do or to leave to us; each only where it can.
 const WANTED: [InitFlags; 13] = [
@@ -70,14 +71,19 @@ fn maker(request: &Request, umask: u32) -> Maker {
     Maker { uid: request.uid(), gid: request.gid(), umask }
 }
 
+fn writer(request: &Request) -> Writer {
+    Writer { pid: request.pid(), gid: request.gid() }
+}
+
 impl Adapter {
-    pub(super) fn new(union: Arc<Union>) -> Self {
+    /// Adapts a union to what is read from `device`.
+    pub(super) fn new(union: Arc<Union>, device: OwnedFd) -> Self {
         Self {
             union,
             nodes: Nodes::new(),
             handles: Handles::new(),
             moving: RwLock::default(),
-            turns: Turns::new(),
+            turns: Turns::new(device),
         }
     }
 
@@ -154,7 +160,7 @@ impl Filesystem for Adapter {
         reply: ReplyAttr,
     ) {
         let _still = self.still();
-        let change = Change { mode, uid, gid, size, atime, mtime, by_root: request.uid() == 0 };
+        let change = Change { mode, uid, gid, size, atime, mtime, by: writer(request) };
         match self.change(ino.0, &change, fh.map(|handle| handle.0)) {
             Ok(shown) => reply.attr(&FOREVER, &attributes::of(&shown, shown.stat.ino)),
             Err(errno) => reply.error(code(errno)),
@@ -234,7 +240,7 @@ impl Filesystem for Adapter {
 
     fn open(&self, request: &Request, ino: INodeNo, flags: OpenFlags, reply: ReplyOpen) {
         let _still = self.still();
-        match self.open_node(ino.0, flags.0, request.uid() == 0, |file| reply.open_backing(file)) {
+        match self.open_node(ino.0, flags.0, writer(request), |file| reply.open_backing(file)) {
             Ok(Opened::Cached(handle)) => reply.opened(FileHandle(handle), FopenFlags::FOPEN_KEEP_CACHE),
             Ok(Opened::Passthrough(handle, backing)) => {
                 reply.opened_passthrough(FileHandle(handle), FopenFlags::empty(), &backing);
@@ -255,7 +261,13 @@ impl Filesystem for Adapter {
     ) {
         let _still = self.still();
         let back = |file: &std::fs::File| reply.open_backing(file);
-        match self.create_file(parent.0, name.as_bytes(), (mode, flags), maker(request, umask), back) {
+        match self.create_file(
+            parent.0,
+            name.as_bytes(),
+            (mode, flags),
+            (maker(request, umask), writer(request)),
+            back,
+        ) {
             Ok((named, opened)) => {
                 let (lasts, attributes) = (named.lasts(), named.attributes());
                 let generation = Generation(named.generation());
@@ -297,7 +309,7 @@ impl Filesystem for Adapter {
 
     fn write(
         &self,
-        _: &Request,
+        request: &Request,
         _: INodeNo,
         fh: FileHandle,
         offset: u64,
@@ -311,8 +323,8 @@ impl Filesystem for Adapter {
         if data.len() >= LARGE as usize {
             turn.pass_on();
         }
-        let drops = write_flags.contains(WriteFlags::FUSE_WRITE_KILL_SUIDGID);
-        written(reply, self.write_open(fh.0, offset, data, drops));
+        let by = write_flags.contains(WriteFlags::FUSE_WRITE_KILL_SUIDGID).then(|| writer(request));
+        written(reply, self.write_open(fh.0, offset, data, by));
     }
 
     fn flush(&self, _: &Request, _: INodeNo, _: FileHandle, _: LockOwner, reply: ReplyEmpty) {
@@ -411,7 +423,7 @@ impl Filesystem for Adapter {
         reply: ReplyEmpty,
     ) {
         let _still = self.still();
-        empty(reply, self.set_xattr(ino.0, name.as_bytes(), (value, flags), request.pid()));
+        empty(reply, self.set_xattr(ino.0, name.as_bytes(), (value, flags), writer(request)));
     }
 
     fn getxattr(&self, request: &Request, ino: INodeNo, name: &OsStr, size: u32, reply: ReplyXattr) {
@@ -426,7 +438,7 @@ impl Filesystem for Adapter {
 
     fn removexattr(&self, request: &Request, ino: INodeNo, name: &OsStr, reply: ReplyEmpty) {
         let _still = self.still();
-        empty(reply, self.remove_xattr(ino.0, name.as_bytes(), request.pid()));
+        empty(reply, self.remove_xattr(ino.0, name.as_bytes(), writer(request)));
     }
 
     fn fallocate(
@@ -441,7 +453,7 @@ impl Filesystem for Adapter {
     ) {
         let turn = self.turns.begin();
         turn.pass_on();
-        empty(reply, self.allocate_open(fh.0, (offset, length), mode, request.uid() == 0));
+        empty(reply, self.allocate_open(fh.0, (offset, length), mode, writer(request)));
     }
 
     fn lseek(&self, _: &Request, _: INodeNo, fh: FileHandle, offset: i64, whence: i32, reply: ReplyLseek) {
@@ -468,6 +480,6 @@ impl Filesystem for Adapter {
         let turn = self.turns.begin();
         turn.pass_on();
         let (from, to) = ((fh_in.0, offset_in), (fh_out.0, offset_out));
-        written(reply, self.copy_range(from, to, len, request.uid() == 0));
+        written(reply, self.copy_range(from, to, len, writer(request)));
     }
 }

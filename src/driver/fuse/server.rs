@@ -48,7 +48,9 @@ impl Server {
         config.acl = SessionACL::All;
         let processors = std::thread::available_parallelism().map_or(1, usize::from);
         config.n_threads = Some(processors.clamp(THREADS, 4 * THREADS));
-        let session = Session::from_fd(Adapter::new(union), device, SessionACL::All, config);
+        let requests = crate::sys::file::duplicate(&device)
+            .map_err(|errno| MountError::Server { act: "serve", errno })?;
+        let session = Session::from_fd(Adapter::new(union, requests), device, SessionACL::All, config);
         let session = session.and_then(Session::spawn).map_err(failed("serve"))?;
         let mut server = Self { session: Some(session), device: 0 };
         match detached.root().and_then(crate::sys::dir::stat_fd) {
