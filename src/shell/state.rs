@@ -10,10 +10,11 @@ use rhai::Dynamic;
 
 use super::pager::Pager;
 use super::prompt::Transcript;
+use super::watching::Teller;
 use super::{draw, json};
 use crate::sys;
 use crate::view::{self, Style};
-use crate::workspace::Workspace;
+use crate::workspace::{Moment, Workspace};
 
 /// A cheap handle on what all commands share.
 #[derive(Clone)]
@@ -31,6 +32,7 @@ struct Inner {
     pager: Option<Pager>,
     answer: Cell<Option<Duration>>,
     pipe_closed: Cell<bool>,
+    teller: Teller,
 }
 
 /// How a shell prints and what it was given.
@@ -58,6 +60,7 @@ impl Shell {
             pager,
             answer: Cell::new(None),
             pipe_closed: Cell::new(false),
+            teller: Teller::new(err, json),
         }))
     }
 
@@ -103,6 +106,27 @@ impl Shell {
         self.0.transcript.borrow().as_ref().map(|transcript| transcript.script(dir))
     }
 
+    /// Who tells what happens in watched mounts.
+    pub(super) fn teller(&self) -> &Teller {
+        &self.0.teller
+    }
+
+    /// Tells what happened in watched mounts so far, before anything else is said.
+    pub(super) fn settle(&self, moment: Moment) {
+        if !self.0.workspace.is_watching() {
+            return;
+        }
+        if let Err(error) = self.0.workspace.tell_changes(moment) {
+            self.tell(&format!("what happened in a mount cannot be told: {error}"));
+        }
+        self.0.teller.flush();
+    }
+
+    /// Remembers a line that worked.
+    pub(super) fn remember(&self, line: &str) {
+        self.0.history.borrow_mut().push(line.to_owned());
+    }
+
     /// Whether the reader of our output has gone, so that there is nobody to go on for.
     pub(super) fn pipe_closed(&self) -> bool {
         self.0.pipe_closed.get()
@@ -129,7 +153,7 @@ impl Shell {
             && view::escape::rows(text, self.style().width) >= self.style().height
         {
             let start = Instant::now();
-            let shown = pager.show(text);
+            let shown = self.0.teller.hold(|| pager.show(text));
             self.0.answer.set(Some(spent + start.elapsed()));
             match shown {
                 Ok(()) => return,

@@ -22,4 +22,5 @@ mod start_up;
 mod stores;
 mod terminal;
 mod typing;
+mod watching;
 mod words;

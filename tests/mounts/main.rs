@@ -6,3 +6,4 @@ mod host;
 mod left_behind;
 mod real;
 mod semantics;
+mod watching;

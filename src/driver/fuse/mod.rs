@@ -28,7 +28,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::point::{Point, is_writable};
-use super::{DriverKind, Files, MountError, MountSpec, Mounted, direct};
+use super::{DriverKind, Files, Listener, MountError, MountSpec, Mounted, direct};
 use crate::sys::mount::Detached;
 use crate::union::Union;
 use server::Server;
@@ -89,6 +89,7 @@ impl Mounted for FuseMount {
     fn replace(&mut self, spec: &MountSpec<'_>) -> Result<(), MountError> {
         let (detached, union, server) = make(spec)?;
         self.union.freeze();
+        union.listen(self.union.listener());
         let replaced = self.point.replace(&detached, spec.identity, is_writable(spec));
         drop(detached);
         replaced?;
@@ -104,6 +105,11 @@ impl Mounted for FuseMount {
         self.server.end();
         self.replaced.clear();
         Ok(())
+    }
+
+    fn listen(&self, listener: Option<Arc<dyn Listener>>) -> bool {
+        self.union.listen(listener);
+        true
     }
 
     fn abandon(&mut self) {
