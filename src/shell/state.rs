@@ -122,11 +122,6 @@ impl Shell {
         self.0.teller.flush();
     }
 
-    /// Remembers a line that worked.
-    pub(super) fn remember(&self, line: &str) {
-        self.0.history.borrow_mut().push(line.to_owned());
-    }
-
     /// Whether the reader of our output has gone, so that there is nobody to go on for.
     pub(super) fn pipe_closed(&self) -> bool {
         self.0.pipe_closed.get()
