@@ -33,6 +33,15 @@ struct Inner {
     answer: Cell<Option<Duration>>,
     pipe_closed: Cell<bool>,
     teller: Teller,
+    keys: Cell<Keys>,
+}
+
+/// The keys of the line editor.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(super) enum Keys {
+    #[default]
+    Emacs,
+    Vi,
 }
 
 /// How a shell prints and what it was given.
@@ -60,6 +69,7 @@ impl Shell {
             pager,
             answer: Cell::new(None),
             pipe_closed: Cell::new(false),
+            keys: Cell::default(),
             teller: Teller::new(err, json),
         }))
     }
@@ -120,6 +130,16 @@ impl Shell {
             self.tell(&format!("what happened in a mount cannot be told: {error}"));
         }
         self.0.teller.flush();
+    }
+
+    /// The keys of the line editor.
+    pub(super) fn keys(&self) -> Keys {
+        self.0.keys.get()
+    }
+
+    /// Sets the keys of the line editor, from the next line on.
+    pub(super) fn set_keys(&self, keys: Keys) {
+        self.0.keys.set(keys);
     }
 
     /// Whether the reader of our output has gone, so that there is nobody to go on for.

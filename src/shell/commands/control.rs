@@ -8,7 +8,8 @@ use rhai::{
 };
 
 use crate::shell::command::{Call, Command, Group, Outcome, Raise, global, usage};
-use crate::shell::state::Shell;
+use crate::shell::params::{Opt, Takes};
+use crate::shell::state::{Keys, Shell};
 use crate::shell::values::{Explanation, Union};
 use crate::shell::{errors, help, values};
 use crate::sys::signals;
@@ -32,7 +33,7 @@ pub(super) const COMMANDS: &[Command] = &[
     Command {
         name: "env",
         group: Group::Control,
-        forms: &[global(&["name"])],
+        forms: &[global(&["variable"])],
         gives: "a string, or `()`",
         summary: "Gives an environment variable; `()` where it is not set.",
         details: "",
@@ -111,7 +112,14 @@ pub(super) const COMMANDS: &[Command] = &[
     Command {
         name: "save_script",
         group: Group::Control,
-        forms: &[global(&["host_path"]), global(&["host_path", "options"])],
+        forms: &[
+            global(&["host_path"]),
+            global(&["host_path", "options"]).with(&[Opt {
+                key: "force",
+                takes: Takes::Flag,
+                summary: "replaces a file that exists",
+            }]),
+        ],
         gives: "",
         summary: "At the prompt: writes the lines that worked as a script that runs by itself.",
         details: "Bare words are written as calls and `!command` in a mount as `sh`; of a line that failed, what it did \
@@ -123,6 +131,35 @@ pub(super) const COMMANDS: &[Command] = &[
                   try { save_script(\"session.rhai\"); } catch (e) { assert(e.message.contains(\"prompt\")); }",
         see: &["help"],
         run: Some(save_script),
+    },
+    Command {
+        name: "edit_mode",
+        group: Group::Control,
+        forms: &[global(&[]), global(&["style"])],
+        gives: "a string: the style in use",
+        summary: "Sets the keys of the prompt's line editor: `emacs`, as it begins, or `vi`.",
+        details: "It holds from the next line to the end; the start-up file is the place to set it for every prompt. In \
+                  `vi`, Escape leads to its commands, and `i` back to typing. In both: Tab completes, Right and End take \
+                  the dim hint over, Alt-F a word of it; Alt-Enter begins a new line, Ctrl-R searches earlier lines, \
+                  PageUp those that begin alike; a line that begins with a space is not remembered.",
+        errors: &[],
+        example: "edit_mode(\"vi\");\nassert_eq(edit_mode(), \"vi\");",
+        see: &["help"],
+        run: Some(|call| {
+            let shell = call.shell;
+            match call.optional_text(0)?.as_deref() {
+                None => {}
+                Some("emacs") => shell.set_keys(Keys::Emacs),
+                Some("vi") => shell.set_keys(Keys::Vi),
+                Some(other) => {
+                    return usage(format!("there are no keys called `{other}`"), "it is `emacs` or `vi`");
+                }
+            }
+            Ok(match shell.keys() {
+                Keys::Emacs => "emacs".into(),
+                Keys::Vi => "vi".into(),
+            })
+        }),
     },
     Command {
         name: "exit",
@@ -176,7 +213,7 @@ pub(super) const COMMANDS: &[Command] = &[
 
 fn save_script(call: &Call<'_>) -> Outcome {
     let path = call.host_path(0)?;
-    let options = call.options(&["force"])?.unwrap_or_default();
+    let options = call.options()?.unwrap_or_default();
     let force = match options.get("force") {
         None => false,
         Some(force) => match force.as_bool() {

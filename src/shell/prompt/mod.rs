@@ -2,6 +2,7 @@
 
 mod answer;
 mod colours;
+mod complete;
 mod editor;
 mod hints;
 mod history;
@@ -27,6 +28,8 @@ use std::path::Path;
 use std::rc::Rc;
 use std::sync::{Arc, Mutex};
 
+use rustyline::EditMode;
+use rustyline::config::Configurer as _;
 use rustyline::error::ReadlineError;
 
 use self::editor::Asked;
@@ -34,7 +37,7 @@ use self::interrupts::{Interrupts, Said};
 use self::session::{Next, Session};
 pub(super) use self::transcript::Transcript;
 use super::run as running;
-use super::state::Shell;
+use super::state::{Keys, Shell};
 use super::watching::{self, Printer};
 use crate::sys::signals;
 
@@ -56,7 +59,7 @@ fn above(shell: &Shell, editor: &mut editor::Lines) -> Option<Printer> {
 pub(super) fn run(shell: &Shell, history: Option<&Path>, start_up: Option<&Path>) -> u8 {
     shell.begin_transcript();
     let session = Rc::new(RefCell::new(Session::new(shell)));
-    let mut editor = match editor::editor(&session, history, &shell.style()) {
+    let mut editor = match editor::editor(shell, &session, history) {
         Ok(editor) => editor,
         Err(error) => {
             let message = format!("the terminal cannot be used: {error}");
@@ -80,6 +83,10 @@ fn read_lines(shell: &Shell, session: &RefCell<Session>, editor: &mut editor::Li
     let mut interrupts = Interrupts::default();
     let edited = !plain::is_needed();
     loop {
+        editor.set_edit_mode(match shell.keys() {
+            Keys::Emacs => EditMode::Emacs,
+            Keys::Vi => EditMode::Vi,
+        });
         let (plain, styled) = text::prompt(shell);
         if let Some(asked) = editor.helper() {
             asked.begin();

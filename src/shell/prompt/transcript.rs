@@ -275,7 +275,7 @@ pub(super) fn worked(source: &str, position: Position) -> String {
 fn is_talk(source: &str) -> bool {
     let text = lex(source);
     let last = text.tokens.iter().rposition(|token| &source[token.start..token.end] != ";").unwrap_or(0);
-    matches!(text.text(source, 0), "help" | "save_script") && text.pairs.contains(&(1, last))
+    matches!(text.text(source, 0), "help" | "save_script" | "edit_mode") && text.pairs.contains(&(1, last))
 }
 
 /// The names in a text, with their tokens' indices.
