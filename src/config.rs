@@ -17,6 +17,11 @@ pub fn history_file() -> Option<PathBuf> {
     Some(dirs::state_dir().or_else(dirs::data_dir)?.join("ufs").join("history"))
 }
 
+/// The script that the prompt begins with.
+pub fn start_up_file() -> Option<PathBuf> {
+    Some(dirs::config_dir()?.join("ufs").join("init.rhai"))
+}
+
 /// The program for what is longer than the screen: `UFS_PAGER`, else `PAGER`, else `less`. None on a terminal that
 /// is dumb.
 pub fn pager() -> Option<Pager> {

@@ -61,6 +61,9 @@ pub(super) struct Arguments {
     /// Leaves out talk on stderr
     #[arg(long, short = 'q', global = true)]
     pub(super) quiet: bool,
+    /// Begins the prompt without ~/.config/ufs/init.rhai
+    #[arg(long)]
+    pub(super) no_init: bool,
     /// Shows long answers at the prompt without a pager
     #[arg(long)]
     pub(super) no_pager: bool,

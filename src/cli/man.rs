@@ -36,14 +36,20 @@ const ENVIRONMENT: &[(&str, &str)] = &[
     ("TERM", "With `dumb`, nothing is coloured."),
     ("LC_ALL, LC_CTYPE, LANG", "Whether the terminal takes UTF-8; without, pictures are drawn in ASCII."),
     (
-        "XDG_DATA_HOME, XDG_STATE_HOME",
-        "Where the store and the history lie, instead of `~/.local/share` and `~/.local/state`.",
+        "XDG_DATA_HOME, XDG_STATE_HOME, XDG_CONFIG_HOME",
+        "Where the store, the history and the start-up file lie, instead of `~/.local/share`, `~/.local/state` and \
+         `~/.config`.",
     ),
 ];
 
 const FILES: &[(&str, &str)] = &[
     ("~/.local/share/ufs", "The store: layers, drafts, names and mounts."),
     ("~/.local/state/ufs/history", "The lines typed at the prompt."),
+    (
+        "~/.config/ufs/init.rhai",
+        "A script that the prompt begins with: its functions, variables and imports are there in all lines. Scripts, \
+         `-e` and pipes do not read it, so that what they do is in their text alone.",
+    ),
 ];
 
 const EXIT: &[(&str, &str)] = &[

@@ -128,6 +128,7 @@ fn settings(arguments: Arguments, namespace: namespace::State) -> Result<Setting
             config::pager()
         },
         history: config::history_file(),
+        start_up: config::start_up_file().filter(|_| !arguments.no_init),
         workspace: Options { store, driver, keep: arguments.keep, epoch, namespace },
     })
 }

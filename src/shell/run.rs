@@ -54,13 +54,16 @@ pub struct Settings {
     pub pager: Option<Pager>,
     /// The file of the prompt's history.
     pub history: Option<PathBuf>,
+    /// The script that the prompt begins with. Nothing else reads it: what a script or a pipe does is in its text.
+    pub start_up: Option<PathBuf>,
     /// How the workspace is opened.
     pub workspace: Options,
 }
 
 /// Runs the shell to its end; gives the exit code. Nothing of ours stays mounted.
 pub fn run(settings: Settings) -> u8 {
-    let Settings { source, args, out, err, json, quiet, progress, pager, history, workspace } = settings;
+    let Settings { source, args, out, err, json, quiet, progress, pager, history, start_up, workspace } =
+        settings;
     let bar = Rc::new(Bar::new(err, progress));
     let workspace = match Workspace::open(workspace, bar.clone()) {
         Ok(workspace) => workspace,
@@ -76,7 +79,9 @@ pub fn run(settings: Settings) -> u8 {
         Source::File(path) => run_file(&shell, &path),
         Source::Code(code) => run_text(&shell, "-e", code, true, Path::new("")),
         Source::Doctor => run_text(&shell, "doctor", "doctor()".to_owned(), true, Path::new("")),
-        Source::Stdin if io::stdin().is_terminal() => prompt::run(&shell, history.as_deref()),
+        Source::Stdin if io::stdin().is_terminal() => {
+            prompt::run(&shell, history.as_deref(), start_up.as_deref())
+        }
         Source::Stdin => run_stdin(&shell),
     }));
     shell.settle(Moment::End);
@@ -162,7 +167,7 @@ pub(super) fn was_seen(ast: &AST) -> bool {
 }
 
 /// An I/O error without its number.
-fn io_words(error: &io::Error) -> String {
+pub(super) fn io_words(error: &io::Error) -> String {
     let text = error.to_string();
     let words = text.split(" (os error").next().unwrap_or_default();
     super::translate::lower_first(words)

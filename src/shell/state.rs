@@ -2,12 +2,14 @@
 
 use std::cell::{Cell, RefCell};
 use std::io::{self, Write as _};
+use std::path::Path;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use rhai::Dynamic;
 
 use super::pager::Pager;
+use super::prompt::Transcript;
 use super::watching::Teller;
 use super::{draw, json};
 use crate::sys;
@@ -25,10 +27,11 @@ struct Inner {
     json: bool,
     quiet: bool,
     args: Vec<String>,
+    /// What was typed at the prompt and worked; none in a script.
+    transcript: RefCell<Option<Transcript>>,
     pager: Option<Pager>,
     bar: Rc<Bar>,
     answer: Cell<Option<Duration>>,
-    history: RefCell<Vec<String>>,
     pipe_closed: Cell<bool>,
     teller: Teller,
     keys: Cell<Keys>,
@@ -65,10 +68,10 @@ impl Shell {
             json,
             quiet,
             args,
+            transcript: RefCell::default(),
             pager,
             bar,
             answer: Cell::new(None),
-            history: RefCell::default(),
             pipe_closed: Cell::new(false),
             keys: Cell::default(),
             teller: Teller::new(err, json),
@@ -101,6 +104,23 @@ impl Shell {
         &self.0.args
     }
 
+    /// From now on, what works is typed at the prompt.
+    pub(super) fn begin_transcript(&self) {
+        *self.0.transcript.borrow_mut() = Some(Transcript::default());
+    }
+
+    /// Changes what is known of the prompt's entries.
+    pub(super) fn record(&self, change: impl FnOnce(&mut Transcript)) {
+        if let Some(transcript) = &mut *self.0.transcript.borrow_mut() {
+            change(transcript);
+        }
+    }
+
+    /// What was typed at the prompt and worked, as a script for a directory; none in a script.
+    pub(super) fn transcript(&self, dir: &Path) -> Option<(String, usize)> {
+        self.0.transcript.borrow().as_ref().map(|transcript| transcript.script(dir))
+    }
+
     /// Who tells what happens in watched mounts.
     pub(super) fn teller(&self) -> &Teller {
         &self.0.teller
@@ -115,11 +135,6 @@ impl Shell {
             self.tell(&format!("what happened in a mount cannot be told: {error}"));
         }
         self.0.teller.flush();
-    }
-
-    /// Remembers a line that worked.
-    pub(super) fn remember(&self, line: &str) {
-        self.0.history.borrow_mut().push(line.to_owned());
     }
 
     /// The keys of the line editor.

@@ -1,15 +1,25 @@
-//! A layer's tar as a file on the host, whole or not at all.
+//! Files that we make on the host: whole or not at all, and with the mode that the user's umask leaves.
 
-use std::io::{BufWriter, Write as _};
+use std::fs::{File, Permissions};
+use std::io::{self, BufWriter, Write as _};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
 use super::{Error, Store};
 use crate::model::TreeId;
-use crate::sys::Errno;
+use crate::sys::{self, Errno};
 
 /// How much is written at once, in bytes.
 const BUFFER: usize = 256 * 1024;
+
+/// What is to happen to a file that is there already.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Present {
+    /// It is replaced, at the end.
+    Replace,
+    /// It stays; making the new one fails.
+    Keep,
+}
 
 impl Store {
     /// Writes a layer's canonical tar to a host file; one that is there is replaced at the end.
@@ -17,24 +27,48 @@ impl Store {
     /// # Errors
     /// [`Error::Io`] with the host path; those of [`Store::export_tar`].
     pub fn export_tar_to(&self, id: TreeId, host: &Path) -> Result<(), Error> {
-        let failed = |what| {
-            move |error: std::io::Error| Error::Io {
-                what,
-                path: host.to_owned(),
-                errno: Errno::from_io_error(&error).unwrap_or(Errno::IO),
-            }
-        };
-        let dir = host.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        let file = tempfile::Builder::new()
-            .prefix(".ufs-export-")
-            .permissions(std::fs::Permissions::from_mode(0o644))
-            .tempfile_in(dir)
-            .map_err(failed("write"))?;
-        let mut out = BufWriter::with_capacity(BUFFER, file);
-        self.export_tar(id, &mut out)?;
-        out.flush().map_err(failed("write"))?;
-        let file = out.into_inner().map_err(|error| failed("write")(error.into_error()))?;
-        file.persist(host).map_err(|error| failed("write")(error.error))?;
-        Ok(())
+        write_host_file(host, 0o666, Present::Replace, |out| self.export_tar(id, out))
     }
+}
+
+/// Makes a file on the host of what `fill` writes.
+///
+/// # Errors
+/// [`Error::Io`] with the host path; those of `fill`.
+pub fn write_host_file(
+    host: &Path,
+    mode: u32,
+    present: Present,
+    fill: impl FnOnce(&mut BufWriter<&File>) -> Result<(), Error>,
+) -> Result<(), Error> {
+    let failed = |error: io::Error| Error::Io { what: "write", path: host.to_owned(), errno: errno(&error) };
+    let dir = host.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let file = tempfile::Builder::new()
+        .prefix(".ufs-export-")
+        .permissions(Permissions::from_mode(sys::host_mode(mode)))
+        .tempfile_in(dir)
+        .map_err(failed)?;
+    let mut out = BufWriter::with_capacity(BUFFER, file.as_file());
+    fill(&mut out)?;
+    out.flush().map_err(failed)?;
+    drop(out);
+    let kept = match present {
+        Present::Replace => file.persist(host),
+        Present::Keep => file.persist_noclobber(host),
+    };
+    kept.map_err(|error| failed(error.error))?;
+    Ok(())
+}
+
+/// The system's answer; tempfile leaves of it what kind of error it is.
+fn errno(error: &io::Error) -> Errno {
+    Errno::from_io_error(error).unwrap_or(match error.kind() {
+        io::ErrorKind::NotFound => Errno::NOENT,
+        io::ErrorKind::PermissionDenied => Errno::ACCESS,
+        io::ErrorKind::NotADirectory => Errno::NOTDIR,
+        io::ErrorKind::ReadOnlyFilesystem => Errno::ROFS,
+        io::ErrorKind::StorageFull => Errno::NOSPC,
+        io::ErrorKind::AlreadyExists => Errno::EXIST,
+        _ => Errno::IO,
+    })
 }

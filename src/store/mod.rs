@@ -51,6 +51,7 @@ pub use collect::Collected;
 pub use commit::Seal;
 pub use drafts::Draft;
 pub use error::Error;
+pub use export::{Present, write_host_file};
 pub use layers::{Sealed, Summary, Timings};
 pub use looking::MountPaths;
 pub use mount_dir::{MountDir, MountRecord, NewMount, Stale};

@@ -76,6 +76,11 @@ pub fn clear_umask() {
     }
 }
 
+/// The mode of a file that is made for the user on the host: what their umask leaves of it.
+pub fn host_mode(mode: u32) -> u32 {
+    users_umask().map_or(mode, |umask| mode & !umask)
+}
+
 /// The umask for programs that are run, if it is not the process's own.
 fn users_umask() -> Option<u32> {
     Some(USERS_UMASK.load(Ordering::Relaxed)).filter(|&umask| umask != UNTOUCHED)

@@ -1,7 +1,7 @@
 //! Between a layer and the host: copying in, unpacking a tar, exporting one, copying out.
 
 use std::fs::File;
-use std::io::{self, BufReader, Read as _};
+use std::io::{self, BufReader, Read as _, Write as _};
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 
@@ -10,7 +10,7 @@ use super::files;
 use super::{AddOptions, Workspace};
 use crate::driver::{Files, HostDir};
 use crate::model::{LayerPath, TreeId};
-use crate::store::Draft;
+use crate::store::{self, Draft, Present, write_host_file};
 use crate::sys::{Dir, Errno};
 
 /// The block of a tar, in bytes (POSIX `ustar`).
@@ -62,6 +62,31 @@ pub(super) fn export(workspace: &Workspace, id: TreeId, host: &Path) -> Result<(
         return Err(Error::Host { act: Act::Export, path: host.to_owned(), errno: Errno::ISDIR });
     }
     Ok(workspace.store()?.export_tar_to(id, host)?)
+}
+
+impl Workspace {
+    /// Writes a script to a host file, whole or not at all; whether one that is there is replaced is for the caller.
+    ///
+    /// # Errors
+    /// [`Error::Host`].
+    pub fn write_script(&self, host: &Path, text: &[u8], replace: bool) -> Result<(), Error> {
+        let told = |errno| Error::Host { act: Act::Write, path: host.to_owned(), errno };
+        if host.is_dir() {
+            return Err(told(Errno::ISDIR));
+        }
+        let present = if replace { Present::Replace } else { Present::Keep };
+        let written = write_host_file(host, 0o777, present, |out| {
+            out.write_all(text).map_err(|error| store::Error::Io {
+                what: "write",
+                path: host.to_owned(),
+                errno: Errno::from_io_error(&error).unwrap_or(Errno::IO),
+            })
+        });
+        written.map_err(|error| match error {
+            store::Error::Io { errno, .. } => told(errno),
+            other => other.into(),
+        })
+    }
 }
 
 /// Copies a file or a directory out to a host path that must not exist.

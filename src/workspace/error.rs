@@ -368,6 +368,9 @@ impl Error {
             Self::File { errno: Errno::NOSPC, .. } | Self::Host { errno: Errno::NOSPC, .. } => {
                 "free some space, or use a store elsewhere: `--store DIR`".to_owned()
             }
+            Self::Host { act: Act::Write, errno: Errno::EXIST, .. } => {
+                "take another name, or replace it: `#{ force: true }` as the second argument".to_owned()
+            }
             Self::File { act: Act::SetXattr | Act::RemoveXattr, errno: Errno::PERM, .. } => {
                 "`user.*` attributes are possible on regular files and directories only".to_owned()
             }

@@ -199,3 +199,21 @@ fn names_that_are_not_utf8_come_back_as_blobs_and_are_taken_as_blobs() {
         .ok();
     assert!(out.is_ascii() && !out.contains('\u{1b}'), "{out:?}");
 }
+
+#[test]
+fn a_file_on_the_host_gets_the_mode_that_the_umask_leaves_and_a_missing_directory_is_named() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let place = Place::new();
+    let code = "layer(\"b\").export_tar(\"b.tar\")";
+    for (umask, mode) in [("022", 0o644), ("077", 0o600), ("002", 0o664)] {
+        let mut command = Command::new("sh");
+        place.prepare(&mut command, &[]);
+        let line = format!("umask {umask}; exec \"$0\" -e '{code}'");
+        let status = command.args(["-c", &line, env!("CARGO_BIN_EXE_ufs")]).status().unwrap();
+        assert!(status.success());
+        let found = std::fs::metadata(place.path().join("b.tar")).unwrap().permissions().mode();
+        assert_eq!(found & 0o777, mode, "umask {umask}");
+    }
+    let err = place.code("layer(\"b\").export_tar(\"nowhere/b.tar\")").fails(1);
+    holds(&err, &["nowhere/b.tar", "No such file or directory"]);
+}

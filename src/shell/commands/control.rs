@@ -1,12 +1,14 @@
 //! The script itself: its arguments, its end, help, the machine.
 
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use rhai::{
     Array, Blob, Dynamic, Engine, EvalAltResult, FnPtr, INT, ImmutableString, Map, NativeCallContext,
 };
 
-use crate::shell::command::{Command, Group, Raise, global, usage};
+use crate::shell::command::{Call, Command, Group, Outcome, Raise, global, usage};
+use crate::shell::params::{Opt, Takes};
 use crate::shell::state::{Keys, Shell};
 use crate::shell::values::{Explanation, Union};
 use crate::shell::{errors, help, values};
@@ -108,6 +110,29 @@ pub(super) const COMMANDS: &[Command] = &[
         run: Some(|_| Ok(env!("CARGO_PKG_VERSION").into())),
     },
     Command {
+        name: "save_script",
+        group: Group::Control,
+        forms: &[
+            global(&["host_path"]),
+            global(&["host_path", "options"]).with(&[Opt {
+                key: "force",
+                takes: Takes::Flag,
+                summary: "replaces a file that exists",
+            }]),
+        ],
+        gives: "",
+        summary: "At the prompt: writes the lines that worked as a script that runs by itself.",
+        details: "Bare words are written as calls and `!command` in a mount as `sh`; of a line that failed, what it did \
+                  before; help and `save_script` itself are left out. With `SOURCE_DATE_EPOCH` set, the script gives the \
+                  same diff IDs where its inputs are the same.\n\
+                  A file that exists is replaced only with `#{ force: true }`.",
+        errors: &["exists", "is_a_directory", "not_a_directory", "not_found", "read_only"],
+        example: "// at the prompt: save_script(\"session.rhai\")\n\
+                  try { save_script(\"session.rhai\"); } catch (e) { assert(e.message.contains(\"prompt\")); }",
+        see: &["help"],
+        run: Some(save_script),
+    },
+    Command {
         name: "edit_mode",
         group: Group::Control,
         forms: &[global(&[]), global(&["style"])],
@@ -185,6 +210,30 @@ pub(super) const COMMANDS: &[Command] = &[
         run: None,
     },
 ];
+
+fn save_script(call: &Call<'_>) -> Outcome {
+    let path = call.host_path(0)?;
+    let options = call.options()?.unwrap_or_default();
+    let force = match options.get("force") {
+        None => false,
+        Some(force) => match force.as_bool() {
+            Ok(force) => force,
+            Err(_) => return usage("the option `force` wants true or false", "`#{ force: true }`"),
+        },
+    };
+    let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let dir = dir.canonicalize().unwrap_or_else(|_| dir.to_owned());
+    let Some((script, count)) = call.shell.transcript(&dir) else {
+        return usage(
+            "`save_script` writes what was typed at the prompt",
+            "here, the script is saved already",
+        );
+    };
+    call.shell.workspace().write_script(&path, script.as_bytes(), force)?;
+    let entries = if count == 1 { "one entry".to_owned() } else { format!("{count} entries") };
+    call.shell.tell(&format!("`{}`: {entries}", path.display()));
+    Ok(Dynamic::UNIT)
+}
 
 /// Registers what must have the exact signature of a standard function to replace it: `print`, `sleep`, `exit`.
 pub(in crate::shell) fn register_special(engine: &mut Engine, shell: &Shell) {

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use super::transcript::What;
 use crate::shell::state::Shell;
 use crate::sys::terminal::{Back, Job, run_program, run_shell, signal_name};
 use crate::sys::{Dir, signals};
@@ -57,7 +58,14 @@ impl Host {
             run_shell(command, &dir)
         };
         match ran {
-            Ok((job, back)) => self.came_back(shell, command, job, back),
+            Ok((job, back)) => {
+                if matches!(back, Back::Ended(0)) && !command.is_empty() {
+                    let is_mount = shell.workspace().current().is_ok_and(|mount| mount.path().is_some());
+                    let what = if is_mount { What::Host } else { What::HostAlone };
+                    shell.record(|transcript| transcript.add(command, what));
+                }
+                self.came_back(shell, command, job, back);
+            }
             Err(error) => shell.complain(&format!("cannot run `{command}`: {error}")),
         }
         if let Some(note) = note {

@@ -5,11 +5,12 @@
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, HashSet};
+use std::path::Path;
 use std::rc::Rc;
 
 use rhai::{
     AST, ASTNode, Array, Caches, Dynamic, Engine, EvalAltResult, Expr, FnPtr, ImmutableString, Map, Module,
-    ParseError, Scope, ScriptFuncDef, Shared,
+    ParseError, Position, Scope, ScriptFuncDef, Shared,
 };
 
 use super::last;
@@ -47,12 +48,18 @@ impl Memory {
         ours.compile(&nothing, &format!("{}{}", "\n".repeat(before), text.source))
     }
 
-    /// Runs what was parsed. What it did before an error stays.
-    pub(super) fn run(&mut self, engine: &Engine, ast: &AST) -> Result<Dynamic, Box<EvalAltResult>> {
+    /// Runs what was parsed. What it did before an error stays. Imports are looked for beside `file`, if there is one.
+    pub(super) fn run(
+        &mut self,
+        engine: &Engine,
+        ast: &AST,
+        file: Option<&Path>,
+    ) -> Result<Dynamic, Box<EvalAltResult>> {
         for (.., function) in ast.shared_lib().iter_script_fn_info() {
             Shared::make_mut(&mut self.functions).set_script_fn(function.clone());
         }
         let mut global = engine.new_global_runtime_state();
+        global.source = file.and_then(Path::to_str).map(Into::into);
         global.lib.push(self.functions.clone());
         global.constants = Some(self.constants.clone());
         for (name, module) in &self.imports {
@@ -85,6 +92,14 @@ impl Memory {
             .iter_raw()
             .filter(move |(name, ..)| seen.insert(*name))
             .map(|(name, is_constant, _)| (name, is_constant))
+    }
+
+    /// Where in a text a position is that its evaluation told.
+    pub(super) fn within(&self, text: &Text, position: Position) -> Position {
+        match self.places.find(position) {
+            Some((found, position)) if Rc::ptr_eq(&found.source, &text.source) => position,
+            _ => position,
+        }
     }
 
     /// The texts that functions stand in.

@@ -47,7 +47,7 @@ impl Lines {
         self.entry += 1;
         let text = Text { name: format!("entry {}", self.entry).into(), source: source.into() };
         let ast = self.memory.compile(&self.ours, &text).map_err(|error| error.to_string())?;
-        self.memory.run(&self.ours.engine, &ast).map_err(|error| error.to_string())
+        self.memory.run(&self.ours.engine, &ast, None).map_err(|error| error.to_string())
     }
 
     #[track_caller]

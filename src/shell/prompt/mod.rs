@@ -20,6 +20,7 @@ mod memory_tests;
 mod plain;
 mod session;
 mod text;
+mod transcript;
 mod typed;
 
 use std::cell::RefCell;
@@ -34,6 +35,7 @@ use rustyline::error::ReadlineError;
 use self::editor::Asked;
 use self::interrupts::{Interrupts, Said};
 use self::session::{Next, Session};
+pub(super) use self::transcript::Transcript;
 use super::run as running;
 use super::state::{Keys, Shell};
 use super::watching::{self, Printer};
@@ -54,7 +56,8 @@ fn above(shell: &Shell, editor: &mut editor::Lines) -> Option<Printer> {
 }
 
 /// Reads and runs lines until the end; gives the exit code.
-pub(super) fn run(shell: &Shell, history: Option<&Path>) -> u8 {
+pub(super) fn run(shell: &Shell, history: Option<&Path>, start_up: Option<&Path>) -> u8 {
+    shell.begin_transcript();
     let session = Rc::new(RefCell::new(Session::new(shell)));
     let mut editor = match editor::editor(shell, &session, history) {
         Ok(editor) => editor,
@@ -64,6 +67,12 @@ pub(super) fn run(shell: &Shell, history: Option<&Path>) -> u8 {
             return running::FAILED;
         }
     };
+    if let Some(file) = start_up
+        && let Next::End(code) = session.borrow_mut().start_up(file)
+    {
+        return code;
+    }
+    signals::clear_interrupt();
     shell.tell("`help()` lists what you can do, `show()` draws the layers, Ctrl-D ends");
     let code = read_lines(shell, &session, &mut editor);
     session.borrow_mut().end();

@@ -7,6 +7,7 @@ use rhai::{EvalAltResult, Module, Scope};
 
 use super::host::Host;
 use super::memory::Memory;
+use super::transcript::{self, What};
 use super::typed::{self, Known, Typed};
 use super::{answer, last};
 use crate::shell::engine::{self, Ours};
@@ -77,10 +78,29 @@ impl Session {
             Typed::Call(name) => format!("{name}()"),
             Typed::Code => line.to_owned(),
         };
-        self.run_text(&Text { name: format!("entry {}", self.line).into(), source: code.into() })
+        self.run_text(&Text { name: format!("entry {}", self.line).into(), source: code.into() }, None)
     }
 
-    fn run_text(&mut self, text: &Text) -> Next {
+    /// Runs the start-up file, if there is one.
+    pub(super) fn start_up(&mut self, file: &Path) -> Next {
+        let source = match std::fs::read_to_string(file) {
+            Ok(source) => source,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Next::Line,
+            Err(error) => {
+                let message = format!(
+                    "cannot read the start-up file `{}`: {}",
+                    file.display(),
+                    running::io_words(&error)
+                );
+                self.shell.complain(&message);
+                return Next::Line;
+            }
+        };
+        self.run_text(&Text { name: file.display().to_string().into(), source: source.into() }, Some(file))
+    }
+
+    /// Runs a text: an entry, or the start-up file.
+    fn run_text(&mut self, text: &Text, file: Option<&Path>) -> Next {
         let ast = match self.memory.compile(&self.ours, text) {
             Ok(ast) => ast,
             Err(error) => {
@@ -91,12 +111,22 @@ impl Session {
             }
         };
         let clock = answer::Clock::start(&self.shell, &ast);
-        let result = self.memory.run(&self.ours.engine, &ast);
+        let result = self.memory.run(&self.ours.engine, &ast, file);
         let took = clock.stop(&self.shell);
         self.shell.settle(Moment::End);
         match result {
             Ok(value) => {
-                self.shell.remember(&text.source);
+                let what = match file {
+                    Some(file) => What::StartUp(file.to_owned()),
+                    None if value.is_unit() => What::Code(None),
+                    None => What::Code(ast.statements().last().and_then(|last| {
+                        transcript::statement_at(&text.source, self.memory.within(text, last.position()))
+                    })),
+                };
+                self.shell.record(|transcript| transcript.add(&*text.source, what));
+                if file.is_some() {
+                    return Next::Line;
+                }
                 self.memory.keep_value(&value);
                 if !value.is_unit() && (self.shell.is_json() || !running::was_seen(&ast)) {
                     answer::show(&self.shell, &value);
@@ -111,6 +141,10 @@ impl Session {
                 if matches!(*error, EvalAltResult::ErrorVariableNotFound(..)) && self.advise(text) {
                     return Next::Line;
                 }
+                let failed = self.memory.within(text, error.position());
+                let what = file.map_or(What::Code(None), |file| What::StartUp(file.to_owned()));
+                self.shell
+                    .record(|transcript| transcript.add(transcript::worked(&text.source, failed), what));
                 let variables: Vec<(&str, bool)> = self.memory.variables().collect();
                 running::report(
                     &self.shell,
