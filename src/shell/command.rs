@@ -8,6 +8,7 @@ use rhai::{Array, Blob, Dynamic, EvalAltResult, ImmutableString, Map, NativeCall
 use super::params::Opt;
 use super::state::Shell;
 use super::{commands, errors, help};
+use crate::sys::signals;
 use crate::workspace::{Error, Layer, Mount, StackItem, Subject, nearest};
 
 /// On what a form of a command is called.
@@ -199,6 +200,8 @@ impl Raise {
     pub(super) fn into_rhai(self, position: Position) -> Box<EvalAltResult> {
         match self {
             Self::Workspace(Error::Interrupted) => errors::interrupted(position),
+            // whatever a call says that was stopped half way, it is Ctrl-C that stopped it
+            Self::Workspace(_) if signals::interrupted() => errors::interrupted(position),
             Self::Workspace(error) => errors::from_workspace(&error, position),
             Self::Usage { message, hint } => errors::usage(message, hint, position),
             Self::Rhai(error) => error,

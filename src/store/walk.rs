@@ -17,7 +17,7 @@ use crate::model::{
 };
 use crate::sys::dir::{own_ids, set_times_fd, stat_fd};
 use crate::sys::xattr::{self, RawXattrs};
-use crate::sys::{Dir, Errno, RawItem, RawStat};
+use crate::sys::{Dir, Errno, RawItem, RawStat, signals};
 
 /// The kernel's bookkeeping, which a sealed layer does not have.
 const BOOKKEEPING: [&[u8]; 5] = [b"origin", b"impure", b"uuid", b"nlink", b"protattr"];
@@ -185,6 +185,7 @@ impl<V: Visit> Walker<'_, V> {
         let mut listed = self.listed(dir, path)?;
         listed.sort_unstable_by(|a, b| a.name.cmp(&b.name));
         for item in listed {
+            go_on()?;
             let known = look_for_whiteout(dir, path, &item, decoded.opaque)?;
             match known {
                 Known::Whiteout => whiteouts.push(join(dir, path, &item.name)?),
@@ -234,6 +235,7 @@ impl<V: Visit> Walker<'_, V> {
         name: &[u8],
         known: Option<RawStat>,
     ) -> Result<(), Error> {
+        go_on()?;
         let path = join(dir, parent, name)?;
         let mut stat = match known {
             Some(stat) => stat,
@@ -335,6 +337,11 @@ impl<V: Visit> Walker<'_, V> {
         }
         entry
     }
+}
+
+/// Ends a walk at Ctrl-C.
+fn go_on() -> Result<(), Error> {
+    if signals::interrupted() { Err(Error::Interrupted) } else { Ok(()) }
 }
 
 /// Whether a listed name is a whiteout; looks only where it could be one.

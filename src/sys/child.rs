@@ -14,7 +14,7 @@ use super::signals::{self, Pending};
 use super::{Dir, Errno, process};
 
 /// How long a command may take to end by itself after Ctrl-C, which the terminal sends to it too.
-const GRACE: Duration = Duration::from_millis(300);
+const GRACE: Duration = Duration::from_millis(60);
 /// How long it may take after SIGTERM.
 const PATIENCE: Duration = Duration::from_secs(2);
 
@@ -125,7 +125,7 @@ fn listen(
 ) -> io::Result<(ExitStatus, bool)> {
     let pidfd = pidfd_open(Pid::from_child(child), PidfdFlags::empty()).ok();
     // a signal that comes right before poll(2) does not end it; without a pidfd (Linux 5.3) the end is polled for
-    let tick = if pidfd.is_some() { 100_000_000 } else { 20_000_000 };
+    let calm = if pidfd.is_some() { 100_000_000 } else { 20_000_000 };
     let mut buffer = vec![0; 64 * 1024];
     let mut status = None;
     let mut ending = Ending::default();
@@ -136,6 +136,7 @@ fn listen(
         if let (Some(pidfd), None) = (&pidfd, status) {
             fds.push(PollFd::from_borrowed_fd(pidfd.as_fd(), PollFlags::IN));
         }
+        let tick = if ending.asked.is_some() { 10_000_000 } else { calm };
         match poll(&mut fds, Some(&Timespec { tv_sec: 0, tv_nsec: tick })) {
             Ok(_) | Err(Errno::INTR) => {}
             Err(errno) => return Err(errno.into()),

@@ -45,6 +45,16 @@ fn ends_well(then: &str) {
 }
 
 #[test]
+fn a_signal_in_the_middle_of_a_copy_is_an_interrupt_as_any_other() {
+    ends_well("write(\"/big\", blob(20000000, 1)); loop { cp(\"/big\", \"/copy\"); rm(\"/copy\"); }");
+}
+
+#[test]
+fn a_signal_ends_a_look_at_a_host_directory_of_any_size() {
+    ends_well("let host = layer_at(\"/usr\"); loop { host.entries(); }");
+}
+
+#[test]
 fn a_signal_ends_a_script_that_sleeps() {
     ends_well("sleep(600)");
 }
