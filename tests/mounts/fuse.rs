@@ -283,7 +283,10 @@ fn what_a_killed_process_leaves_mounted_is_cleaned_and_its_upper_kept() {
         child.stdout.as_mut().unwrap().read_exact(&mut ready).unwrap();
         child.kill().unwrap();
         child.wait().unwrap();
-        let left = || mountinfo::all().into_iter().filter(|mount| mount.fs_type == "fuse.ufs").count();
+        let left = || {
+            let all = mountinfo::all().into_iter();
+            all.filter(|mount| mount.fs_type == "fuse.ufs" && mount.point.starts_with(&store)).count()
+        };
         assert_eq!(left(), 1);
         let output = ufs("print(use_mount(\"k\").read(\"/kept\"));").output().unwrap();
         assert_eq!(String::from_utf8_lossy(&output.stdout), "2\n", "{output:?}");

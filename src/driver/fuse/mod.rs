@@ -9,7 +9,8 @@
 //!   and shared memory of one that was not shows the copy's;
 //! - reading by passthrough sets a lower file's time of reading (where the layers' file system keeps those), and what
 //!   the page cache answers sets none;
-//! - `O_TMPFILE` gives `EOPNOTSUPP`, as the crate knows no such request;
+//! - `O_TMPFILE` gives `EOPNOTSUPP` and statx(2) no time of birth, as the crate knows no such requests; files have no
+//!   flags (`chattr(1)`);
 //! - a path has 4,096 bytes at most, also one that is gone down step by step: `ENAMETOOLONG`.
 
 mod adapter;
