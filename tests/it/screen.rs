@@ -175,7 +175,7 @@ fn a_terminal_that_knows_no_escape_codes_is_as_usable() {
         .keys(CTRL_C)
         .shows("...> ^C\nufs>");
     terminal.line("print(`go${1}`); loop {}").shows("go1").keys(CTRL_C);
-    holds(&terminal.line("[1,").keys("2\r\r3\r\r\r").answer(), &["error: ", "4 │ 3"]);
+    holds(&terminal.line("[1,").keys("2\r\r, 3\r\r\r").answer(), &["error: ", "4 │ , 3"]);
     // a pager could do nothing there: all of a long answer is written
     let long = terminal.ask("help(\"commit\")");
     holds(&long, &["commit([name [, message]])", "See also: "]);
