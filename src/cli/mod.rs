@@ -1,8 +1,10 @@
-//! The command line.
+//! The command line: the prompt and scripts here, what is more than that in the files beside.
+
+mod mount;
 
 use std::ffi::OsString;
 use std::io::{IsTerminal as _, Write as _};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Parser, ValueEnum};
 
@@ -76,15 +78,13 @@ enum Color {
 pub fn main() -> u8 {
     // before any thread exists
     sys::clear_umask();
-    let arguments = match Arguments::try_parse() {
+    let words: Vec<OsString> = std::env::args_os().collect();
+    if let Some(code) = command(&words) {
+        return code;
+    }
+    let arguments = match Arguments::try_parse_from(&words) {
         Ok(arguments) => arguments,
-        Err(error) => {
-            let asked = !error.use_stderr();
-            return match error.print() {
-                Ok(()) | Err(_) if asked => 0,
-                Ok(()) | Err(_) => 2,
-            };
-        }
+        Err(error) => return answered(&error),
     };
     let namespace = namespace::enter(!arguments.no_userns);
     if let Err(errno) = signals::install() {
@@ -94,13 +94,42 @@ pub fn main() -> u8 {
     match settings(arguments, namespace) {
         Ok(settings) => shell::run(settings),
         Err((message, hint)) => {
-            let err = Style { unicode: config::unicode(), ..Style::plain(80) };
-            let text = view::error(&message, &[], Some(hint), &err);
-            if let Err(error) = std::io::stderr().write_all(text.as_bytes()) {
-                log::debug!("stderr: {error}");
-            }
+            complain(&message, Some(hint));
             2
         }
+    }
+}
+
+/// Runs what is neither a script nor the prompt: by the name that the program was started under, or by its first word.
+fn command(words: &[OsString]) -> Option<u8> {
+    let name = Path::new(words.first()?).file_name()?;
+    if mount::is_helper(name) {
+        return Some(mount::help_mount(words));
+    }
+    match words.get(1)?.to_str()? {
+        "mount" => Some(mount::run(&words[1..])),
+        _ => None,
+    }
+}
+
+/// Prints help or what is wrong with the arguments; gives the exit code.
+fn answered(error: &clap::Error) -> u8 {
+    if let Err(error) = error.print() {
+        log::debug!("the answer could not be printed: {error}");
+    }
+    if error.use_stderr() { 2 } else { 0 }
+}
+
+/// Prints an error to stderr.
+fn complain(message: &str, hint: Option<&str>) {
+    let err = Style {
+        color: config::color(std::io::stderr().is_terminal()),
+        unicode: config::unicode(),
+        ..Style::plain(80)
+    };
+    let text = view::error(message, &[], hint, &err);
+    if let Err(error) = std::io::stderr().write_all(text.as_bytes()) {
+        log::debug!("stderr: {error}");
     }
 }
 

@@ -2,9 +2,11 @@
 
 mod child;
 pub mod copy;
+pub mod daemon;
 pub mod dir;
 pub mod file;
 pub mod fuse;
+pub mod fusermount;
 pub mod lock;
 pub mod mount;
 pub mod mountinfo;

@@ -5,6 +5,7 @@
 
 use std::ffi::OsStr;
 use std::io;
+use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 use std::sync::atomic::Ordering;
@@ -23,6 +24,7 @@ use super::data::Opened;
 use super::handles::Handles;
 use super::names::Named;
 use super::nodes::Nodes;
+use super::server::Manner;
 use super::xattrs::Answer;
 use crate::sys::Errno;
 use crate::union::{Maker, Union};
@@ -50,8 +52,12 @@ pub(super) struct Adapter {
     pub(super) union: Arc<Union>,
     pub(super) nodes: Nodes,
     pub(super) handles: Handles,
+    pub(super) manner: Manner,
     /// Held to read by whatever works on paths, to write while paths change.
     moving: RwLock<()>,
+    /// Closed when nobody uses the mount any more.
+    #[expect(dead_code, reason = "held")]
+    lifeline: Option<OwnedFd>,
 }
 
 /// The crate's form of an errno.
@@ -101,8 +107,15 @@ fn answer(reply: ReplyXattr, size: u32, done: Result<Answer, Errno>) {
 }
 
 impl Adapter {
-    pub(super) fn new(union: Arc<Union>) -> Self {
-        Self { union, nodes: Nodes::new(), handles: Handles::new(), moving: RwLock::default() }
+    pub(super) fn new(union: Arc<Union>, manner: Manner, lifeline: Option<OwnedFd>) -> Self {
+        Self {
+            union,
+            nodes: Nodes::new(),
+            handles: Handles::new(),
+            moving: RwLock::default(),
+            manner,
+            lifeline,
+        }
     }
 
     /// Paths stay as they are while this is held.
@@ -118,6 +131,9 @@ impl Adapter {
 impl Filesystem for Adapter {
     fn init(&mut self, _: &Request, config: &mut KernelConfig) -> io::Result<()> {
         for wanted in WANTED {
+            if wanted == InitFlags::FUSE_POSIX_ACL && !self.manner.acl {
+                continue;
+            }
             if let Err(missing) = config.add_capabilities(wanted) {
                 log::debug!("this kernel's FUSE lacks {missing:?}");
             }
@@ -347,7 +363,9 @@ impl Filesystem for Adapter {
     }
 
     fn fsync(&self, _: &Request, _: INodeNo, fh: FileHandle, datasync: bool, reply: ReplyEmpty) {
-        empty(reply, self.sync_open(fh.0, datasync));
+        // the kernel does not ask again
+        let done = if self.manner.volatile { Err(Errno::NOSYS) } else { self.sync_open(fh.0, datasync) };
+        empty(reply, done);
     }
 
     fn opendir(&self, _: &Request, _: INodeNo, _: OpenFlags, reply: ReplyOpen) {
@@ -385,7 +403,8 @@ impl Filesystem for Adapter {
 
     fn fsyncdir(&self, _: &Request, ino: INodeNo, _: FileHandle, _: bool, reply: ReplyEmpty) {
         let _still = self.still();
-        empty(reply, self.sync_dir(ino.0));
+        let done = if self.manner.volatile { Err(Errno::NOSYS) } else { self.sync_dir(ino.0) };
+        empty(reply, done);
     }
 
     fn statfs(&self, _: &Request, _: INodeNo, reply: ReplyStatfs) {

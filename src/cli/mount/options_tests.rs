@@ -1,0 +1,2 @@
+//! Tests of the option string.
+use super::*;
