@@ -12,7 +12,7 @@ use crate::sys::{self, Dir, Errno, mount, mountinfo, process};
 use crate::union::Options;
 
 /// How long the server of the mount that had the upper before may take to end.
-const PATIENCE: Duration = Duration::from_secs(10);
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// A mount that is served, and what must be held for as long.
 struct Served {
