@@ -32,6 +32,8 @@ const SHUT: &[(&str, &str, &str)] = &[
 const HOMES: &[(&str, &[&str])] = &[
     ("annotate_snippets", &["shell"]),
     ("clap", &["cli"]),
+    ("clap_complete", &["cli"]),
+    ("clap_mangen", &["cli"]),
     ("dirs", &["config.rs"]),
     ("fuser", &["driver"]),
     ("globset", &["workspace"]),

@@ -42,6 +42,25 @@ impl Receiver {
         }
     }
 
+    /// As one writes it before the dot where there is little room: `l.`, `m.`.
+    pub fn short_prefix(self) -> &'static str {
+        match self {
+            Self::Layer => "l.",
+            Self::Mount => "m.",
+            Self::None | Self::Entries => self.prefix(),
+        }
+    }
+
+    /// What a variable before the dot stands for in help, by its name.
+    pub(super) fn named(word: &str) -> Option<Self> {
+        match word {
+            "layer" | "l" => Some(Self::Layer),
+            "mount" | "m" => Some(Self::Mount),
+            "entries" => Some(Self::Entries),
+            _ => None,
+        }
+    }
+
     /// How it is written before the dot in help: `layer.`, `mount.`.
     pub fn prefix(self) -> &'static str {
         match self {
@@ -77,7 +96,23 @@ pub enum Group {
 }
 
 impl Group {
-    /// The heading in `help()`.
+    /// All groups, in the order of `help()`.
+    pub const ALL: [Self; 6] =
+        [Self::Layers, Self::Mounts, Self::Files, Self::Seeing, Self::Committing, Self::Control];
+
+    /// Its name in one word, as a topic of help.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Layers => "layers",
+            Self::Mounts => "mounts",
+            Self::Files => "files",
+            Self::Seeing => "seeing",
+            Self::Committing => "committing",
+            Self::Control => "control",
+        }
+    }
+
+    /// The heading in help.
     pub fn title(self) -> &'static str {
         match self {
             Self::Layers => "Layers",
@@ -108,8 +143,10 @@ pub struct Command {
     pub gives: &'static str,
     /// One sentence.
     pub summary: &'static str,
-    /// The rest: meaning, errors. May be empty.
+    /// The rest of its meaning. May be empty.
     pub details: &'static str,
+    /// The kinds of errors that it may raise beside those that any call may, sorted: see `kinds`.
+    pub errors: &'static [&'static str],
     /// A script that runs on an empty store.
     pub example: &'static str,
     /// Related commands.

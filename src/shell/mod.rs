@@ -5,12 +5,14 @@
 
 pub mod command;
 mod commands;
+mod definitions;
 mod draw;
 mod engine;
 mod errors;
 mod handles;
 mod help;
 mod json;
+mod kinds;
 mod modules;
 mod prompt;
 mod render;
@@ -21,4 +23,5 @@ mod values;
 mod words;
 
 pub use commands::{all as commands, properties};
+pub use definitions::definitions;
 pub use run::{Settings, Source, run};

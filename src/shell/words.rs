@@ -40,7 +40,7 @@ pub(super) const WORDS: &[(&str, &str)] = &[
     ),
     (
         "driver",
-        "How a stack is mounted: `overlay` (the kernel's OverlayFS) or `direct` (the same union inside this process, without a mount).",
+        "How a stack is mounted: `overlay` (the kernel's OverlayFS), `fuse` (our own union behind a FUSE mount) or `direct` (the same union inside this process, without a mount). `doctor()` tells which work here.",
     ),
     ("diff-id", "The SHA-256 of a layer's uncompressed tar.\nSource: OCI image-spec, config.md."),
     (

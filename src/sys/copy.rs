@@ -3,12 +3,15 @@
 use std::fs::File;
 use std::io::{Read as _, Seek as _, SeekFrom, Write as _};
 
-use rustix::fs::{copy_file_range, ftruncate, ioctl_ficlone, seek};
+use rustix::fs::{copy_file_range, fstat, ftruncate, ioctl_ficlone, seek};
 
 use super::{Errno, signals};
 
 /// How much is copied between two looks at the interrupt flag, in bytes.
 const STEP: u64 = 8 << 20;
+
+/// Up to here a file without holes is copied at once, in bytes.
+const SMALL: u64 = 64 << 10;
 
 /// Copies all `size` bytes of `from` into the empty file `to`; tells how many bytes went over, step by step.
 ///
@@ -17,6 +20,11 @@ const STEP: u64 = 8 << 20;
 pub fn contents(from: &File, to: &File, size: u64, progress: &mut dyn FnMut(u64)) -> Result<(), Errno> {
     if size == 0 {
         return Ok(());
+    }
+    // nothing is gained by sharing or by looking for holes in what is copied in one step
+    let dense = size <= SMALL && fstat(from).is_ok_and(|stat| stat.st_blocks.cast_unsigned() * 512 >= size);
+    if dense {
+        return extent(from, to, 0, size, progress);
     }
     if ioctl_ficlone(to, from).is_ok() {
         progress(size);

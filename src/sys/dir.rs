@@ -11,8 +11,7 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::{AtFlags, FileType, OFlags, RawDir, RenameFlags, ResolveFlags, Timespec, Timestamps};
 
-use super::Errno;
-use super::xattr;
+use super::{Errno, recent, xattr};
 use crate::model::{Device, Kind, LayerPath, Mode, Node, Timestamp};
 
 /// An open directory (`O_RDONLY | O_DIRECTORY`).
@@ -371,8 +370,10 @@ impl Dir {
 
     /// chmod(2) of the file itself; a symlink gives `EOPNOTSUPP`.
     pub fn chmod(&self, name: &[u8], mode: Mode) -> Result<(), Errno> {
-        let handle = self.handle(name)?;
-        chmod_fd(&handle, mode)
+        match recent::chmod_at(self.fd.as_fd(), name, mode.bits()) {
+            Some(answer) => answer,
+            None => chmod_fd(self.handle(name)?, mode),
+        }
     }
 
     /// lchown(2).

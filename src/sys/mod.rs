@@ -1,5 +1,6 @@
 //! The only door to the system: every system call and the only `unsafe` live here.
 
+pub mod awake;
 mod child;
 pub mod copy;
 pub mod daemon;
@@ -13,6 +14,7 @@ pub mod mountinfo;
 pub mod namespace;
 pub mod probe;
 pub mod process;
+mod recent;
 mod remove;
 pub mod signals;
 pub mod xattr;

@@ -1,16 +1,15 @@
 //! Extended attributes, always of the file itself and never of what a symlink points to.
 //!
 //! `O_PATH` descriptors refuse `fgetxattr`, so files are reached by `/proc/self/fd`: through its magic link
-//! for a descriptor, through the directory's for a name. Most files have no attribute at all; that, a kernel from
-//! 6.13 on tells without the way through `/proc`, which takes longer than the question.
+//! for a descriptor, through the directory's for a name, unless the kernel has a call for a name in a directory: the way
+//! through `/proc` takes longer than most questions.
 
-use std::ffi::{CStr, CString, c_long};
+use std::ffi::CString;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use rustix::fs::XattrFlags;
 
-use super::Errno;
+use super::{Errno, recent};
 
 /// Raw attribute names and values, as the system lists them.
 pub type RawXattrs = Vec<(Vec<u8>, Vec<u8>)>;
@@ -106,6 +105,12 @@ pub fn all(fd: impl AsFd) -> Result<RawXattrs, Errno> {
     values(&raw, |name, buffer| rustix::fs::getxattr(&path, name, buffer))
 }
 
+/// The names of the attributes of a file or directory that is open for reading or writing; saves the way through `/proc`.
+pub fn list_open(fd: impl AsFd) -> Result<Vec<Vec<u8>>, Errno> {
+    let raw = supported(grown(|buffer| rustix::fs::flistxattr(&fd, buffer)))?;
+    Ok(split(&raw).map(<[u8]>::to_vec).collect())
+}
+
 /// All attributes of a file or directory that is open for reading or writing; saves the way through `/proc`.
 pub fn all_open(fd: impl AsFd) -> Result<RawXattrs, Errno> {
     let raw = supported(grown(|buffer| rustix::fs::flistxattr(&fd, buffer)))?;
@@ -114,8 +119,11 @@ pub fn all_open(fd: impl AsFd) -> Result<RawXattrs, Errno> {
 
 /// One attribute of a name in a directory; a symlink itself is asked.
 pub fn get_at(dir: impl AsFd, name: &[u8], attribute: &[u8]) -> Result<Vec<u8>, Errno> {
-    let path = by_name(&dir, name)?;
-    grown(|buffer| rustix::fs::lgetxattr(&path, attribute, buffer))
+    let dir = dir.as_fd();
+    grown(|buffer| match recent::get_at(dir, name, attribute, buffer) {
+        Some(answer) => answer,
+        None => rustix::fs::lgetxattr(&by_name(dir, name)?, attribute, buffer),
+    })
 }
 
 /// Sets one attribute of a name in a directory; a symlink itself is changed.
@@ -136,7 +144,10 @@ pub fn set_at_if(
 
 /// Removes one attribute of a name in a directory; a symlink itself is changed.
 pub fn remove_at(dir: impl AsFd, name: &[u8], attribute: &[u8]) -> Result<(), Errno> {
-    rustix::fs::lremovexattr(&by_name(&dir, name)?, attribute)
+    match recent::remove_at(dir.as_fd(), name, attribute) {
+        Some(answer) => answer,
+        None => rustix::fs::lremovexattr(&by_name(&dir, name)?, attribute),
+    }
 }
 
 /// The names of the attributes of a name in a directory; a symlink itself is asked.
@@ -155,55 +166,11 @@ pub fn all_at(dir: impl AsFd, name: &[u8]) -> Result<RawXattrs, Errno> {
     values(&raw, |name, buffer| rustix::fs::lgetxattr(&path, name, buffer))
 }
 
-/// The number of `listxattrat`; the architectures left out number it differently, and take the longer way.
-const LISTXATTRAT: Option<c_long> =
-    if cfg!(any(target_arch = "x86_64", target_arch = "aarch64", target_arch = "riscv64")) {
-        Some(465)
-    } else {
-        None
-    };
-
-/// Whether the kernel may know `listxattrat`.
-static LISTS_AT: AtomicBool = AtomicBool::new(true);
-
 /// The names of the attributes of a name in a directory, as the kernel lists them.
 fn names_at(dir: BorrowedFd<'_>, name: &[u8]) -> Result<Vec<u8>, Errno> {
-    if let Some(number) = LISTXATTRAT
-        && LISTS_AT.load(Ordering::Relaxed)
-    {
-        let name = CString::new(name).map_err(|_| Errno::INVAL)?;
-        match grown(|buffer| listxattrat(number, dir, &name, buffer)) {
-            Err(Errno::NOSYS) => LISTS_AT.store(false, Ordering::Relaxed),
-            // so answer filters of system calls about one that they do not know
-            Err(Errno::PERM) => {}
-            other => return other,
-        }
-    }
-    let path = by_name(dir, name)?;
-    grown(|buffer| rustix::fs::llistxattr(&path, buffer))
-}
-
-/// `listxattrat` of the name itself, never of what a symlink points to.
-///
-/// # Source
-/// Linux 6.13, `fs/xattr.c`: directory, path, flags, list, size.
-#[expect(unsafe_code, reason = "a system call that no crate has yet")]
-fn listxattrat(number: c_long, dir: BorrowedFd<'_>, name: &CStr, list: &mut [u8]) -> Result<usize, Errno> {
-    // SAFETY: the descriptor is open and `name` ends with a zero byte for as long as the call takes, and the kernel
-    // writes no more than `list.len()` bytes to `list`.
-    let length = unsafe {
-        libc::syscall(
-            number,
-            dir.as_raw_fd(),
-            name.as_ptr(),
-            libc::AT_SYMLINK_NOFOLLOW,
-            list.as_mut_ptr(),
-            list.len(),
-        )
-    };
-    usize::try_from(length).map_err(|_| {
-        let errno = std::io::Error::last_os_error().raw_os_error().unwrap_or(libc::EIO);
-        Errno::from_raw_os_error(errno)
+    grown(|buffer| match recent::list_at(dir, name, buffer) {
+        Some(answer) => answer,
+        None => rustix::fs::llistxattr(&by_name(dir, name)?, buffer),
     })
 }
 
@@ -233,20 +200,25 @@ mod tests {
     use super::*;
 
     #[test]
-    fn both_ways_of_listing_a_name_agree() {
+    fn both_ways_of_asking_about_a_name_agree() {
         let host = tempfile::tempdir().unwrap();
         std::fs::write(host.path().join("f"), "").unwrap();
         std::os::unix::fs::symlink("f", host.path().join("s")).unwrap();
         let dir = std::fs::File::open(host.path()).unwrap();
-        for number in 0..100 {
+        for number in 0..100_i32 {
             let path = by_name(&dir, b"f").unwrap();
             let longer = grown(|buffer| rustix::fs::llistxattr(&path, buffer)).unwrap();
             assert_eq!(names_at(dir.as_fd(), b"f").unwrap(), longer);
-            assert_eq!(all_at(&dir, b"f").unwrap().len(), number);
-            set_at(&dir, b"f", format!("user.attribute{number}").as_bytes(), b"").unwrap();
+            let name = format!("user.attribute{}", number - 1);
+            let longer = grown(|buffer| rustix::fs::lgetxattr(&path, &name, buffer));
+            assert_eq!(get_at(&dir, b"f", name.as_bytes()), longer);
+            assert_eq!(all_at(&dir, b"f").unwrap().len(), usize::try_from(number).unwrap());
+            set_at(&dir, b"f", format!("user.attribute{number}").as_bytes(), b"value").unwrap();
         }
         // of the symlink itself
         assert_eq!(names_at(dir.as_fd(), b"s").unwrap(), b"");
         assert_eq!(names_at(dir.as_fd(), b"missing"), Err(Errno::NOENT));
+        assert_eq!(get_at(&dir, b"missing", b"user.attribute0"), Err(Errno::NOENT));
+        assert_eq!(get_at(&dir, b"s", b"user.attribute0"), Err(Errno::NODATA));
     }
 }

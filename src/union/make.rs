@@ -6,13 +6,14 @@
 use std::fs::File;
 
 use super::create::Vacancy;
-use super::lookup::Slot;
+use super::lookup::{Slot, split};
 use super::marks::attribute;
 use super::merged::Merged;
 use super::shown::Shown;
 use super::{Union, Upper};
 use crate::model::{Device, Kind, LayerPath, Mode, Node, encode_node, encode_owner, names};
-use crate::sys::{Dir, Errno, OFlags, RenameFlags, xattr};
+use crate::sys::dir::stat_fd;
+use crate::sys::{Dir, Errno, OFlags, RawStat, RenameFlags, xattr};
 
 /// The attribute that holds what a directory's files inherit.
 pub(super) const DEFAULT_ACL: &[u8] = b"system.posix_acl_default";
@@ -38,7 +39,45 @@ impl Union {
         maker: Maker,
     ) -> Result<(File, Shown), Errno> {
         let flags = flags.difference(OFlags::TRUNC) | OFlags::CREATE | OFlags::EXCL;
+        if let Some(made) = self.create_at_once(path, flags, mode, maker)? {
+            return Ok(made);
+        }
         self.make(path, mode, maker, |dir, name, mode| Ok(File::from(dir.open_raw(name, flags, mode)?)))
+    }
+
+    /// Creates a file without a look at its name, as the upper's file system says itself if it holds it; `None` if
+    /// it does, or if what is beneath counts.
+    fn create_at_once(
+        &self,
+        path: &LayerPath,
+        flags: OFlags,
+        mode: Mode,
+        maker: Maker,
+    ) -> Result<Option<(File, Shown)>, Errno> {
+        let _changing = self.change();
+        if path.is_root() || self.writable().is_err() {
+            return Ok(None);
+        }
+        let (parent, name) = split(path.as_bytes());
+        let dir = self.dir(parent)?;
+        let Some(up) = dir.upper().filter(|_| dir.is_pure_upper() && !self.is_kept(name)) else {
+            return Ok(None);
+        };
+        let mode = masked(&dir, up, mode, maker.umask)?;
+        let file = match up.open_raw(name, flags, mode) {
+            Ok(file) => File::from(file),
+            Err(Errno::EXIST) => return Ok(None),
+            Err(errno) => return Err(errno),
+        };
+        let made = stat_fd(&file)?;
+        let (uid, gid) = self.options.identity.to_host(maker.uid, maker.gid);
+        let shown = if (made.uid, made.gid) == (uid, gid) {
+            self.present_as(made, self.options.identity.to_layer(uid, gid))
+        } else {
+            let owner = self.give(up, name, up, maker).or_else(|errno| up.unlink(name).and(Err(errno)))?;
+            self.present_made(up, name, owner)?
+        };
+        Ok(Some((file, shown)))
     }
 
     /// mknod(2): an empty file, a fifo, a socket or a device; `EPERM` for the device that is a whiteout.
@@ -127,11 +166,14 @@ impl Union {
 
     /// What was just made: wholly in the upper.
     fn present_made(&self, up: &Dir, name: &[u8], owner: (u32, u32)) -> Result<Shown, Errno> {
-        let mut stat = up.stat(name)?;
+        Ok(self.present_as(up.stat(name)?, owner))
+    }
+
+    fn present_as(&self, mut stat: RawStat, owner: (u32, u32)) -> Shown {
         self.numbers.forget(stat.ino);
         stat.ino = self.numbers.of(stat.dev, stat.ino);
         (stat.uid, stat.gid) = owner;
-        Ok(Shown { stat, in_upper: true, single: true })
+        Shown { stat, in_upper: true, single: true }
     }
 
     /// Gives what was made to its maker, and tells its owner. `up` is the directory it is made for.
@@ -212,6 +254,11 @@ fn default_acl(dir: &Merged, up: &Dir) -> Result<Option<Vec<u8>>, Errno> {
         dir.note_without_acl(true);
     }
     Ok(acl)
+}
+
+/// Whether what is made in a directory gets a group or an ACL from it.
+pub(super) fn hands_down(dir: &Merged, up: &Dir) -> Result<bool, Errno> {
+    Ok(up.stat_self()?.mode.bits() & 0o2000 != 0 || default_acl(dir, up)?.is_some())
 }
 
 /// The mode to ask for: the umask counts only where the directory has no default ACL.

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::lookup::{Found, Place};
+use super::make::hands_down;
 use super::merged::Merged;
 use super::{Union, discard};
 use crate::model::{Kind, Marks, Mode, Opaque, WhiteoutForm};
@@ -50,6 +51,12 @@ impl Union {
                 work.rename(temporary, up, name, RenameFlags::empty())
             }
         })
+    }
+
+    /// Puts a whiteout at a name that the upper does not hold.
+    pub(super) fn put_new_whiteout(&self, dir: &Merged, up: &Dir, name: &[u8]) -> Result<(), Errno> {
+        let in_one_step = self.options.whiteouts == WhiteoutForm::Device && !hands_down(dir, up)?;
+        if in_one_step { up.whiteout(name) } else { self.put_whiteout(dir, up, name, None) }
     }
 
     /// Makes a whiteout of this union's form.

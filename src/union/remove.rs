@@ -1,5 +1,7 @@
 //! Removal: what lower layers still hold gets a whiteout.
 
+use std::os::fd::OwnedFd;
+
 use super::Union;
 use super::lookup::split;
 use crate::model::LayerPath;
@@ -8,6 +10,11 @@ use crate::sys::Errno;
 impl Union {
     /// unlink(2).
     pub fn unlink(&self, path: &LayerPath) -> Result<(), Errno> {
+        self.unlink_holding(path, false).map(|_| ())
+    }
+
+    /// unlink(2); if `holds`, gives what leads to the file without its name, as [`Union::hold`] does.
+    pub fn unlink_holding(&self, path: &LayerPath, holds: bool) -> Result<Option<(OwnedFd, bool)>, Errno> {
         let _changing = self.change();
         if path.is_root() {
             return Err(Errno::ISDIR);
@@ -20,7 +27,15 @@ impl Union {
             return Err(Errno::ISDIR);
         }
         let up = self.raise_dir(&dir)?;
-        if self.below(&dir, name)? { self.put_whiteout(&dir, &up, name, None) } else { up.unlink(name) }
+        let hold = if holds { found.place.handle().ok() } else { None };
+        if !found.in_upper {
+            self.put_new_whiteout(&dir, &up, name)?;
+        } else if self.below(&dir, name)? {
+            self.put_whiteout(&dir, &up, name, None)?;
+        } else {
+            up.unlink(name)?;
+        }
+        Ok(hold.map(|fd| (fd, found.in_upper)))
     }
 
     /// rmdir(2): the directory must be empty in the union; whiteouts in its upper part go with it.

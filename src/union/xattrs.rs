@@ -1,5 +1,8 @@
 //! Extended attributes as users see them: marks hidden, a user's own `user.overlay.*` escaped on disk.
 
+use std::fs::File;
+
+use super::lookup::Place;
 use super::raise::{self, Content};
 use super::{Union, marks};
 use crate::model::{Kind, LayerPath, Marks, names};
@@ -47,6 +50,28 @@ impl Union {
         let found = self.find(path)?;
         let name = stored(self.options.marks, name, Errno::NODATA)?;
         xattr::get_at(&found.place.dir, &found.place.name, &name)
+    }
+
+    /// lgetxattr(2), and whether the file is known to have no attribute that users see.
+    pub fn xattr_or_bare(&self, path: &LayerPath, name: &[u8]) -> (Result<Vec<u8>, Errno>, bool) {
+        let ask = || {
+            check_name(name)?;
+            let found = self.find(path)?;
+            let marks = self.options.marks;
+            let name = stored(marks, name, Errno::NODATA)?;
+            let Place { dir, name: at } = &found.place;
+            let value = xattr::get_at(dir, at, &name);
+            let bare = value == Err(Errno::NODATA)
+                && xattr::list_at(dir, at)?.into_iter().all(|name| seen(marks, name).is_none());
+            Ok((value, bare))
+        };
+        ask().unwrap_or_else(|errno| (Err(errno), false))
+    }
+
+    /// Whether a file that is open for reading or writing has no attribute that users see.
+    pub fn is_bare(&self, file: &File) -> bool {
+        let marks = self.options.marks;
+        xattr::list_open(file).is_ok_and(|names| names.into_iter().all(|name| seen(marks, name).is_none()))
     }
 
     /// llistxattr(2).

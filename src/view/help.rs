@@ -1,6 +1,6 @@
 //! Help texts: calls with what they do, and running text.
 
-use super::escape::{fit_end, prose, width};
+use super::escape::{fit_end, prose, width, wrap};
 use super::line::{Line, paragraph};
 use super::{Paint, Style};
 
@@ -19,6 +19,48 @@ pub fn calls<'a>(rows: impl Iterator<Item = (String, &'a str)>, style: &Style) -
         let room = style.width.saturating_sub(line.taken());
         line.put(Paint::Plain, &clause(&prose(summary, style), room, style));
         line.end(&mut out);
+    }
+    out
+}
+
+/// The column that the names of a group begin at, and the meanings of terms.
+const NAMES: usize = 13;
+/// The same for long terms.
+const MEANING: usize = 20;
+
+/// Draws a heading with names beside it, as many a line as fit.
+pub fn names<'a>(heading: &str, items: impl IntoIterator<Item = &'a str>, style: &Style) -> String {
+    let mut out = String::new();
+    let mut line = Line::new(style);
+    line.put(Paint::Heading, &prose(heading, style));
+    line.pad_to(NAMES);
+    for item in items {
+        let item = prose(item, style);
+        if line.taken() > NAMES && line.taken() + width(&item) > style.width {
+            std::mem::replace(&mut line, Line::new(style)).end(&mut out);
+            line.pad_to(NAMES);
+        }
+        line.put(Paint::Plain, &item);
+        line.skip(2);
+    }
+    line.end(&mut out);
+    out
+}
+
+/// Draws words with their meanings beside them.
+pub fn terms<'a>(rows: impl IntoIterator<Item = (&'a str, &'a str)>, style: &Style) -> String {
+    let mut out = String::new();
+    for (term, meaning) in rows {
+        let room = style.width.saturating_sub(MEANING).max(20);
+        let mut line = Line::new(style);
+        line.skip(2);
+        line.put(Paint::Heading, &prose(term, style));
+        line.skip(2);
+        for part in wrap(&prose(meaning, style), room, style) {
+            line.pad_to(MEANING);
+            line.put(Paint::Plain, &part);
+            std::mem::replace(&mut line, Line::new(style)).end(&mut out);
+        }
     }
     out
 }

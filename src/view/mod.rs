@@ -42,7 +42,7 @@ pub use doctor::doctor;
 pub use entries::entries;
 pub use error::error;
 pub use explain::explain;
-pub use help::{calls, words};
+pub use help::{calls, names, terms, words};
 pub use history::history;
 pub use layer::{layer, layers};
 pub use mounts::{mount, mounts};

@@ -80,6 +80,20 @@ pub enum Paint {
     Upper,
     /// Whatever comes from the layer with this index in its stack.
     Layer(usize),
+    /// A word of the script language.
+    Keyword,
+    /// A string in a script.
+    Text,
+    /// A number in a script.
+    Number,
+    /// A function that a script calls.
+    Call,
+    /// A variable that has a value.
+    Variable,
+    /// The bracket at the cursor, and the one it belongs to.
+    Pair,
+    /// What cannot be right in a script.
+    Mistake,
 }
 
 /// The colours of lower layers, in turn from the base up: blue, gold, teal, violet, olive, brown. None is the
@@ -102,11 +116,17 @@ impl Paint {
             Self::Heading => (None, true),
             Self::Added => (Some(28), false),
             Self::Changed => (Some(166), false),
-            Self::Deleted | Self::Opaque => (Some(160), false),
+            Self::Deleted | Self::Opaque | Self::Mistake => (Some(160), false),
             Self::Error | Self::Caret => (Some(160), true),
             Self::Dim => (Some(243), false),
             Self::Hint => (Some(31), false),
             Self::Upper => (Some(163), false),
+            Self::Keyword => (Some(98), false),
+            Self::Text => (Some(64), false),
+            Self::Number => (Some(136), false),
+            Self::Call => (Some(33), false),
+            Self::Variable => (Some(30), false),
+            Self::Pair => (Some(163), true),
             Self::Layer(layer) => (Some(LAYERS[layer % LAYERS.len()]), false),
         }
     }

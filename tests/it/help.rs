@@ -17,36 +17,126 @@ fn every_example_runs_on_an_empty_store() {
 }
 
 #[test]
-fn every_command_and_property_has_help_that_names_how_it_is_called() {
+fn every_command_has_help_with_all_its_parts_and_every_property_says_what_it_is() {
     let place = Place::new();
     let mut code = String::new();
     for command in ufs::shell::commands() {
-        code += &format!(
-            "let h = `${{help(\"{0}\")}}`; assert(h.contains(\"{0}(\"), `{0}: ${{h}}`);\n",
-            command.name
-        );
-        code += &format!("assert(h.contains(\"Example\"), `{}: ${{h}}`);\n", command.name);
+        let name = command.name;
+        assert!(command.summary.ends_with('.'), "{name}: {}", command.summary);
+        assert!(!command.see.is_empty(), "{name} leads nowhere");
+        code += &format!("let h = `${{help(\"{name}\")}}`;\n");
+        let example = command.example.lines().next().unwrap();
+        for part in
+            [&format!("{name}("), "\nErrors\n", "\nExample\n", example, "\nSee also: ", command.see[0]]
+        {
+            code += &format!("assert(h.contains({part:?}), `{name}: ${{h}}`);\n");
+        }
+        for kind in command.errors {
+            code += &format!("assert(h.contains(\"\\n  {kind} \"), `{name}: ${{h}}`);\n");
+        }
     }
     for property in ufs::shell::properties() {
-        code += &format!(
-            "assert(`${{help(\"{0}\")}}`.contains(\"{1}{0}\"), \"{0}\");\n",
-            property.name,
-            property.on.prefix()
-        );
+        let (name, on) = (property.name, property.on.prefix());
+        for topic in [name.to_owned(), format!("{on}{name}")] {
+            code += &format!("assert(`${{help(\"{topic}\")}}`.contains(\"{on}{name}\\n\"), \"{topic}\");\n");
+        }
     }
     place.code(&code).ok();
 }
 
 #[test]
-fn help_lists_every_command_and_no_line_is_too_wide() {
-    let out = Place::new().code("help()").ok();
+fn a_group_and_all_are_listed_with_a_line_a_command_and_no_line_is_too_wide() {
+    let place = Place::new();
+    let out = place.code("help(\"all\")").ok();
     for command in ufs::shell::commands() {
         holds(&out, &[&format!("{}(", command.name)]);
     }
+    holds(&place.code("help(\"committing\")").ok(), &["commit()", "reset()", "squash(stack, name)"]);
     for line in out.lines() {
         assert!(line.chars().count() <= 100, "{line}");
         assert!(!line.contains(")S"), "a call and its summary run together: {line}");
     }
+}
+
+#[test]
+fn a_method_is_found_by_what_it_is_called_on() {
+    let place = Place::new();
+    let out = place.code("help(\"layer.write\")").ok();
+    assert!(out.starts_with("layer.write(path, data)\nWrites"), "{out}");
+    let out = place.code("help(\"m.commit()\")").ok();
+    assert!(out.starts_with("mount.commit([name [, message]])\nMakes"), "{out}");
+    let out = place.code("help(\"box.upper\")").ok();
+    assert!(out.starts_with("mount.upper\n"), "{out}");
+    let err = place.code("help(\"layer.sh\")").fails(1);
+    holds(&err, &["there is no `sh` of `layer`", "it is called as `sh(cmd)`"]);
+    holds(&place.code("help(\"m.uper\")").fails(1), &["did you mean `m.upper`?"]);
+}
+
+/// A call that fails, after this: a mount `box` of the layer `base`, which has a file `/d/f`.
+const SETTING: &str = "let base = layer(\"base\"); base.write(\"/d/f\", \"1\"); let draft = layer(\"draft\");\n\
+                       draft.write(\"/x\", \"1\"); let m = mount_direct(base, #{ name: \"box\" });\n";
+
+#[test]
+fn the_errors_that_commands_raise_are_in_their_help() {
+    let place = Place::new();
+    let calls = [
+        ("write", "write(\"/d\", \"\")", "is_a_directory"),
+        ("write", "base.write(\"/d\", \"\")", "sealed"),
+        ("write", "write(\"/../x\", \"\")", "invalid_path"),
+        ("append_to", "append_to(\"/d/f/g\", \"\")", "not_a_directory"),
+        ("read", "read(\"/no\")", "not_found"),
+        ("read", "unmount(); read(\"/d/f\")", "no_mount"),
+        ("read", "unmount(); m.read(\"/d/f\")", "not_mounted"),
+        ("ls", "ls(\"/d/f\")", "not_a_directory"),
+        ("mkdir", "mkdir(\"/d/f/x\")", "not_a_directory"),
+        ("rm", "rm(\"/d\")", "not_empty"),
+        ("mv", "mv(\"/d/f\", \"/d\")", "not_empty"),
+        ("link", "link(\"/d/f\", \"/d/f\")", "exists"),
+        ("symlink", "symlink(\"x\", \"/d/f\")", "exists"),
+        ("chmod", "draft.chmod(\"/no\", \"0644\")", "not_found"),
+        ("chown", "m.upper.chown(\"/x\", 0, 0)", "wrong_layer"),
+        ("xattr", "xattr(\"/d/f\", \"user.no\")", "no_attribute"),
+        ("copy_out", "copy_out(\"/d/f\", \"/tmp\")", "exists"),
+        ("sh", "sh(\"true\")", "unsupported"),
+        ("commit", "commit(\"draft\")", "wrong_layer"),
+        ("commit", "mount_direct(base, #{ read_only: true }).commit()", "read_only"),
+        ("reset", "unmount(); reset()", "no_mount"),
+        ("squash", "squash(\"nope\", \"one\")", "unknown_layer"),
+        ("squash", "squash(base, \"draft\")", "wrong_layer"),
+        ("mount", "mount(\"nope\")", "unknown_layer"),
+        ("mount_direct", "mount_direct(base, #{ name: \"box\" })", "mount_exists"),
+        ("unmount", "unmount(); unmount()", "no_mount"),
+        ("unmount", "unmount(); m.unmount()", "not_mounted"),
+        ("discard", "m.discard(); m.discard()", "unknown_mount"),
+        ("use_mount", "use_mount(\"nope\")", "unknown_mount"),
+        ("layer_at", "layer_at(\"/dev/null\")", "not_a_directory"),
+        ("remove", "remove(\"nope\")", "unknown_layer"),
+        ("add", "draft.add(\"/no/such\")", "not_found"),
+        ("whiteout", "base.whiteout(\"/d\")", "sealed"),
+        ("export_tar", "draft.export_tar(\"/tmp\")", "is_a_directory"),
+        ("diff", "diff(\"nope\", base)", "unknown_layer"),
+        ("explain", "unmount(); explain(\"/d\")", "no_mount"),
+        ("history", "history(\"nope\")", "unknown_layer"),
+        ("tree", "tree(base, \"/no\")", "not_found"),
+        ("assert", "assert(false)", "assertion"),
+    ];
+    let mut wrong = Vec::new();
+    for (name, call, kind) in calls {
+        let code = format!("{SETTING}try {{ {call}; }} catch (e) {{ print(kind(e)); }}");
+        let raised = place.run(&["--ephemeral", "-q", "-e", &code]).ok();
+        let command = ufs::shell::commands().find(|command| command.name == name).unwrap();
+        if raised.trim() != kind || !command.errors.contains(&kind) {
+            wrong.push(format!("{call}: {kind}, not {raised}"));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn a_kind_of_error_is_explained_with_who_raises_it() {
+    let place = Place::new();
+    holds(&place.code("help(\"not_empty\")").ok(), &["not_empty, a kind of error", "Raised by", "rm"]);
+    holds(&place.code("help(\"no_space\")").ok(), &["Raised by any call."]);
 }
 
 #[test]

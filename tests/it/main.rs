@@ -17,3 +17,5 @@ mod seeing;
 mod semantics;
 mod stores;
 mod terminal;
+mod typing;
+mod words;

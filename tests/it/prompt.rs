@@ -29,7 +29,7 @@ fn an_entry_that_is_not_whole_goes_on_at_the_next_line() {
     terminal.line("let t = `one").keys("two`\r");
     assert_eq!(terminal.ask("t.len()"), "7");
     let error = terminal.ask("f(mount_direct(layer(\"b\")))");
-    holds(&error, &["cannot read `/no`: it does not exist", "entry 1:2:7", "in the function `f`"]);
+    holds(&error, &["cannot read `/no`: it does not exist", "entry 1:2:11", "in the function `f`"]);
     terminal.line("exit(3)");
     assert_eq!(terminal.ends(), 3);
 }

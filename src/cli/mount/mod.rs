@@ -13,18 +13,18 @@ mod serve;
 use std::ffi::{OsStr, OsString};
 use std::io::Write as _;
 use std::os::unix::ffi::OsStrExt as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use clap::{ArgAction, Parser};
+use clap::{ArgAction, Args, Parser};
 
 use options::{Wanted, Wrong};
 
-/// Mounts a stack of directories as one tree, by ufs' own union on FUSE.
+/// Mounts directories as one tree, in the place of `mount -t overlay` and fuse-overlayfs
 ///
-/// Takes what `mount -t overlay` and fuse-overlayfs take, and goes into the background once the mount is ready.
-#[derive(Parser, Debug)]
-#[command(name = "ufs mount", max_term_width = 100, after_help = AFTER, override_usage = USAGE)]
-struct Arguments {
+/// By ufs' own union on FUSE. Goes into the background once the mount is ready.
+#[derive(Args, Clone, Debug)]
+#[command(after_help = AFTER, override_usage = USAGE)]
+pub(super) struct MountArguments {
     /// Mount options, separated by commas; may be given several times
     #[arg(short = 'o', value_name = "OPTIONS", action = ArgAction::Append)]
     options: Vec<OsString>,
@@ -50,22 +50,29 @@ const USAGE: &str =
 
 const AFTER: &str = "\
 Layers:
-  lowerdir=TOP[:NEXT...]     the read-only directories, top first; in a name `\\:` `\\,` `\\\\` stand for `:` `,` `\\`
-  lowerdir+=DIR              the same, one by one
-  upperdir=DIR, workdir=DIR  where changes go, and a scratch directory beside it; without them the mount is read-only
-  xattrs=user|trusted        which attributes mark opaque directories: `user.overlay.*` (so does `userxattr`), or
-                             `trusted.overlay.*`, which is what root of the machine gets, as with `mount -t overlay`
-  whiteouts=wh               `.wh.NAME` and `.wh..wh..opq` count as deletions, too
+  lowerdir=TOP[:NEXT...]  the read-only directories, top first;
+                          in a name `\\:` `\\,` `\\\\` stand for `:` `,` `\\`
+  lowerdir+=DIR           the same, one by one
+  upperdir=DIR            takes the changes; without it the mount is read-only
+  workdir=DIR             a scratch directory on the upper's file system
+  xattrs=user|trusted     what marks opaque directories: `user.overlay.*` (so does
+                          `userxattr`) or `trusted.overlay.*`, which is what root
+                          of the machine gets, as with `mount -t overlay`
+  whiteouts=wh            `.wh.NAME` and `.wh..wh..opq` count as deletions, too
 Owners:
-  squash_to_root, squash_to_uid=UID, squash_to_gid=GID   all files are shown to belong to them
-  uidmapping=ON-DISK:SHOWN:COUNT[:...], gidmapping=...   how owners are shown, and the way back
+  squash_to_root, squash_to_uid=UID, squash_to_gid=GID
+                          all files are shown to belong to them
+  uidmapping=ON-DISK:SHOWN:COUNT[:...], gidmapping=...
+                          how owners are shown, and the way back
 File system:
-  ro, volatile (or fsync=0), noacl, static_nlink, allow_other, allow_root, auto_unmount, max_threads=N, fsname=NAME
+  ro, volatile (or fsync=0), noacl, static_nlink, allow_other, allow_root,
+  auto_unmount, max_threads=N, fsname=NAME
 Any mount:
-  nodev, nosuid, noexec, nosymfollow, noatime, relatime, strictatime, nodiratime, sync, dirsync, lazytime, remount, ...
+  nodev, nosuid, noexec, nosymfollow, noatime, relatime, strictatime,
+  nodiratime, sync, dirsync, lazytime, remount, ...
 
-umount(8), SIGTERM, SIGINT and SIGHUP end the mount. Exit codes: 0 mounted, 1 not mounted, 2 wrong usage, 3 this machine
-lacks something.";
+umount(8), SIGTERM, SIGINT and SIGHUP end the mount.
+Exit codes: 0 mounted, 1 not mounted, 2 wrong usage, 3 this machine lacks something.";
 
 /// As mount(8) starts its helpers.
 #[derive(Parser, Debug)]
@@ -146,11 +153,7 @@ fn bytes(options: &[OsString]) -> impl Iterator<Item = &[u8]> {
 }
 
 /// Runs `ufs mount`; gives the exit code.
-pub(super) fn run(words: &[OsString]) -> u8 {
-    let arguments = match Arguments::try_parse_from(words) {
-        Ok(arguments) => arguments,
-        Err(error) => return super::answered(&error),
-    };
+pub(super) fn run(arguments: MountArguments) -> u8 {
     let mut wanted = match options::parse(bytes(&arguments.options)) {
         Ok(wanted) => wanted,
         Err(wrong) => {
@@ -175,7 +178,7 @@ pub(super) fn run(words: &[OsString]) -> u8 {
 
 /// Whether the program was started under a name that mount(8) has for its helpers.
 pub(super) fn is_helper(name: &OsStr) -> bool {
-    name.as_bytes().starts_with(b"mount.")
+    Path::new(name).file_name().is_some_and(|name| name.as_bytes().starts_with(b"mount."))
 }
 
 /// Runs as a helper of mount(8); gives the exit code.

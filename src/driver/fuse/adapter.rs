@@ -22,10 +22,10 @@ use fuser::{
 use super::attributes::{self, Change, FOREVER, NEVER};
 use super::data::Opened;
 use super::handles::Handles;
-use super::names::Named;
 use super::nodes::Nodes;
+use super::replies::{answer, code, empty, entry, written};
 use super::server::Manner;
-use super::xattrs::Answer;
+use super::turns::{Turn, Turns};
 use crate::sys::Errno;
 use crate::union::{Maker, Union};
 
@@ -46,64 +46,35 @@ const WANTED: [InitFlags; 13] = [
     InitFlags::FUSE_MAX_PAGES,
 ];
 
+/// So much is read or written by one thread while another takes the next request, in bytes.
+const LARGE: u32 = 64 << 10;
+
 /// A union behind the protocol.
 #[derive(Debug)]
 pub(super) struct Adapter {
     pub(super) union: Arc<Union>,
     pub(super) nodes: Nodes,
     pub(super) handles: Handles,
-    pub(super) manner: Manner,
+    manner: Manner,
     /// Held to read by whatever works on paths, to write while paths change.
     moving: RwLock<()>,
+    turns: Turns,
     /// Closed when nobody uses the mount any more.
     #[expect(dead_code, reason = "held")]
     lifeline: Option<OwnedFd>,
 }
 
-/// The crate's form of an errno.
-pub(super) fn code(errno: Errno) -> fuser::Errno {
-    fuser::Errno::from_i32(errno.raw_os_error())
+/// A request at work, and a hold on the paths. In this order: the thread may rest only when it holds nothing.
+struct Held<'a, T> {
+    _paths: T,
+    _turn: Turn<'a>,
 }
+
+type Still<'a> = Held<'a, RwLockReadGuard<'a, ()>>;
+type Moving<'a> = Held<'a, RwLockWriteGuard<'a, ()>>;
 
 fn maker(request: &Request, umask: u32) -> Maker {
     Maker { uid: request.uid(), gid: request.gid(), umask }
-}
-
-fn empty(reply: ReplyEmpty, done: Result<(), Errno>) {
-    match done {
-        Ok(()) => reply.ok(),
-        Err(errno) => reply.error(code(errno)),
-    }
-}
-
-fn entry(reply: ReplyEntry, done: Result<Named, Errno>) {
-    match done {
-        Ok(named) => {
-            reply.entry_with_ttls(
-                &named.lasts(),
-                &FOREVER,
-                &named.attributes(),
-                Generation(named.generation()),
-            );
-        }
-        Err(errno) => reply.error(code(errno)),
-    }
-}
-
-fn written(reply: ReplyWrite, done: Result<usize, Errno>) {
-    match done {
-        Ok(length) => reply.written(u32::try_from(length).unwrap_or(u32::MAX)),
-        Err(errno) => reply.error(code(errno)),
-    }
-}
-
-fn answer(reply: ReplyXattr, size: u32, done: Result<Answer, Errno>) {
-    match done {
-        Ok(value) if size == 0 => reply.size(u32::try_from(value.len()).unwrap_or(u32::MAX)),
-        Ok(value) if value.len() > size as usize => reply.error(fuser::Errno::ERANGE),
-        Ok(value) => reply.data(&value),
-        Err(errno) => reply.error(code(errno)),
-    }
 }
 
 impl Adapter {
@@ -113,18 +84,22 @@ impl Adapter {
             nodes: Nodes::new(),
             handles: Handles::new(),
             moving: RwLock::default(),
+            turns: Turns::new(),
             manner,
             lifeline,
         }
     }
 
-    /// Paths stay as they are while this is held.
-    fn still(&self) -> RwLockReadGuard<'_, ()> {
-        self.moving.read().unwrap_or_else(PoisonError::into_inner)
+    /// Begins with a request; paths stay as they are until it is done.
+    fn still(&self) -> Still<'_> {
+        let turn = self.turns.begin();
+        Held { _paths: self.moving.read().unwrap_or_else(PoisonError::into_inner), _turn: turn }
     }
 
-    fn moving(&self) -> RwLockWriteGuard<'_, ()> {
-        self.moving.write().unwrap_or_else(PoisonError::into_inner)
+    /// Begins with a request that changes paths.
+    fn moving(&self) -> Moving<'_> {
+        let turn = self.turns.begin();
+        Held { _paths: self.moving.write().unwrap_or_else(PoisonError::into_inner), _turn: turn }
     }
 }
 
@@ -160,6 +135,7 @@ impl Filesystem for Adapter {
     }
 
     fn forget(&self, _: &Request, ino: INodeNo, nlookup: u64) {
+        let _turn = self.turns.begin();
         self.nodes.forget(ino.0, nlookup);
     }
 
@@ -321,6 +297,10 @@ impl Filesystem for Adapter {
         _: Option<LockOwner>,
         reply: ReplyData,
     ) {
+        let turn = self.turns.begin();
+        if size >= LARGE {
+            turn.pass_on();
+        }
         self.read_open(fh.0, offset, size as usize, |done| match done {
             Ok(data) => reply.data(data),
             Err(errno) => reply.error(code(errno)),
@@ -339,11 +319,16 @@ impl Filesystem for Adapter {
         _: Option<LockOwner>,
         reply: ReplyWrite,
     ) {
+        let turn = self.turns.begin();
+        if data.len() >= LARGE as usize {
+            turn.pass_on();
+        }
         let drops = write_flags.contains(WriteFlags::FUSE_WRITE_KILL_SUIDGID);
         written(reply, self.write_open(fh.0, offset, data, drops));
     }
 
     fn flush(&self, _: &Request, _: INodeNo, _: FileHandle, _: LockOwner, reply: ReplyEmpty) {
+        let _turn = self.turns.begin();
         // each write was answered when it was done: the kernel need not ask again
         reply.error(fuser::Errno::ENOSYS);
     }
@@ -358,17 +343,21 @@ impl Filesystem for Adapter {
         _: bool,
         reply: ReplyEmpty,
     ) {
+        let _turn = self.turns.begin();
         self.handles.release(fh.0);
         reply.ok();
     }
 
     fn fsync(&self, _: &Request, _: INodeNo, fh: FileHandle, datasync: bool, reply: ReplyEmpty) {
+        let turn = self.turns.begin();
+        turn.pass_on();
         // the kernel does not ask again
         let done = if self.manner.volatile { Err(Errno::NOSYS) } else { self.sync_open(fh.0, datasync) };
         empty(reply, done);
     }
 
     fn opendir(&self, _: &Request, _: INodeNo, _: OpenFlags, reply: ReplyOpen) {
+        let _turn = self.turns.begin();
         let flags = FopenFlags::FOPEN_KEEP_CACHE | FopenFlags::FOPEN_CACHE_DIR;
         reply.opened(FileHandle(self.handles.open_dir()), flags);
     }
@@ -397,6 +386,7 @@ impl Filesystem for Adapter {
     }
 
     fn releasedir(&self, _: &Request, _: INodeNo, fh: FileHandle, _: OpenFlags, reply: ReplyEmpty) {
+        let _turn = self.turns.begin();
         self.handles.release_dir(fh.0);
         reply.ok();
     }
@@ -408,6 +398,7 @@ impl Filesystem for Adapter {
     }
 
     fn statfs(&self, _: &Request, _: INodeNo, reply: ReplyStatfs) {
+        let _turn = self.turns.begin();
         let name_max = u32::try_from(crate::model::NAME_MAX).unwrap_or(u32::MAX);
         match self.union.space() {
             Ok(space) => reply.statfs(
@@ -463,10 +454,13 @@ impl Filesystem for Adapter {
         mode: i32,
         reply: ReplyEmpty,
     ) {
+        let turn = self.turns.begin();
+        turn.pass_on();
         empty(reply, self.allocate_open(fh.0, (offset, length), mode, request.uid() == 0));
     }
 
     fn lseek(&self, _: &Request, _: INodeNo, fh: FileHandle, offset: i64, whence: i32, reply: ReplyLseek) {
+        let _turn = self.turns.begin();
         match self.seek_open(fh.0, offset, whence) {
             Ok(offset) => reply.offset(offset),
             Err(errno) => reply.error(code(errno)),
@@ -486,6 +480,8 @@ impl Filesystem for Adapter {
         _: CopyFileRangeFlags,
         reply: ReplyWrite,
     ) {
+        let turn = self.turns.begin();
+        turn.pass_on();
         let (from, to) = ((fh_in.0, offset_in), (fh_out.0, offset_out));
         written(reply, self.copy_range(from, to, len, request.uid() == 0));
     }

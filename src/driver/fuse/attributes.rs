@@ -140,7 +140,8 @@ impl Adapter {
             return Ok(Spot::Open(sys::file::duplicate(&hold.fd)?, hold.in_upper));
         }
         let open = self.handles.any_of(node).ok_or(Errno::STALE)?;
-        Ok(Spot::Open(sys::file::duplicate(open.file().as_fd())?, open.in_upper()))
+        let file = open.file().ok_or(Errno::STALE)?;
+        Ok(Spot::Open(sys::file::duplicate(file.as_fd())?, open.in_upper()))
     }
 
     /// The attributes of a node's file.
@@ -196,7 +197,7 @@ impl Adapter {
     }
 
     fn resize_open(&self, handle: u64, size: u64, by_root: bool) -> Result<(), Errno> {
-        let file = self.handles.file(handle)?.file();
+        let file = self.file_of(handle)?;
         self.union.truncate_open(&*file, size)?;
         if by_root { Ok(()) } else { self.union.drop_privileges(&*file) }
     }

@@ -13,7 +13,7 @@ use super::nodes::Hold;
 use crate::model::Kind;
 use crate::sys::dir::stat_fd;
 use crate::sys::file::{self, FallocateFlags};
-use crate::sys::{self, Errno, OFlags};
+use crate::sys::{self, Errno, OFlags, RawStat};
 
 /// An open that the kernel is told of.
 #[derive(Debug)]
@@ -47,28 +47,21 @@ impl Adapter {
         back: impl Fn(&File) -> std::io::Result<BackingId>,
     ) -> Result<Opened, Errno> {
         let mut flags = flags_of(flags).difference(OFlags::EXCL);
+        let changes = writes(flags) || flags.contains(OFlags::TRUNC);
+        if !changes && self.nodes.is_small(node) {
+            let is_raised = || self.nodes.is_raised(node);
+            if let Some(handle) = self.handles.admit_unopened(node, flags, is_raised) {
+                return Ok(Opened::Cached(handle));
+            }
+        }
         loop {
-            let (file, in_upper) = match self.spot(node)? {
-                Spot::Path(path) => {
-                    let opened = self.union.open_existing(&path, flags)?;
-                    if opened.1 {
-                        self.raised(node, &path);
-                    }
-                    opened
-                }
-                Spot::Open(held, in_upper) => {
-                    if !in_upper && (writes(flags) || flags.contains(OFlags::TRUNC)) {
-                        return Err(Errno::STALE);
-                    }
-                    (file::reopen(&held, flags)?, in_upper)
-                }
-            };
+            let (file, in_upper) = self.open_file(node, flags)?;
             if flags.contains(OFlags::TRUNC) && !by_root {
                 self.union.drop_privileges(&file)?;
             }
             // it is cut by now
             flags = flags.difference(OFlags::TRUNC);
-            if let Some(opened) = self.admit(node, flags, (file, in_upper), &back) {
+            if let Some(opened) = self.admit(node, flags, (file, in_upper), None, &back) {
                 return Ok(opened);
             }
             if in_upper {
@@ -77,16 +70,38 @@ impl Adapter {
         }
     }
 
-    /// Takes an opened file in; `None` if it must be opened again, or by another node.
+    fn open_file(&self, node: u64, flags: OFlags) -> Result<(File, bool), Errno> {
+        match self.spot(node)? {
+            Spot::Path(path) => {
+                let opened = self.union.open_existing(&path, flags)?;
+                if opened.1 {
+                    self.raised(node, &path);
+                }
+                Ok(opened)
+            }
+            Spot::Open(_, false) if writes(flags) || flags.contains(OFlags::TRUNC) => Err(Errno::STALE),
+            Spot::Open(held, in_upper) => Ok((file::reopen(&held, flags)?, in_upper)),
+        }
+    }
+
+    /// The file of a handle, opened now if it was not needed before.
+    pub(super) fn file_of(&self, handle: u64) -> Result<Arc<File>, Errno> {
+        let open = self.handles.file(handle)?;
+        open.file_or(|flags| self.open_file(open.node, flags))
+    }
+
+    /// Takes an opened file in, whose attributes may be known; `None` if it must be opened again, or by another node.
     pub(super) fn admit(
         &self,
         node: u64,
         flags: OFlags,
         (file, in_upper): (File, bool),
+        known: Option<RawStat>,
         back: impl FnOnce(&File) -> std::io::Result<BackingId>,
     ) -> Option<Opened> {
         // a write must come to us where it takes set-ID marks away
-        let straight = stat_fd(&file)
+        let straight = known
+            .map_or_else(|| stat_fd(&file), Ok)
             .is_ok_and(|stat| stat.kind == Kind::File && (!writes(flags) || stat.mode.bits() & 0o6000 == 0));
         let flags = flags.difference(OFlags::TRUNC | OFlags::EXCL);
         let is_raised = || self.nodes.is_raised(node);
@@ -117,8 +132,8 @@ impl Adapter {
         size: usize,
         reply: impl FnOnce(Result<&[u8], Errno>),
     ) {
-        let file = match self.handles.file(handle) {
-            Ok(open) => open.file(),
+        let file = match self.file_of(handle) {
+            Ok(file) => file,
             Err(errno) => return reply(Err(errno)),
         };
         BUFFER.with_borrow_mut(|buffer| {
@@ -137,7 +152,7 @@ impl Adapter {
         data: &[u8],
         drops: bool,
     ) -> Result<usize, Errno> {
-        let file = self.handles.file(handle)?.file();
+        let file = self.file_of(handle)?;
         let written = self.union.write_open(&file, data, offset)?;
         if drops {
             self.union.drop_privileges(&*file)?;
@@ -147,7 +162,7 @@ impl Adapter {
 
     /// fsync(2), fdatasync(2).
     pub(super) fn sync_open(&self, handle: u64, data_only: bool) -> Result<(), Errno> {
-        let file = self.handles.file(handle)?.file();
+        let file = self.file_of(handle)?;
         if data_only { file::sync_data(&*file) } else { sys::sync(&*file) }
     }
 
@@ -160,7 +175,7 @@ impl Adapter {
         by_root: bool,
     ) -> Result<(), Errno> {
         let mode = FallocateFlags::from_bits(mode.cast_unsigned()).ok_or(Errno::OPNOTSUPP)?;
-        let file = self.handles.file(handle)?.file();
+        let file = self.file_of(handle)?;
         self.union.allocate(&file, mode, offset, length)?;
         if by_root { Ok(()) } else { self.union.drop_privileges(&*file) }
     }
@@ -170,7 +185,7 @@ impl Adapter {
         /// Linux `SEEK_DATA` and `SEEK_HOLE`.
         const DATA: i32 = 3;
         const HOLE: i32 = 4;
-        let file = self.handles.file(handle)?.file();
+        let file = self.file_of(handle)?;
         let offset = u64::try_from(offset).map_err(|_| Errno::NXIO)?;
         let found = match whence {
             DATA => file::next_data(&file, offset)?,
@@ -190,7 +205,7 @@ impl Adapter {
     ) -> Result<usize, Errno> {
         // the answer has 32 bits
         let length = length.min(1 << 30);
-        let (source, target) = (self.handles.file(from.0)?.file(), self.handles.file(to.0)?.file());
+        let (source, target) = (self.file_of(from.0)?, self.file_of(to.0)?);
         let length = usize::try_from(length).unwrap_or(usize::MAX);
         let done = self.union.copy_range((&source, from.1), (&target, to.1), length)?;
         if !by_root {

@@ -19,12 +19,30 @@ pub(super) struct OpenFile {
     pub(super) node: u64,
     /// As it was opened, for opening it once more after a copy-up.
     pub(super) flags: OFlags,
-    file: RwLock<(Arc<File>, bool)>,
+    /// None until it is first read; and whether it is the upper's.
+    file: RwLock<(Option<Arc<File>>, bool)>,
 }
 
 impl OpenFile {
-    pub(super) fn file(&self) -> Arc<File> {
-        Arc::clone(&self.held().0)
+    /// The file, if it is open here, too.
+    pub(super) fn file(&self) -> Option<Arc<File>> {
+        self.held().0.clone()
+    }
+
+    /// The file, as `open` gives it (and whether it is the upper's) if it is not open yet.
+    pub(super) fn file_or(
+        &self,
+        open: impl FnOnce(OFlags) -> Result<(File, bool), Errno>,
+    ) -> Result<Arc<File>, Errno> {
+        if let Some(file) = self.file() {
+            return Ok(file);
+        }
+        let (file, in_upper) = open(self.flags)?;
+        let mut held = self.file.write().unwrap_or_else(PoisonError::into_inner);
+        if held.0.is_none() {
+            held.1 = in_upper;
+        }
+        Ok(Arc::clone(held.0.get_or_insert_with(|| Arc::new(file))))
     }
 
     /// Whether it is the upper's file.
@@ -32,12 +50,12 @@ impl OpenFile {
         self.held().1
     }
 
-    fn held(&self) -> std::sync::RwLockReadGuard<'_, (Arc<File>, bool)> {
+    fn held(&self) -> std::sync::RwLockReadGuard<'_, (Option<Arc<File>>, bool)> {
         self.file.read().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn swap(&self, file: File) {
-        *self.file.write().unwrap_or_else(PoisonError::into_inner) = (Arc::new(file), true);
+        *self.file.write().unwrap_or_else(PoisonError::into_inner) = (Some(Arc::new(file)), true);
     }
 }
 
@@ -126,15 +144,37 @@ impl Handles {
             None => self.back(&file, back),
         };
         opens.backing = backing.clone().map(|backing| (backing, in_upper));
-        let number = self.next.fetch_add(1, Ordering::Relaxed);
-        let open = Arc::new(OpenFile { node, flags, file: RwLock::new((Arc::new(file), in_upper)) });
-        opens.files.push((number, Arc::clone(&open)));
-        drop(all);
-        self.files.write().unwrap_or_else(PoisonError::into_inner).insert(number, open);
+        let file = Some(Arc::new(file));
+        let number = self.add(opens, OpenFile { node, flags, file: RwLock::new((file, in_upper)) });
         match backing {
             Some(backing) => Admitted::Passthrough(number, backing),
             None => Admitted::Cached(number),
         }
+    }
+
+    /// Takes an open of a lower layer's file in that is not opened before it is read; `None` if it must be.
+    pub(super) fn admit_unopened(
+        &self,
+        node: u64,
+        flags: OFlags,
+        is_raised: impl FnOnce() -> bool,
+    ) -> Option<u64> {
+        let mut all = self.opens();
+        if is_raised() {
+            return None;
+        }
+        let opens = all.entry(node).or_default();
+        if opens.backing.is_some() {
+            return None;
+        }
+        Some(self.add(opens, OpenFile { node, flags, file: RwLock::default() }))
+    }
+
+    fn add(&self, opens: &mut Opens, open: OpenFile) -> u64 {
+        let (number, open) = (self.next.fetch_add(1, Ordering::Relaxed), Arc::new(open));
+        opens.files.push((number, Arc::clone(&open)));
+        self.files.write().unwrap_or_else(PoisonError::into_inner).insert(number, open);
+        number
     }
 
     fn back(

@@ -15,7 +15,9 @@ mod directories;
 mod handles;
 mod names;
 mod nodes;
+mod replies;
 mod server;
+mod turns;
 mod xattrs;
 
 use std::path::Path;

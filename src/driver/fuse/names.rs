@@ -113,7 +113,11 @@ impl Adapter {
         let named = match self.union.create(&path, flags_of(flags), Mode::new(mode), maker) {
             Ok((file, shown)) => {
                 let named = self.entered(dir, name, shown);
-                let opened = self.admit(named.id(), flags_of(flags), (file, true), &back);
+                let changes = self.nodes.attributes();
+                if self.union.is_bare(&file) {
+                    self.nodes.note_bare(named.id(), changes);
+                }
+                let opened = self.admit(named.id(), flags_of(flags), (file, true), Some(shown.stat), &back);
                 return Ok((named, opened.ok_or(Errno::STALE)?));
             }
             Err(Errno::EXIST) if flags_of(flags).contains(crate::sys::OFlags::EXCL) => {
@@ -142,9 +146,8 @@ impl Adapter {
 
     pub(super) fn remove(&self, dir: u64, name: &[u8]) -> Result<(), Errno> {
         let path = self.nodes.path_in(dir, name)?;
-        let hold = self.hold_for(dir, name, &path);
-        self.union.unlink(&path)?;
-        self.nodes.unname(dir, name, hold);
+        let hold = self.union.unlink_holding(&path, self.nodes.is_last_name(dir, name))?;
+        self.nodes.unname(dir, name, hold.map(|(fd, in_upper)| Hold { fd, in_upper }));
         Ok(())
     }
 

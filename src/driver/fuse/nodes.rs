@@ -9,7 +9,7 @@ use std::collections::HashMap;
 use std::os::fd::OwnedFd;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use crate::model::LayerPath;
+use crate::model::{Kind, LayerPath};
 use crate::sys::{self, Errno};
 use crate::union::Shown;
 
@@ -18,6 +18,9 @@ pub(super) const ROOT: u64 = 1;
 
 /// IDs of nodes that cannot have their file's number begin here; no number has both of these bits.
 const PRIVATE: u64 = 3 << 62;
+
+/// A file of a lower layer up to this size is read into the kernel's cache and stays there, in bytes.
+const SMALL_FILE: u64 = 64 << 10;
 
 /// As many nodes are never worth giving memory back for.
 const SMALL: usize = 1 << 14;
@@ -42,6 +45,10 @@ struct Node {
     generation: u64,
     /// Whether its file was seen in the upper.
     in_upper: bool,
+    /// Whether it is a small file of a lower layer, for as long as it is not in the upper.
+    small: bool,
+    /// Whether its file is known to have no attribute that users see.
+    bare: bool,
     hold: Option<Arc<Hold>>,
 }
 
@@ -117,6 +124,8 @@ struct Table {
     children: HashMap<u64, HashMap<Arc<[u8]>, u64>>,
     /// Counts nodes made.
     made: u64,
+    /// Counts attributes set.
+    attributes: u64,
     /// The most nodes since memory was given back.
     peak: usize,
 }
@@ -124,9 +133,19 @@ struct Table {
 impl Nodes {
     /// The root alone.
     pub(super) fn new() -> Self {
-        let root = Node { names: Names::None, lookups: 1, generation: 0, in_upper: true, hold: None };
+        let root = Node {
+            names: Names::None,
+            lookups: 1,
+            generation: 0,
+            in_upper: true,
+            small: false,
+            bare: false,
+            hold: None,
+        };
         let nodes = HashMap::from([(ROOT, Box::new(root))]);
-        Self { table: Mutex::new(Table { nodes, children: HashMap::new(), made: 0, peak: SMALL }) }
+        Self {
+            table: Mutex::new(Table { nodes, children: HashMap::new(), made: 0, attributes: 0, peak: SMALL }),
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, Table> {
@@ -191,7 +210,8 @@ impl Nodes {
         let free = is_free && !table.nodes.contains_key(&wanted);
         let id = if free { wanted } else { PRIVATE | generation };
         let names = Names::One((dir, Arc::clone(&name)));
-        let node = Node { names, lookups: 1, generation, in_upper: shown.in_upper, hold: None };
+        let (in_upper, small) = (shown.in_upper, is_small(shown));
+        let node = Node { names, lookups: 1, generation, in_upper, small, bare: false, hold: None };
         table.nodes.insert(id, Box::new(node));
         table.peak = table.peak.max(table.nodes.len());
         table.children.entry(dir).or_default().insert(name, id);
@@ -282,10 +302,49 @@ impl Nodes {
         node.is_some_and(|node| !std::mem::replace(&mut node.in_upper, true))
     }
 
+    /// Whether a node's file is a small one of a lower layer.
+    pub(super) fn is_small(&self, id: u64) -> bool {
+        self.lock().nodes.get(&id).is_some_and(|node| node.small && !node.in_upper)
+    }
+
+    /// Whether a node's file is known to have no attribute that users see.
+    pub(super) fn is_bare(&self, id: u64) -> bool {
+        self.lock().nodes.get(&id).is_some_and(|node| node.bare)
+    }
+
+    /// Notes that a node's file has no attribute that users see, if nobody has set one since `changes` were counted.
+    pub(super) fn note_bare(&self, id: u64, changes: u64) {
+        let mut table = self.lock();
+        if table.attributes == changes
+            && let Some(node) = table.nodes.get_mut(&id)
+        {
+            node.bare = true;
+        }
+    }
+
+    /// How often an attribute was set.
+    pub(super) fn attributes(&self) -> u64 {
+        self.lock().attributes
+    }
+
+    /// Notes that an attribute of a node's file was set.
+    pub(super) fn note_attribute(&self, id: u64) {
+        let mut table = self.lock();
+        table.attributes += 1;
+        if let Some(node) = table.nodes.get_mut(&id) {
+            node.bare = false;
+        }
+    }
+
     /// Whether a node's file was seen in the upper.
     pub(super) fn is_raised(&self, id: u64) -> bool {
         self.lock().nodes.get(&id).is_some_and(|node| node.in_upper)
     }
+}
+
+fn is_small(shown: &Shown) -> bool {
+    // an empty file may stand for a device
+    !shown.in_upper && shown.stat.kind == Kind::File && (1..=SMALL_FILE).contains(&shown.stat.size)
 }
 
 impl Table {
@@ -339,7 +398,7 @@ impl Table {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Device, Kind, Mode, Timestamp};
+    use crate::model::{Device, Mode, Timestamp};
     use crate::sys::RawStat;
 
     fn shown(number: u64, single: bool) -> Shown {

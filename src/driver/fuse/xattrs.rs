@@ -24,6 +24,9 @@ fn reaches(name: &[u8], asks: u32) -> bool {
 
 impl Adapter {
     pub(super) fn xattr(&self, node: u64, name: &[u8], asks: u32) -> Result<Answer, Errno> {
+        if name != ORIGIN && !is_own_mark(name) && self.nodes.is_bare(node) {
+            return Err(Errno::NODATA);
+        }
         match self.spot(node)? {
             Spot::Path(path) if name == ORIGIN => {
                 let layer = self.union.supplier(&path)?;
@@ -34,7 +37,15 @@ impl Adapter {
                 Ok(text)
             }
             Spot::Path(path) if reaches(name, asks) => self.union.own_mark(&path, name),
-            Spot::Path(path) => self.union.xattr(&path, name),
+            Spot::Path(path) => {
+                // most files have no attribute at all, and are asked for several
+                let changes = self.nodes.attributes();
+                let (value, bare) = self.union.xattr_or_bare(&path, name);
+                if bare {
+                    self.nodes.note_bare(node, changes);
+                }
+                value
+            }
             Spot::Open(file, _) => self.union.xattr_open(file, name),
         }
     }
@@ -68,11 +79,16 @@ impl Adapter {
                 } else {
                     self.union.set_xattr_if(&path, name, value, setting)?;
                 }
+                self.nodes.note_attribute(node);
                 self.raised(node, &path);
                 Ok(())
             }
             Spot::Open(_, false) => Err(NAMELESS),
-            Spot::Open(file, true) => self.union.set_xattr_open(file, name, value, setting),
+            Spot::Open(file, true) => {
+                self.union.set_xattr_open(file, name, value, setting)?;
+                self.nodes.note_attribute(node);
+                Ok(())
+            }
         }
     }
 

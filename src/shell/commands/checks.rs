@@ -13,6 +13,7 @@ pub(super) const COMMANDS: &[Command] = &[
         gives: "",
         summary: "Fails unless the condition is true.",
         details: "",
+        errors: &["assertion"],
         example: "assert(1 + 1 == 2, \"arithmetic\");",
         see: &["assert_eq", "fail"],
         run: Some(|call| match call.value(0).as_bool() {
@@ -28,6 +29,7 @@ pub(super) const COMMANDS: &[Command] = &[
         gives: "",
         summary: "Fails unless both values are equal.",
         details: "",
+        errors: &["assertion"],
         example: "assert_eq([1, 2], [1, 2]);",
         see: &["assert"],
         run: Some(|call| {
@@ -45,6 +47,7 @@ pub(super) const COMMANDS: &[Command] = &[
         gives: "",
         summary: "Ends the script as failed, with a message; `try` can catch it.",
         details: "",
+        errors: &["assertion"],
         example: "try { fail(\"no\"); } catch (e) { assert_eq(e.message, \"no\"); }",
         see: &["assert", "exit"],
         run: Some(|call| {

@@ -22,6 +22,16 @@ pub(super) const COMMANDS: &[Command] = &[
         details: "Nothing is copied: the upper is hashed once and renamed. Refused while a process has a file open for \
                   writing there; the error names it. A shell that stands in the mount keeps a read-only view of the old \
                   one: `cd .` shows the new. Without changes it gives the top layer, with a note.",
+        errors: &[
+            "busy",
+            "changed",
+            "no_mount",
+            "no_upper",
+            "read_only",
+            "tar",
+            "unknown_mount",
+            "wrong_layer",
+        ],
         example: "layer(\"base\").write(\"/a\", \"1\");\nmount_direct(\"base\");\nwrite(\"/b\", \"2\");\n\
                   let app = commit(\"app\", \"add b\");\nassert_eq(app.stack.len(), 2);\nassert_eq(diff(), []);",
         see: &["diff", "reset", "squash", "history"],
@@ -38,6 +48,7 @@ pub(super) const COMMANDS: &[Command] = &[
         gives: "",
         summary: "Empties the upper: all uncommitted changes are gone.",
         details: "Refused while a process has a file open for writing in the mount.",
+        errors: &["busy", "no_mount", "read_only", "unknown_mount"],
         example: "layer(\"base\").write(\"/a\", \"1\");\nmount_direct(\"base\");\nrm(\"/a\");\nreset();\nassert(exists(\"/a\"));",
         see: &["commit", "discard"],
         run: Some(|call| done(call.shell.workspace().reset(&call.mount()?))),
@@ -49,6 +60,7 @@ pub(super) const COMMANDS: &[Command] = &[
         gives: "the new layer",
         summary: "Makes one layer of a stack, showing the same files.",
         details: "Whiteouts and what they hid are gone from it.",
+        errors: &["ambiguous_id", "tar", "unknown_layer", "wrong_layer"],
         example: "layer(\"base\").write(\"/a\", \"1\");\nlayer(\"top\").write(\"/b\", \"2\");\n\
                   let one = squash([\"base\", \"top\"], \"one\");\nassert_eq(one.files, 2);",
         see: &["commit", "diff"],

@@ -21,6 +21,7 @@ pub(super) const COMMANDS: &[Command] = &[
         gives: "an array of strings",
         summary: "Gives what stands behind the script's name on the command line.",
         details: "",
+        errors: &[],
         example: "assert_eq(args(), []);",
         see: &["env"],
         run: Some(|call| {
@@ -34,6 +35,7 @@ pub(super) const COMMANDS: &[Command] = &[
         gives: "a string, or `()`",
         summary: "Gives an environment variable; `()` where it is not set.",
         details: "",
+        errors: &[],
         example: "let home = env(\"HOME\") ?? \"/\";",
         see: &["args"],
         run: Some(|call| {
@@ -53,6 +55,7 @@ pub(super) const COMMANDS: &[Command] = &[
         gives: "a string",
         summary: "Gives the kind of a caught error, such as `not_found` or `sealed`; works for any error.",
         details: "Every error of `ufs` is a map with `kind, message, path, layer, errno, hint`.",
+        errors: &[],
         example: "try { read(\"/x\"); } catch (e) { assert_eq(kind(e), \"no_mount\"); }",
         see: &["assert", "fail"],
         run: Some(|call| Ok(errors::kind_of(&call.value(0)).into())),
@@ -63,7 +66,10 @@ pub(super) const COMMANDS: &[Command] = &[
         forms: &[global(&[]), global(&["topic"])],
         gives: "a text",
         summary: "Lists all commands, or tells all about one command or one word of the field.",
-        details: "",
+        details: "A topic is a command (`\"commit\"`), a method or a property (`\"layer.write\"`, `\"mount.upper\"`), a word of the \
+                  field (`\"whiteout\"`), a kind of error (`\"not_found\"`), a group (`\"files\"`) or `\"all\"`. At the prompt \
+                  `?commit` and `commit?` do the same.",
+        errors: &[],
         example: "print(help(\"commit\"));\nprint(help(\"whiteout\"));",
         see: &["doctor"],
         run: Some(|call| {
@@ -82,6 +88,7 @@ pub(super) const COMMANDS: &[Command] = &[
         summary: "Tells what this machine allows; each \"no\" with its reason and its cure.",
         details: "`checks` is an array of maps `what, ok, found, cure`; `best` the driver that `mount()` would take \
                   (`()` if none), `why` the reason.",
+        errors: &[],
         example: "assert(doctor().best != ());",
         see: &["mount", "help"],
         run: Some(|call| {
@@ -95,6 +102,7 @@ pub(super) const COMMANDS: &[Command] = &[
         gives: "a string",
         summary: "Gives the version of `ufs`.",
         details: "",
+        errors: &[],
         example: "assert(version().len() > 0);",
         see: &["doctor"],
         run: Some(|_| Ok(env!("CARGO_PKG_VERSION").into())),
@@ -106,6 +114,7 @@ pub(super) const COMMANDS: &[Command] = &[
         gives: "",
         summary: "Ends the script from anywhere, functions and `try` included: `exit()`, `exit(3)`.",
         details: "An integer is the exit code; a string is printed on stderr, and the code is 1; `()` is 0.",
+        errors: &[],
         example: "if args().len() > 5 { exit(2); }",
         see: &["fail"],
         run: None,
@@ -117,6 +126,7 @@ pub(super) const COMMANDS: &[Command] = &[
         gives: "",
         summary: "Prints a value: our values as their views, with `--json` any value as one line of JSON.",
         details: "",
+        errors: &[],
         example: "print(\"hello\");",
         see: &["show"],
         run: None,
@@ -128,8 +138,9 @@ pub(super) const COMMANDS: &[Command] = &[
         gives: "",
         summary: "Waits a number of seconds; ends at Ctrl-C.",
         details: "",
+        errors: &[],
         example: "sleep(0.01);",
-        see: &[],
+        see: &["exit"],
         run: None,
     },
 ];

@@ -18,6 +18,7 @@ pub(super) const COMMANDS: &[Command] = &[
         details: "A draft takes files with `l.write`, `l.add` and the like, and is sealed by `l.seal()` or by mounting \
                   it. A sealed layer never changes; a committed one remembers the layers beneath it (`l.stack`).\n\
                   A name is letters, digits, `.`, `_`, `-` and `/`; 12 to 64 hex digits are an ID.",
+        errors: &["ambiguous_id", "busy", "unknown_layer"],
         example: "let base = layer(\"base\");\nbase.write(\"/etc/motd\", \"hello\\n\");\nassert_eq(base.read(\"etc/motd\"), \"hello\\n\");",
         see: &["layers", "seal", "layer_at", "remove"],
         run: Some(|call| Ok(Dynamic::from(call.shell.workspace().layer(&call.text(0)?)?))),
@@ -29,6 +30,7 @@ pub(super) const COMMANDS: &[Command] = &[
         gives: "a layer",
         summary: "Takes a host directory as a read-only layer, in place, nothing copied.",
         details: "The directory must not change while it is mounted: the kernel does not define what happens then.",
+        errors: &["not_a_directory", "not_found"],
         example: "let etc = layer_at(\"/etc\");\nassert(etc.exists(\"passwd\"));",
         see: &["layer", "add"],
         run: Some(|call| Ok(Dynamic::from(call.shell.workspace().layer_at(&call.host_path(0)?)?))),
@@ -41,6 +43,7 @@ pub(super) const COMMANDS: &[Command] = &[
         summary: "Lists all named layers, newest first.",
         details: "With `--json` each is `name, id, diff_id, chain_id, stack, size, files, sealed, created, message, path`; \
                   `stack` has the names of its layers, bottom first.",
+        errors: &[],
         example: "layer(\"base\").seal();\nassert_eq(layers()[0].name, \"base\");",
         see: &["layer", "mounts", "remove"],
         run: Some(|call| {
@@ -55,6 +58,7 @@ pub(super) const COMMANDS: &[Command] = &[
         gives: "",
         summary: "Drops a layer's name; a draft goes with all it holds.",
         details: "What no name and no mount uses any more is freed by `collect()`.",
+        errors: &["busy", "unknown_layer", "wrong_layer"],
         example: "layer(\"old\").seal();\nremove(\"old\");\nassert(layers().is_empty());",
         see: &["layers", "collect"],
         run: Some(|call| done(call.shell.workspace().remove(&call.text(0)?))),
@@ -66,6 +70,7 @@ pub(super) const COMMANDS: &[Command] = &[
         gives: "a map: `layers`, `bytes`",
         summary: "Frees the layers that no name and no mount uses any more.",
         details: "",
+        errors: &["busy"],
         example: "layer(\"old\").seal();\nremove(\"old\");\nassert_eq(collect().layers, 1);",
         see: &["remove", "check"],
         run: Some(|call| {
@@ -83,6 +88,7 @@ pub(super) const COMMANDS: &[Command] = &[
         gives: "an array of strings",
         summary: "Looks through the whole store for damage: every layer is read and hashed again.",
         details: "An empty array is the good answer.",
+        errors: &[],
         example: "layer(\"base\").seal();\nassert(check().is_empty());",
         see: &["collect"],
         run: Some(|call| {
@@ -102,6 +108,16 @@ pub(super) const COMMANDS: &[Command] = &[
         summary: "Copies a host file or directory into a draft, metadata included; a tar is unpacked.",
         details: "`at` is where it goes, the root if left out: a directory's content goes there, a file gets its own \
                   name there unless `at` names a file.\nOptions: `#{ unpack: false }` copies a tar as a file.",
+        errors: &[
+            "changed",
+            "exists",
+            "invalid_path",
+            "not_a_directory",
+            "not_found",
+            "sealed",
+            "tar",
+            "wrong_layer",
+        ],
         example: "let l = layer(\"conf\");\nl.add(\"/etc/passwd\", \"/etc/passwd\");\nassert(l.exists(\"/etc/passwd\"));",
         see: &["layer", "write", "export_tar"],
         run: Some(add),
@@ -113,6 +129,7 @@ pub(super) const COMMANDS: &[Command] = &[
         gives: "",
         summary: "Records in a draft that a name is deleted, whatever lower layers hold.",
         details: "",
+        errors: &["exists", "invalid_path", "not_a_directory", "sealed", "wrong_layer"],
         example: "layer(\"base\").write(\"/a\", \"1\");\nlet top = layer(\"top\");\ntop.whiteout(\"/a\");\n\
                   mount_direct([\"base\", \"top\"]);\nassert(!exists(\"/a\"));",
         see: &["opaque", "rm"],
@@ -125,6 +142,7 @@ pub(super) const COMMANDS: &[Command] = &[
         gives: "",
         summary: "Records in a draft that nothing beneath a directory shows through.",
         details: "",
+        errors: &["invalid_path", "not_a_directory", "sealed", "wrong_layer"],
         example: "layer(\"base\").write(\"/d/a\", \"1\");\nlet top = layer(\"top\");\ntop.opaque(\"/d\");\n\
                   mount_direct([\"base\", \"top\"]);\nassert_eq(ls(\"/d\"), []);",
         see: &["whiteout"],
@@ -137,6 +155,7 @@ pub(super) const COMMANDS: &[Command] = &[
         gives: "the layer",
         summary: "Ends a draft and gives it its IDs; mounting it as a lower does too.",
         details: "The ID is the SHA-256 of the layer's canonical tar, so equal content has equal IDs and is stored once.",
+        errors: &["changed", "tar", "wrong_layer"],
         example: "let l = layer(\"base\");\nl.write(\"/a\", \"1\");\nl.seal();\nassert(l.sealed);",
         see: &["layer", "export_tar", "commit"],
         run: Some(|call| {
@@ -152,6 +171,7 @@ pub(super) const COMMANDS: &[Command] = &[
         gives: "",
         summary: "Writes a layer's canonical tar, whose SHA-256 is the diff ID of a layer made here.",
         details: "A draft is sealed first. The file is whole or not there at all.",
+        errors: &["is_a_directory", "not_found", "tar", "wrong_layer"],
         example: "let l = layer(\"base\");\nl.write(\"/a\", \"1\");\nlet tar = env(\"TMPDIR\") ?? \"/tmp\";\n\
                   tar += \"/ufs-help-example.tar\";\nl.export_tar(tar);",
         see: &["add", "seal"],
@@ -165,6 +185,7 @@ pub(super) const COMMANDS: &[Command] = &[
         summary: "Goes through all changes of a layer, deletions included.",
         details: "`kind` is `file`, `dir`, `symlink`, `fifo`, `char`, `block`, `whiteout` or `opaque` (a directory that \
                   cuts off what lies beneath). Meant for `for`: nothing is held in memory.",
+        errors: &["wrong_layer"],
         example: "let l = layer(\"base\");\nl.write(\"/a\", \"123\");\nfor e in l.entries() { assert(e.kind != \"whiteout\"); }",
         see: &["ls", "stat", "len", "to_array"],
         run: Some(|call| Ok(Dynamic::from(Entries::new(call.this_layer()?.changes()?)))),
@@ -176,6 +197,7 @@ pub(super) const COMMANDS: &[Command] = &[
         gives: "a number",
         summary: "Counts the changes that `entries()` goes through.",
         details: "",
+        errors: &[],
         example: "let l = layer(\"base\");\nl.write(\"/a\", \"1\");\nassert_eq(l.entries().len(), 1);",
         see: &["entries"],
         run: Some(|call| Ok(int(entries(call)?.count() as u64))),
@@ -187,6 +209,7 @@ pub(super) const COMMANDS: &[Command] = &[
         gives: "an array of maps",
         summary: "Collects what `entries()` goes through.",
         details: "",
+        errors: &[],
         example: "let l = layer(\"base\");\nl.write(\"/a\", \"1\");\nassert_eq(l.entries().to_array()[0].path, \"/a\");",
         see: &["entries"],
         run: Some(|call| Ok(entries(call)?.map(Dynamic::from_map).collect::<Array>().into())),

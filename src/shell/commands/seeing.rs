@@ -29,6 +29,7 @@ pub(super) const COMMANDS: &[Command] = &[
                   entry, cells, note, by, below, folded`; `cells` has one word a layer: `absent`, `supplies`, `merges`, \
                   `hidden`, `whiteout` or `opaque`; `note` is `only`, `hides`, `deletes`, `gone_with_parent`, `merged` \
                   or `cuts_off`, `by` and `below` are the layers meant, as indices.",
+        errors: &["ambiguous_id", "no_mount", "unknown_layer", "unknown_mount"],
         example: "layer(\"base\").write(\"/a\", \"1\");\nmount_direct(\"base\");\nwrite(\"/b\", \"2\");\nshow();",
         see: &["tree", "diff", "explain", "history"],
         run: Some(show),
@@ -42,6 +43,15 @@ pub(super) const COMMANDS: &[Command] = &[
         details: "`x` is a mount, a layer, a name or an ID, or a stack; `path` the directory to begin at. \
                   `paths` has at most 1000, those nearest to it; `layers` the name of the layer that supplies each; \
                   `left_out` counts the rest.",
+        errors: &[
+            "ambiguous_id",
+            "invalid_path",
+            "no_mount",
+            "not_a_directory",
+            "not_found",
+            "unknown_layer",
+            "unknown_mount",
+        ],
         example: "layer(\"base\").write(\"/etc/motd\", \"hi\");\nassert_eq(tree(\"base\").paths, [\"/\", \"/etc\", \"/etc/motd\"]);",
         see: &["show", "ls", "find"],
         run: Some(|call| {
@@ -60,6 +70,7 @@ pub(super) const COMMANDS: &[Command] = &[
         details: "`kind` is `added`, `changed` or `deleted`; `what` lists `content`, `mode`, `owner`, `xattr`, `time`, \
                   `type`; `bytes` were copied up at the most; `beneath` counts what went with a deleted directory; `before` and \
                   `after` are maps `kind, size, mode, uid, gid, mtime, target, xattrs`, or `()`.\n`diff(a, b)` compares any two layers, stacks or mounts.",
+        errors: &["ambiguous_id", "no_mount", "read_only", "unknown_layer", "unknown_mount"],
         example: "layer(\"base\").write(\"/a\", \"1\");\nmount_direct(\"base\");\nwrite(\"/a\", \"22\");\n\
                   assert_eq(diff()[0].kind, \"changed\");",
         see: &["show", "explain", "commit"],
@@ -83,6 +94,7 @@ pub(super) const COMMANDS: &[Command] = &[
                   `deleted`, `deleted_nothing` or `hidden_with_parent`), `changed` (as `what` of `diff()`), `parent` (the \
                   directory above that took it away) and `entry` (the file as the layer holds it). `shown` is a map with \
                   `layer` and `entry`, or `()` where the union shows nothing.",
+        errors: &["ambiguous_id", "invalid_path", "no_mount", "unknown_layer", "unknown_mount"],
         example: "layer(\"base\").write(\"/a\", \"1\");\nmount_direct(\"base\");\nrm(\"/a\");\n\
                   assert_eq(explain(\"/a\").steps.len(), 2);",
         see: &["show", "diff"],
@@ -99,6 +111,7 @@ pub(super) const COMMANDS: &[Command] = &[
         gives: "an array: `name, id, message, files, size, created, chain_id`",
         summary: "Lists a stack, oldest first: ID, message, size, age.",
         details: "The upper of a mount comes last, without `id` and `chain_id`. `created` is in seconds since 1970.",
+        errors: &["ambiguous_id", "no_mount", "unknown_layer", "unknown_mount"],
         example: "layer(\"base\").write(\"/a\", \"1\");\nmount_direct(\"base\");\nassert_eq(history()[0].name, \"base\");",
         see: &["show", "layers"],
         run: Some(|call| {

@@ -1,60 +1,122 @@
-//! The line editor: its settings and keys, and what it asks of us while a line is typed.
+//! The line editor: its settings, and what it asks of us while a line is typed.
 
+use std::borrow::Cow;
+use std::cell::{Cell, RefCell};
+use std::path::Path;
 use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
 
-use rustyline::completion::Completer;
-use rustyline::highlight::Highlighter;
+use rustyline::completion::{Completer, Pair};
+use rustyline::config::BellStyle;
+use rustyline::highlight::{CmdKind, Highlighter};
 use rustyline::hint::Hinter;
-use rustyline::history::FileHistory;
 use rustyline::validate::{ValidationContext, ValidationResult, Validator};
-use rustyline::{Cmd, Config, Editor, Helper, KeyCode, KeyEvent, Modifiers};
+use rustyline::{ColorMode, CompletionType, Config, Context, Editor, Helper};
 
-use super::history::LINES;
-use super::incomplete::is_incomplete;
-use crate::shell::engine::Ours;
+use super::colours::{self, Moment, Names};
+use super::hints::{self, Hint};
+use super::history::Entries;
+use super::incomplete::is_whole;
+use super::keys;
+use super::session::Session;
+use crate::view::{Paint, Style};
 
 /// The editor of lines, with all that it asks us.
-pub(super) type Lines = Editor<Asked, FileHistory>;
+pub(super) type Lines = Editor<Asked, Entries>;
 
-/// Sets an editor up.
-pub(super) fn editor(ours: Rc<Ours>) -> rustyline::Result<Lines> {
+/// Sets an editor up; `history` is the file of earlier lines.
+pub(super) fn editor(
+    session: &Rc<RefCell<Session>>,
+    history: Option<&Path>,
+    style: &Style,
+) -> rustyline::Result<Lines> {
     let config = Config::builder()
-        .max_history_size(LINES)?
-        .history_ignore_dups(true)?
-        .history_ignore_space(true)
+        .completion_type(CompletionType::List)
+        .completion_show_all_if_ambiguous(true)
+        // the completer gives no more than it can show
+        .completion_prompt_limit(usize::MAX)
+        .bell_style(BellStyle::None)
+        .color_mode(if style.color { ColorMode::Forced } else { ColorMode::Disabled })
         .build();
-    let mut editor = Editor::with_config(config)?;
-    editor.set_helper(Some(Asked { ours }));
-    editor.bind_sequence(KeyEvent(KeyCode::Enter, Modifiers::ALT), Cmd::Newline);
+    let closer = Arc::new(AtomicU8::new(0));
+    let mut editor = Editor::with_history(config, Entries::open(history))?;
+    editor.set_helper(Some(Asked {
+        session: session.clone(),
+        style: *style,
+        done: Cell::new(false),
+        closer: closer.clone(),
+    }));
+    keys::bind(&mut editor, &closer);
     Ok(editor)
 }
 
-/// What the line editor asks: whether a line is whole.
+/// What the line editor asks.
 pub(super) struct Asked {
-    ours: Rc<Ours>,
+    session: Rc<RefCell<Session>>,
+    style: Style,
+    /// Whether the line is drawn for the last time.
+    done: Cell<bool>,
+    /// The closing bracket that was typed at the beginning of a line; 0 where none was.
+    closer: Arc<AtomicU8>,
 }
 
 impl Helper for Asked {}
-impl Highlighter for Asked {}
+
+impl Highlighter for Asked {
+    fn highlight<'l>(&self, line: &'l str, pos: usize) -> Cow<'l, str> {
+        let moment = if self.done.get() { Moment::Done } else { Moment::Edited(pos) };
+        let session = self.session.borrow();
+        let names = Names { scope: session.scope(), functions: session.functions() };
+        Cow::Owned(colours::colour(line, moment, &names, &self.style))
+    }
+
+    fn highlight_hint<'h>(&self, hint: &'h str) -> Cow<'h, str> {
+        Cow::Owned(self.style.paint(Paint::Dim, hint))
+    }
+
+    fn highlight_candidate<'c>(&self, candidate: &'c str, _: CompletionType) -> Cow<'c, str> {
+        Cow::Borrowed(candidate)
+    }
+
+    fn highlight_char(&self, _: &str, _: usize, kind: CmdKind) -> bool {
+        self.done.set(kind == CmdKind::ForcedRefresh);
+        // each key may change the colour of all that follows, each move the pair of brackets
+        true
+    }
+}
 
 impl Completer for Asked {
-    type Candidate = String;
+    type Candidate = Pair;
+
+    fn complete(&self, line: &str, pos: usize, _: &Context<'_>) -> rustyline::Result<(usize, Vec<Pair>)> {
+        let closer = self.closer.swap(0, Ordering::Relaxed);
+        if closer != 0 {
+            let (start, text) = keys::closed(&line[..pos], char::from(closer));
+            return Ok((start, vec![Pair { display: String::new(), replacement: text }]));
+        }
+        Ok((pos, Vec::new()))
+    }
 }
 
 impl Hinter for Asked {
-    type Hint = String;
+    type Hint = Hint;
+
+    fn hint(&self, line: &str, pos: usize, context: &Context<'_>) -> Option<Hint> {
+        // without colours it would look as if it had been typed; a line that was fetched from the history is whole
+        let fetched = context.history_index() < context.history().len();
+        if !self.style.color || pos < line.len() || fetched {
+            return None;
+        }
+        hints::hint(line, context.history())
+    }
 }
 
 impl Validator for Asked {
     fn validate(&self, context: &mut ValidationContext<'_>) -> rustyline::Result<ValidationResult> {
-        let text = context.input();
-        if text.starts_with('!') || text.ends_with("\n\n") {
-            // an empty line ends any entry, so that nobody is ever stuck
+        if is_whole(context.input()) {
             return Ok(ValidationResult::Valid(None));
         }
-        if is_incomplete(&self.ours.engine, text) {
-            return Ok(ValidationResult::Incomplete);
-        }
-        Ok(ValidationResult::Valid(None))
+        Ok(ValidationResult::Incomplete)
     }
 }

@@ -1,11 +1,19 @@
 //! The prompt, `ufs>`: one line after the other, with state across lines.
 
+mod colours;
 mod editor;
+mod hints;
 mod history;
 mod incomplete;
+mod keys;
+mod lexer;
+#[cfg(test)]
+mod lexer_tests;
 mod session;
 
+use std::cell::RefCell;
 use std::path::Path;
+use std::rc::Rc;
 
 use rustyline::error::ReadlineError;
 
@@ -17,8 +25,8 @@ use crate::view::Paint;
 
 /// Reads and runs lines until the end; gives the exit code.
 pub(super) fn run(shell: &Shell, history: Option<&Path>) -> u8 {
-    let mut session = Session::new(shell);
-    let mut editor = match editor::editor(session.ours.clone()) {
+    let session = Rc::new(RefCell::new(Session::new(shell)));
+    let mut editor = match editor::editor(&session, history, shell.style()) {
         Ok(editor) => editor,
         Err(error) => {
             let message = format!("the terminal cannot be used: {error}");
@@ -26,9 +34,6 @@ pub(super) fn run(shell: &Shell, history: Option<&Path>) -> u8 {
             return running::FAILED;
         }
     };
-    if let Some(file) = history {
-        history::load(&mut editor, file);
-    }
     shell.tell("`help()` lists what you can do, `show()` draws the layers, Ctrl-D ends");
     let plain = "ufs> ";
     let styled = shell.style().paint(Paint::Heading, "ufs>") + " ";
@@ -51,8 +56,12 @@ pub(super) fn run(shell: &Shell, history: Option<&Path>) -> u8 {
         if line.trim().is_empty() {
             continue;
         }
-        history::add(&mut editor, history, &line);
-        match session.run_line(&line) {
+        // what a paste ends with is no part of the entry
+        let line = line.trim_end();
+        if let Err(error) = editor.add_history_entry(line) {
+            log::debug!("history: {error}");
+        }
+        match session.borrow_mut().run_line(line) {
             Next::Line => signals::clear_interrupt(),
             Next::End(code) => return code,
         }

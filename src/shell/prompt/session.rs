@@ -19,7 +19,7 @@ const SCOPE: usize = 256;
 /// What stays from line to line.
 pub(super) struct Session {
     shell: Shell,
-    pub(super) ours: Rc<Ours>,
+    ours: Rc<Ours>,
     scope: Scope<'static>,
     functions: AST,
     imports: AST,
@@ -45,6 +45,16 @@ impl Session {
             definitions: Definitions::new(),
             line: 0,
         }
+    }
+
+    /// The variables.
+    pub(super) fn scope(&self) -> &Scope<'static> {
+        &self.scope
+    }
+
+    /// The functions that were defined.
+    pub(super) fn functions(&self) -> &AST {
+        &self.functions
     }
 
     /// Runs one entry.

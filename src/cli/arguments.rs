@@ -1,0 +1,153 @@
+//! The definition of the command line: help, completions and the manual page all come from it.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use clap::error::ErrorKind;
+use clap::{CommandFactory as _, Parser, Subcommand, ValueEnum, ValueHint};
+use clap_complete::aot::Shell as Completed;
+
+use super::mount::MountArguments;
+use crate::driver::DriverKind;
+
+/// Explore, build, mount and commit container file-system layers.
+#[derive(Parser, Debug)]
+#[command(
+    name = "ufs",
+    version,
+    about,
+    max_term_width = 100,
+    override_usage = USAGE,
+    after_help = AFTER,
+    disable_help_subcommand = true
+)]
+pub(super) struct Arguments {
+    /// A script to run, and its arguments; one that has the name of a command is run as ./NAME
+    #[arg(
+        value_names = ["FILE.rhai", "ARG"],
+        num_args = 0..,
+        trailing_var_arg = true,
+        conflicts_with = "code",
+        value_hint = ValueHint::FilePath
+    )]
+    pub(super) words: Vec<OsString>,
+    /// Runs one piece of code and prints its value
+    #[arg(short = 'e', value_name = "CODE", value_hint = ValueHint::Other)]
+    pub(super) code: Option<String>,
+    /// The store's directory
+    #[arg(long, value_name = "DIR", conflicts_with = "ephemeral", help = STORE, value_hint = ValueHint::DirPath)]
+    pub(super) store: Option<PathBuf>,
+    /// Uses a store that is gone at the end
+    #[arg(long)]
+    pub(super) ephemeral: bool,
+    /// The driver that mount takes: overlay, fuse or direct
+    #[arg(long, value_enum, hide_possible_values = true)]
+    driver: Option<Driver>,
+    /// Leaves mounts mounted at the end (root only)
+    #[arg(long, conflicts_with = "ephemeral")]
+    pub(super) keep: bool,
+    /// When to colour output: auto, always or never
+    #[arg(
+        long,
+        value_enum,
+        default_value = "auto",
+        value_name = "WHEN",
+        global = true,
+        hide_possible_values = true
+    )]
+    pub(super) color: Color,
+    /// Prints values as JSON, one document a line
+    #[arg(long, global = true)]
+    pub(super) json: bool,
+    /// Leaves out talk on stderr
+    #[arg(long, short = 'q', global = true)]
+    pub(super) quiet: bool,
+    /// Stays out of a user namespace
+    #[arg(long)]
+    pub(super) no_userns: bool,
+    /// What to do instead of running a script.
+    #[command(subcommand)]
+    pub(super) word: Option<Word>,
+}
+
+/// A first word that is no script.
+#[derive(Subcommand, Clone, Debug)]
+pub(super) enum Word {
+    /// Tells what this machine allows; each "no" with its reason and its cure
+    Doctor,
+    Mount(MountArguments),
+    /// Prints the completions for a shell: bash, zsh or fish
+    Completions {
+        /// For which shell
+        #[arg(value_enum)]
+        shell: Shell,
+    },
+    /// Prints the manual page
+    Man,
+    /// Prints the definitions of all calls, for editors with a Rhai language server
+    Definitions,
+}
+
+const USAGE: &str = "ufs [OPTIONS]                           the prompt; in a pipe, a script from stdin
+       ufs [OPTIONS] FILE.rhai [ARG]...
+       ufs [OPTIONS] -e CODE
+       ufs [OPTIONS] COMMAND";
+
+/// Clap takes the backticks of a doc comment as they are.
+const STORE: &str = "The store's directory [default: $UFS_STORE, else the platform's data directory]";
+
+const AFTER: &str = "Exit codes: 0 done, 1 the script failed, 2 wrong usage or a parse error, 3 this machine lacks \
+    something, 4 the store is damaged; exit(n) as asked.\nAt the prompt: help()";
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+enum Driver {
+    Overlay,
+    Fuse,
+    Direct,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+pub(super) enum Color {
+    Auto,
+    Always,
+    Never,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+pub(super) enum Shell {
+    Bash,
+    Zsh,
+    Fish,
+}
+
+impl Shell {
+    /// The same for the crate that writes the completions.
+    pub(super) fn completed(self) -> Completed {
+        match self {
+            Self::Bash => Completed::Bash,
+            Self::Zsh => Completed::Zsh,
+            Self::Fish => Completed::Fish,
+        }
+    }
+}
+
+impl Arguments {
+    /// The arguments of this process.
+    pub(super) fn of_process() -> Result<Self, clap::Error> {
+        let arguments = Self::try_parse()?;
+        if arguments.code.is_some() && arguments.word.is_some() {
+            let message = "the argument '-e <CODE>' cannot be used with a command";
+            return Err(Self::command().error(ErrorKind::ArgumentConflict, message));
+        }
+        Ok(arguments)
+    }
+
+    /// The driver that `mount()` takes, where it is to be a certain one.
+    pub(super) fn driver(&self) -> Option<DriverKind> {
+        self.driver.map(|driver| match driver {
+            Driver::Overlay => DriverKind::Overlay,
+            Driver::Fuse => DriverKind::Fuse,
+            Driver::Direct => DriverKind::Direct,
+        })
+    }
+}

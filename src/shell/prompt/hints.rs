@@ -1,0 +1,71 @@
+//! What is shown in dim behind the cursor: how an earlier line went on, or how to get out of an entry.
+
+use rustyline::history::{History, SearchDirection};
+
+use super::incomplete::is_whole;
+
+/// What stands in an empty line of an entry that goes on.
+const WAY_OUT: &str = "… goes on; Enter on an empty line runs it, Ctrl-C drops it";
+
+/// A hint.
+pub(super) struct Hint {
+    shown: String,
+    /// What is typed where it is taken.
+    rest: Option<String>,
+}
+
+impl rustyline::hint::Hint for Hint {
+    fn display(&self) -> &str {
+        &self.shown
+    }
+
+    fn completion(&self) -> Option<&str> {
+        self.rest.as_deref()
+    }
+}
+
+/// The hint for a line with the cursor at its end.
+pub(super) fn hint(line: &str, history: &dyn History) -> Option<Hint> {
+    if line.is_empty() {
+        return None;
+    }
+    if let Some((before, last)) = line.rsplit_once('\n')
+        && last.trim().is_empty()
+    {
+        return (!is_whole(before)).then(|| Hint { shown: WAY_OUT.to_owned(), rest: None });
+    }
+    let newest = history.len().checked_sub(1)?;
+    let found = history.starts_with(line, newest, SearchDirection::Reverse).ok()??;
+    let rest = found.entry[line.len()..].to_owned();
+    let first = rest.lines().next()?;
+    if first.contains(char::is_control) {
+        return None;
+    }
+    let shown = if first.len() < rest.len() { format!("{first} …") } else { first.to_owned() };
+    Some(Hint { shown, rest: Some(rest) })
+}
+
+#[cfg(test)]
+mod tests {
+    use rustyline::hint::Hint as _;
+
+    use super::*;
+    use crate::shell::prompt::history::Entries;
+
+    #[test]
+    fn the_newest_line_that_begins_so_is_hinted_and_an_open_entry_tells_the_way_out() {
+        let mut history = Entries::default();
+        for line in ["mount(\"a\")", "mount(\"b\")", "fn f() {\n    1\n}"] {
+            history.add(line).unwrap();
+        }
+        let shown = |line: &str| hint(line, &history).map(|hint| hint.display().to_owned());
+        let taken = |line: &str| hint(line, &history).and_then(|hint| hint.completion().map(str::to_owned));
+        assert_eq!(shown("mou").as_deref(), Some("nt(\"b\")"));
+        assert_eq!(shown("mount(\"a").as_deref(), Some("\")"));
+        assert_eq!(shown("fn f").as_deref(), Some("() { …"));
+        assert_eq!(taken("fn f").as_deref(), Some("() {\n    1\n}"));
+        assert_eq!((shown("x"), shown(""), shown("mount(\"b\")")), (None, None, None));
+        assert_eq!(shown("if x {\n    ").as_deref(), Some(WAY_OUT));
+        assert_eq!((taken("if x {\n    "), shown("1;\n")), (None, None));
+    }
+}
