@@ -70,6 +70,22 @@ impl Marks {
             Self::Trusted => b"trusted.overlay.whiteout",
         }
     }
+
+    /// On a copy in the upper: which file of a lower layer it is a copy of.
+    pub fn origin(self) -> &'static [u8] {
+        match self {
+            Self::User => b"user.overlay.origin",
+            Self::Trusted => b"trusted.overlay.origin",
+        }
+    }
+
+    /// On a directory: `y` if there may be copies in it.
+    pub fn impure(self) -> &'static [u8] {
+        match self {
+            Self::User => b"user.overlay.impure",
+            Self::Trusted => b"trusted.overlay.impure",
+        }
+    }
 }
 
 /// The value of the opaque mark.

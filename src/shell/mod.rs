@@ -14,6 +14,7 @@ mod help;
 mod json;
 mod kinds;
 mod modules;
+mod places;
 mod prompt;
 mod render;
 mod run;

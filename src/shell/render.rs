@@ -7,6 +7,7 @@ use annotate_snippets::renderer::DecorStyle;
 use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
 use rhai::{Dynamic, EvalAltResult, ParseError, ParseErrorType, Position};
 
+use super::places::Places;
 use super::translate;
 use crate::view::Style;
 use crate::view::escape::prose as escape;
@@ -19,9 +20,6 @@ pub(super) struct Text {
     /// All of it.
     pub(super) source: Rc<str>,
 }
-
-/// The texts that functions were defined in, by name.
-pub(super) type Definitions = HashMap<String, Text>;
 
 /// How many calls on the way to an error are told.
 const THROUGH: usize = 4;
@@ -37,12 +35,33 @@ struct Told {
 
 /// Where the texts are that an error's positions point into, and what could have been meant.
 pub(super) struct Known<'a> {
-    /// The texts that functions were defined in, where that is not the text that runs.
-    pub(super) definitions: &'a Definitions,
+    /// What was there before the text that runs.
+    pub(super) around: &'a Around<'a>,
     /// The texts of modules, by file.
     pub(super) modules: &'a HashMap<String, Text>,
     /// All native functions.
     pub(super) functions: &'a [&'a str],
+}
+
+/// What earlier entries of the prompt left.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Around<'a> {
+    /// The texts that functions stand in.
+    pub(super) places: Option<&'a Places>,
+    /// The variables, and whether each is a constant.
+    pub(super) variables: &'a [(&'a str, bool)],
+}
+
+impl Known<'_> {
+    /// The text that a position is in, and the position there: a function may stand in an earlier text.
+    fn locate(&self, text: &Text, position: Position) -> (Text, Position) {
+        let here = self.modules.contains_key(&*text.name)
+            && position.line().is_none_or(|line| line <= text.source.split('\n').count());
+        match self.around.places.filter(|_| !here).and_then(|places| places.find(position)) {
+            Some((text, position)) => (text.clone(), position),
+            None => (text.clone(), position),
+        }
+    }
 }
 
 /// Draws a runtime error.
@@ -70,7 +89,7 @@ fn take_apart(error: &EvalAltResult, text: &Text, known: &Known<'_>) -> Told {
     match error {
         EvalAltResult::ErrorInFunctionCall(name, source, inner, position) => {
             // the inner position is in the text that defined the function
-            let inside = known.modules.get(source).or_else(|| known.definitions.get(name)).unwrap_or(text);
+            let inside = known.modules.get(source).unwrap_or(text);
             let mut told = take_apart(inner, inside, known);
             told.through.push(if name.starts_with("anon$") {
                 "in a closure".to_owned()
@@ -80,14 +99,16 @@ fn take_apart(error: &EvalAltResult, text: &Text, known: &Known<'_>) -> Told {
                 format!("in the function `{name}`")
             });
             if told.position.is_none() {
-                (told.position, told.text) = (*position, Some(text.clone()));
+                let (text, position) = known.locate(text, *position);
+                (told.position, told.text) = (position, Some(text));
             }
             told
         }
         EvalAltResult::ErrorInModule(path, inner, position) => {
             let Some(module) = known.modules.get(path) else {
                 let mut told = take_apart(inner, text, known);
-                told.position = *position;
+                let (text, position) = known.locate(text, *position);
+                (told.position, told.text) = (position, Some(text));
                 return told;
             };
             let mut told = take_apart(inner, module, known);
@@ -96,16 +117,17 @@ fn take_apart(error: &EvalAltResult, text: &Text, known: &Known<'_>) -> Told {
         }
         EvalAltResult::ErrorRuntime(value, position) => {
             let (message, hint) = thrown(value);
-            Told { message, hint, position: *position, text: Some(text.clone()), through: Vec::new() }
+            let (text, position) = known.locate(text, *position);
+            Told { message, hint, position, text: Some(text), through: Vec::new() }
         }
         EvalAltResult::ErrorParsing(kind, position) => parse_told(kind, *position, text),
         other => {
-            let (message, hint) = translate::told(other, known.functions);
-            let position = match translate::racing(other) {
-                Some(name) => only_call(&text.source, name),
-                None => other.position(),
+            let (message, hint) = translate::told(other, known.functions, known.around.variables);
+            let (text, position) = match translate::racing(other) {
+                Some(name) => (text.clone(), only_call(&text.source, name)),
+                None => known.locate(text, other.position()),
             };
-            Told { message, hint, position, text: Some(text.clone()), through: Vec::new() }
+            Told { message, hint, position, text: Some(text), through: Vec::new() }
         }
     }
 }
@@ -204,7 +226,7 @@ mod tests {
         map.insert("message".into(), "it is not there".into());
         map.insert("hint".into(), "look\nelsewhere".into());
         let error = EvalAltResult::ErrorRuntime(map.into(), Position::new(2, 14));
-        let known = Known { definitions: &Definitions::new(), modules: &HashMap::new(), functions: &[] };
+        let known = Known { around: &Around::default(), modules: &HashMap::new(), functions: &[] };
         let drawn = runtime(&error, &text(source), &known, &style);
         let lines: Vec<&str> = drawn.lines().collect();
         let line = lines.iter().position(|line| line.contains("nope(a)")).unwrap();

@@ -9,7 +9,7 @@ use rhai::{AST, Dynamic, Engine, EvalAltResult, Expr, ImmutableString, Scope, St
 
 use super::engine::Ours;
 use super::errors::{self, Ending};
-use super::render::{self, Definitions, Known, Text};
+use super::render::{self, Around, Known, Text};
 use super::state::{Shell, Voice, write_err};
 use super::{commands, engine, prompt};
 use crate::sys::signals::{self, Pending};
@@ -133,7 +133,7 @@ fn run_text(shell: &Shell, name: &str, text: String, print_last: bool, modules: 
             }
             0
         }
-        Err(error) => report(shell, &ours, &error, &text, &Definitions::new()),
+        Err(error) => report(shell, &ours, &error, &text, &Around::default()),
     }
 }
 
@@ -171,7 +171,7 @@ pub(super) fn report(
     ours: &Ours,
     error: &EvalAltResult,
     text: &Text,
-    definitions: &Definitions,
+    around: &Around<'_>,
 ) -> u8 {
     if shell.pipe_closed() {
         return 0;
@@ -191,7 +191,7 @@ pub(super) fn report(
     }
     let functions = known_functions(&ours.engine);
     let names: Vec<&str> = functions.iter().map(ImmutableString::as_str).collect();
-    let known = Known { definitions, modules: &ours.texts.borrow(), functions: &names };
+    let known = Known { around, modules: &ours.texts.borrow(), functions: &names };
     write_err(render::runtime(error, text, &known, shell.err_style()).as_bytes());
     exit_code(error)
 }
@@ -225,12 +225,5 @@ fn exit_code(error: &EvalAltResult) -> u8 {
         }
         EvalAltResult::ErrorParsing(..) => USAGE,
         _ => FAILED,
-    }
-}
-
-/// The functions that a text defined, for errors inside them.
-pub(super) fn remember_definitions(definitions: &mut Definitions, ast: &AST, text: &Text) {
-    for function in ast.iter_functions() {
-        definitions.insert(function.name.to_owned(), text.clone());
     }
 }

@@ -6,15 +6,41 @@ use super::command::Receiver;
 use super::{commands, help, properties};
 use crate::workspace::nearest;
 
-/// The message and the hint for an error that Rhai itself raised; `functions` are all names that can be called.
-pub(super) fn told(error: &EvalAltResult, functions: &[&str]) -> (String, Option<String>) {
+/// The message and the hint for an error that Rhai itself raised.
+///
+/// `functions` are all names that can be called, `variables` those of the prompt, and whether each is a constant.
+pub(super) fn told(
+    error: &EvalAltResult,
+    functions: &[&str],
+    variables: &[(&str, bool)],
+) -> (String, Option<String>) {
     match error {
         EvalAltResult::ErrorFunctionNotFound(signature, _) => function_not_found(signature, functions),
         EvalAltResult::ErrorVariableNotFound(name, _) => {
-            let hint = match help::calls(name) {
-                Some(calls) => format!("to call it, write {calls}"),
-                None if functions.contains(&name.as_str()) => format!("to call it, write `{name}(…)`"),
-                None => format!("`let {name} = …` makes one; functions do not see variables from outside"),
+            let variable = |name: &str| variables.iter().find(|(known, _)| *known == name);
+            let of_functions = name.strip_prefix("global::");
+            if of_functions.is_some_and(|name| variable(name).is_some()) {
+                let hint =
+                    "functions see constants only: make it one by `const`, or hand it over as an argument";
+                return (format!("`{name}` is no constant"), Some(hint.to_owned()));
+            }
+            let hint = match (variable(name), help::calls(name)) {
+                (Some((_, true)), _) => {
+                    format!(
+                        "functions do not see variables from outside; this constant is `global::{name}` there"
+                    )
+                }
+                (Some(_), _) => format!(
+                    "functions do not see variables from outside: hand `{name}` over as an argument, or make it a \
+                     `const` and write `global::{name}`"
+                ),
+                (None, Some(calls)) => format!("to call it, write {calls}"),
+                (None, None) if functions.contains(&name.as_str()) => {
+                    format!("to call it, write `{name}(…)`")
+                }
+                (None, None) => {
+                    format!("`let {name} = …` makes one; functions do not see variables from outside")
+                }
             };
             (format!("there is no variable `{name}`"), Some(hint))
         }

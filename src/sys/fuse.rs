@@ -5,6 +5,7 @@
 
 use std::os::fd::{AsFd, AsRawFd as _, BorrowedFd, OwnedFd};
 
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::OFlags;
 pub use rustix::mount::MountAttrFlags;
 use rustix::mount::{FsMountFlags, fsconfig_create, fsconfig_set_flag, fsconfig_set_string, fsmount};
@@ -39,6 +40,12 @@ impl Fuse<'_> {
 /// Opens the FUSE device.
 pub fn device() -> Result<OwnedFd, Errno> {
     rustix::fs::open(c"/dev/fuse", OFlags::RDWR | OFlags::CLOEXEC, rustix::fs::Mode::empty())
+}
+
+/// Whether reading from the device would give something, a request or an error, at once.
+pub fn has_request(device: impl AsFd) -> bool {
+    let mut asked = [PollFd::new(&device, PollFlags::IN)];
+    poll(&mut asked, Some(&Timespec { tv_sec: 0, tv_nsec: 0 })).is_ok_and(|ready| ready > 0)
 }
 
 /// Makes a FUSE mount, not attached yet. The kernel's first request waits on the device afterwards.

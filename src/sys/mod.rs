@@ -8,6 +8,7 @@ pub mod dir;
 pub mod file;
 pub mod fuse;
 pub mod fusermount;
+pub mod handle;
 pub mod lock;
 pub mod mount;
 pub mod mountinfo;
@@ -50,6 +51,11 @@ pub fn sync_fs(fd: impl AsFd) -> Result<(), Errno> {
 /// fsync(2).
 pub fn sync(fd: impl AsFd) -> Result<(), Errno> {
     rustix::fs::fsync(fd)
+}
+
+/// Lets another thread have this processor, if one waits for it.
+pub fn give_way() {
+    rustix::thread::sched_yield();
 }
 
 /// Gives memory that was freed back to the system, where the allocator keeps it.

@@ -103,6 +103,31 @@ pub fn is_own_thread(number: u32) -> bool {
     number == std::process::id() || Path::new(&format!("/proc/self/task/{number}")).exists()
 }
 
+/// What a process may do with the set-ID marks of files that it changes.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Credentials {
+    /// Its further groups.
+    pub groups: Vec<u32>,
+    /// Whether files keep their marks (`CAP_FSETID`, in this process's user namespace).
+    pub keeps_set_ids: bool,
+}
+
+/// The credentials of a process or thread; `None` for one that is gone or not seen from here.
+///
+/// # Source
+/// `proc_pid_status(5)`; the number of the capability from Linux `uapi/linux/capability.h`.
+pub fn credentials(number: u32) -> Option<Credentials> {
+    const CAP_FSETID: u32 = 4;
+    let status = std::fs::read_to_string(format!("/proc/{number}/status")).ok()?;
+    let field = |name: &str| status.lines().find_map(|line| line.strip_prefix(name));
+    let groups = field("Groups:")?.split_whitespace().filter_map(|group| group.parse().ok()).collect();
+    let held = u64::from_str_radix(field("CapEff:")?.trim(), 16).ok()?;
+    // held in a namespace of its own it counts nothing here
+    let namespace = |number: &str| std::fs::read_link(format!("/proc/{number}/ns/user")).ok();
+    let keeps_set_ids = held >> CAP_FSETID & 1 == 1 && namespace(&number.to_string()) == namespace("self");
+    Some(Credentials { groups, keeps_set_ids })
+}
+
 /// Every process number of this PID namespace.
 fn all() -> impl Iterator<Item = u32> {
     let entries = std::fs::read_dir("/proc").into_iter().flatten().flatten();

@@ -114,6 +114,9 @@ impl Union {
         }
         let (parent, name) = split(old.as_bytes());
         let place = self.raise(&self.dir(parent)?, name, &found, Content::Copied)?;
+        let into = self.dir(split(new.as_bytes()).0)?;
+        let up = self.raise_dir(&into)?;
+        self.mark_impure_for(&place, found.stat.kind, &into, &up)?;
         self.place_new(new, |dir, name| place.dir.link(&place.name, dir, name))
     }
 

@@ -1,7 +1,4 @@
 //! Open files: what goes by a descriptor, whether the file still has a name or not.
-//!
-//! Whoever writes without the right to keep them loses a file's setuid and setgid marks and its capabilities, as with
-//! the kernel; the caller says who that is, since this process may have the right itself.
 
 use std::fs::File;
 use std::os::fd::AsFd;
@@ -15,9 +12,6 @@ use crate::sys::dir::{chmod_fd, set_times_fd, stat_fd};
 use crate::sys::file::{self, FallocateFlags, Space};
 use crate::sys::xattr::{self, Setting};
 use crate::sys::{self, Errno, OFlags};
-
-/// The attribute that holds a program's capabilities.
-const CAPABILITIES: &[u8] = b"security.capability";
 
 impl Union {
     /// open(2) of an existing file, also of one that stands for a device: a real descriptor, and whether it is the
@@ -110,27 +104,6 @@ impl Union {
             }
             other => other,
         }
-    }
-
-    /// Takes setuid, setgid (where the group may execute) and capabilities from a regular file that is written.
-    pub fn drop_privileges(&self, of: impl AsFd) -> Result<(), Errno> {
-        let stat = stat_fd(&of)?;
-        if stat.kind != Kind::File {
-            return Ok(());
-        }
-        match xattr::remove(&of, CAPABILITIES) {
-            Ok(()) | Err(Errno::NODATA | Errno::OPNOTSUPP | Errno::PERM) => {}
-            Err(errno) => return Err(errno),
-        }
-        let kept = stat.mode.without_set_ids();
-        if kept == stat.mode { Ok(()) } else { chmod_fd(&of, kept) }
-    }
-
-    /// Whether a write takes something from a file, so that each must be looked at.
-    pub fn has_privileges(&self, file: impl AsFd) -> Result<bool, Errno> {
-        let stat = stat_fd(&file)?;
-        let marked = stat.mode.without_set_ids() != stat.mode;
-        Ok(marked || super::marks::attribute(xattr::get(&file, CAPABILITIES))?.is_some())
     }
 
     /// fgetxattr(2) by any descriptor.

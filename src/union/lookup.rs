@@ -33,6 +33,8 @@ pub(super) struct Found {
     pub(super) stat: RawStat,
     /// Whether `place` is in the upper.
     pub(super) in_upper: bool,
+    /// Whether it is a file of the upper that may be a copy.
+    pub(super) may_be_copy: bool,
     /// The parts of a directory.
     pub(super) dir: Option<Arc<Merged>>,
 }
@@ -53,6 +55,11 @@ pub(super) struct Look {
 }
 
 impl Found {
+    /// A lower layer's file that is no directory.
+    fn in_layer(place: Place, stat: RawStat) -> Self {
+        Self { place, stat, in_upper: false, may_be_copy: false, dir: None }
+    }
+
     pub(super) fn is_dir(&self) -> bool {
         self.stat.kind == Kind::Dir
     }
@@ -95,7 +102,9 @@ impl Union {
             slot = Slot::Held;
             let place = Place { dir: Arc::clone(up), name: name.to_vec() };
             if stat.kind != Kind::Dir {
-                return Ok(Look { slot, found: Some(Found { place, stat, in_upper: true, dir: None }) });
+                let may_be_copy = stat.kind == Kind::File && self.may_hold_copies(dir, up)?;
+                let found = Found { place, stat, in_upper: true, may_be_copy, dir: None };
+                return Ok(Look { slot, found: Some(found) });
             }
             let mark = self.opaque_mark(up, name)?;
             open_below = mark != Some(Opaque::Yes);
@@ -124,7 +133,7 @@ impl Union {
             let place = || Place { dir: Arc::clone(layer), name: path.clone() };
             if stat.kind != Kind::Dir {
                 if top.is_none() {
-                    let found = Found { place: place(), stat, in_upper: false, dir: None };
+                    let found = Found::in_layer(place(), stat);
                     return Ok(Look { slot, found: Some(found) });
                 }
                 break;
@@ -138,7 +147,7 @@ impl Union {
         }
         let found = top.map(|(place, stat)| {
             let dir = Some(Arc::new(Merged::new(path.into(), upper, parts)));
-            Found { place, stat, in_upper, dir }
+            Found { place, stat, in_upper, may_be_copy: false, dir }
         });
         Ok(Look { slot, found })
     }
@@ -198,7 +207,8 @@ impl Union {
         let top = root.upper().or(self.lowers.first()).ok_or(Errno::NOENT)?;
         let place = Place { dir: Arc::clone(top), name: b".".to_vec() };
         let stat = top.stat(b".")?;
-        Ok(Found { place, stat, in_upper: root.upper().is_some(), dir: Some(Arc::clone(root)) })
+        let dir = Some(Arc::clone(root));
+        Ok(Found { place, stat, in_upper: root.upper().is_some(), may_be_copy: false, dir })
     }
 
     /// Every name in a directory, in raw byte order; whiteouts are left out.

@@ -1,10 +1,14 @@
 //! A directory of the union: which layers it is merged of; and the bounded cache of such.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use crate::sys::Dir;
+
+const UNKNOWN: u8 = 0;
+const NO: u8 = 1;
+const YES: u8 = 2;
 
 /// A lower layer's part in a merged directory.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -28,6 +32,8 @@ pub(super) struct Merged {
     upper_marked: AtomicBool,
     /// Whether it is known that files in it inherit no ACL.
     without_acl: AtomicBool,
+    /// Whether the upper's part is marked `impure`: unknown, no, yes.
+    impure: AtomicU8,
     /// The lower parts that show through, top → bottom.
     pub(super) lowers: Vec<Part>,
 }
@@ -37,7 +43,8 @@ impl Merged {
         let marked = upper.as_ref().is_some_and(|(_, marked)| *marked);
         let upper = upper.map_or_else(OnceLock::new, |(dir, _)| OnceLock::from(Arc::new(dir)));
         let without_acl = AtomicBool::new(false);
-        Self { path, upper, upper_marked: AtomicBool::new(marked), without_acl, lowers }
+        let upper_marked = AtomicBool::new(marked);
+        Self { path, upper, upper_marked, without_acl, impure: AtomicU8::new(UNKNOWN), lowers }
     }
 
     pub(super) fn upper(&self) -> Option<&Arc<Dir>> {
@@ -64,6 +71,20 @@ impl Merged {
     /// Notes whether files in it are known to inherit no ACL.
     pub(super) fn note_without_acl(&self, known: bool) {
         self.without_acl.store(known, Ordering::SeqCst);
+    }
+
+    /// Whether the upper's part may hold copies, once that was looked at.
+    pub(super) fn is_impure(&self) -> Option<bool> {
+        match self.impure.load(Ordering::SeqCst) {
+            UNKNOWN => None,
+            known => Some(known == YES),
+        }
+    }
+
+    pub(super) fn note_impure(&self, impure: bool) {
+        let known = if impure { YES } else { NO };
+        // what was found before a copy came counts less
+        self.impure.fetch_max(known, Ordering::SeqCst);
     }
 
     /// Whether no lower layer takes part.

@@ -7,7 +7,7 @@
 //! Threads: every change holds one lock; readers hold none. Each change reaches the upper by one rename (or
 //! one system call), so a reader sees the state before or after. Lower layers are taken to never change.
 //!
-//! Deliberately absent: the kernel's bookkeeping attributes (`origin`, `impure`, `uuid`, `nlink`), redirects,
+//! Deliberately absent: the kernel's bookkeeping but for `origin` and `impure` (`uuid`, `nlink`), redirects,
 //! the inode index, metadata-only copies, permission checks (they are the host's).
 //!
 //! # Source
@@ -23,11 +23,13 @@ mod make;
 mod marks;
 mod merged;
 mod numbers;
+mod origin;
 mod own_marks;
 mod raise;
 mod remove;
 mod rename;
 mod shown;
+mod writer;
 mod xattrs;
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -37,10 +39,12 @@ use crate::model::{Identity, Marks, Mode, Opaque, WhiteoutForm};
 use crate::sys::{self, Dir, Errno, xattr};
 use merged::{Dirs, Merged, Part};
 use numbers::Numbers;
+use origin::Origins;
 
 pub use make::Maker;
 pub use own_marks::is_own_mark;
 pub use shown::{Listed, Shown};
+pub use writer::Writer;
 
 /// How a union treats its host.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -85,6 +89,7 @@ pub struct Union {
     /// The device numbers of the upper (of the topmost layer without one) and of each of `lowers`.
     devices: Box<[u64]>,
     numbers: Numbers,
+    origins: Origins,
     changing: Mutex<()>,
     frozen: AtomicBool,
 }
@@ -122,6 +127,7 @@ impl Union {
         let every = first.into_iter().chain(lowers.iter().map(|dir| &**dir));
         let devices: Box<[u64]> = every.map(|dir| Ok(dir.stat_self()?.dev)).collect::<Result<_, Errno>>()?;
         let numbers = Numbers::new(devices.iter().copied());
+        let origins = Origins::new(lowers.iter().map(|dir| &**dir));
         let root = Arc::new(Merged::new(Box::default(), top, parts));
         Ok(Self {
             lowers,
@@ -131,6 +137,7 @@ impl Union {
             dirs: Dirs::default(),
             devices,
             numbers,
+            origins,
             changing: Mutex::default(),
             frozen: AtomicBool::new(false),
         })

@@ -53,11 +53,12 @@ impl Numbers {
 
     /// The number of the upper's own file: that of the file it was copied from, if it was.
     pub(super) fn of_upper(&self, device: u64, number: u64) -> u64 {
-        let kept = self.kept.read().unwrap_or_else(PoisonError::into_inner);
-        match kept.get(&number) {
-            Some(&kept) => kept,
-            None => self.of(device, number),
-        }
+        self.kept(number).unwrap_or_else(|| self.of(device, number))
+    }
+
+    /// What a file of the upper is called, if it is known as a copy.
+    pub(super) fn kept(&self, number: u64) -> Option<u64> {
+        self.kept.read().unwrap_or_else(PoisonError::into_inner).get(&number).copied()
     }
 
     /// Remembers what a copy is called.

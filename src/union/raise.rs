@@ -30,13 +30,16 @@ impl Union {
         }
         let upper = self.writable()?;
         let (parent, name) = split(&dir.path);
-        let up = self.raise_dir(&self.dir(parent)?)?;
+        let above = self.dir(parent)?;
+        let up = self.raise_dir(&above)?;
+        self.mark_impure(&above, &up)?;
         let part = dir.lowers.first().ok_or(Errno::NOENT)?;
         let from = Place { dir: Arc::clone(&self.lowers[part.layer]), name: dir.path.to_vec() };
         let stat = from.dir.stat(&from.name)?;
         upper.building(|work, temporary| {
             work.mkdir(temporary, Mode::new(0o700))?;
             self.copy_attributes(&from, &stat, work, temporary)?;
+            self.mark_origin(&from, &stat, work, temporary)?;
             keep_times(&up, || match work.rename(temporary, &up, name, RenameFlags::empty()) {
                 // its owner may not write into the copy, so it could not change parents
                 Err(Errno::ACCESS) => {
@@ -69,13 +72,18 @@ impl Union {
         } else {
             let upper = self.writable()?;
             let up = self.raise_dir(dir)?;
+            self.mark_impure(dir, &up)?;
             upper.building(|work, temporary| {
                 copy_node(found, work, temporary, content)?;
                 self.copy_attributes(&found.place, &found.stat, work, temporary)?;
+                self.mark_origin(&found.place, &found.stat, work, temporary)?;
                 keep_times(&up, || work.rename(temporary, &up, name, RenameFlags::empty()))
             })?;
+            let copy = up.stat(name)?.ino;
             if found.stat.nlink == 1 {
-                self.numbers.keep(up.stat(name)?.ino, self.number(found)?);
+                self.numbers.keep(copy, self.numbers.of(found.stat.dev, found.stat.ino));
+            } else {
+                self.numbers.forget(copy);
             }
         }
         Ok(Place { dir: self.raise_dir(dir)?, name: name.to_vec() })

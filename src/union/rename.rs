@@ -106,6 +106,8 @@ impl Union {
         let to = self.raise(&new_end.dir, new_end.name, new, Content::Copied)?;
         self.cut_off(old, &new_end.dir)?;
         self.cut_off(new, &old_end.dir)?;
+        self.mark_impure_for(&from, old.stat.kind, &new_end.dir, &to.dir)?;
+        self.mark_impure_for(&to, new.stat.kind, &old_end.dir, &from.dir)?;
         from.dir.rename(&from.name, &to.dir, &to.name, RenameFlags::EXCHANGE)
     }
 
@@ -125,6 +127,7 @@ impl Union {
             self.clear(&to, new_end.name, new)?;
         }
         self.cut_off(old, &new_end.dir)?;
+        self.mark_impure_for(&from, old.stat.kind, &new_end.dir, &to)?;
         let over_whiteout = new_end.slot == Slot::Whiteout;
         if covers {
             self.allow_whiteouts(&old_end.dir, &from.dir)?;

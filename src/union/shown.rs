@@ -68,6 +68,9 @@ impl Union {
             let lower = self.lowers[part.layer].stat(path)?;
             return Ok(self.numbers.of(lower.dev, lower.ino));
         }
+        if found.in_upper && found.may_be_copy {
+            return self.number_of_copy(&found.place.dir, &found.place.name, (own.dev, own.ino));
+        }
         Ok(if found.in_upper {
             self.numbers.of_upper(own.dev, own.ino)
         } else {
@@ -116,6 +119,10 @@ impl Union {
     pub fn list_numbered(&self, path: &LayerPath) -> Result<Vec<Listed>, Errno> {
         let dir = self.find(path)?.dir.ok_or(Errno::NOTDIR)?;
         let merged = !dir.is_pure_upper() && dir.upper().is_some();
+        let copies = match dir.upper() {
+            Some(up) if self.may_hold_copies(&dir, up)? => Some(up),
+            _ => None,
+        };
         let mut listed = Vec::new();
         for part in self.list(&dir)?.into_values().flatten() {
             let kind = part.item.kind.unwrap_or(Kind::File);
@@ -125,6 +132,9 @@ impl Union {
                     Some(found) => self.number(&found)?,
                     None => continue,
                 },
+                (None, Kind::File) if let Some(up) = copies => {
+                    self.number_of_copy(up, &part.item.name, (self.device(None), part.item.ino))?
+                }
                 (None, _) => self.numbers.of_upper(self.device(None), part.item.ino),
                 (Some(layer), _) => self.numbers.of(self.device(Some(layer)), part.item.ino),
             };

@@ -2,12 +2,15 @@
 
 use std::fs::File;
 
+use super::Union;
 use super::lookup::Place;
 use super::raise::{self, Content};
-use super::{Union, marks};
 use crate::model::{Kind, LayerPath, Marks, names};
 use crate::sys::Errno;
 use crate::sys::xattr::{self, Setting};
+
+/// The access control lists.
+const LISTS: [&[u8]; 2] = [b"system.posix_acl_access", b"system.posix_acl_default"];
 
 /// The longest attribute name and value (Linux `limits.h`: `XATTR_NAME_MAX`, `XATTR_SIZE_MAX`), in bytes.
 const NAME_LIMIT: usize = 255;
@@ -123,9 +126,12 @@ impl Union {
         if is_misplaced(raise::kind(&found)?, name) {
             return Err(Errno::PERM);
         }
-        let held = xattr::get_at(&found.place.dir, &found.place.name, &on_disk);
-        if marks::attribute(held)?.is_none() {
-            return Err(Errno::NODATA);
+        match xattr::get_at(&found.place.dir, &found.place.name, &on_disk) {
+            // to remove a list that is not there is no error, and a change
+            Err(Errno::NODATA) if LISTS.contains(&name) => {
+                return self.change_file(path, Content::Copied, |_, _| Ok(()));
+            }
+            other => drop(other?),
         }
         self.change_file(path, Content::Copied, |place, _| {
             xattr::remove_at(&place.dir, &place.name, &on_disk)

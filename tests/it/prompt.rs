@@ -95,6 +95,47 @@ fn modules_stay_imported() {
 }
 
 #[test]
+fn an_import_may_stand_anywhere_and_functions_see_it() {
+    let place = Place::new();
+    place.file("tools.rhai", "fn three() { 3 }\nfn apply(f) { f.call(1) }\n");
+    let mut terminal = Terminal::start(&place, &[]);
+    assert_eq!(terminal.ask("let y = 1; import \"tools\" as t; t::three() + y"), "4");
+    terminal.line("fn six() { t::three() * 2 }");
+    assert_eq!(terminal.ask("six() + y"), "7");
+    terminal.line("t::apply(|n| n / 0)");
+    terminal.shows("entry 4:1:16");
+    terminal.shows("in a closure");
+    terminal.line("quit");
+    assert_eq!(terminal.ends(), 0);
+}
+
+#[test]
+fn an_error_in_a_function_of_an_earlier_entry_points_into_its_text() {
+    let place = Place::new();
+    let mut terminal = Terminal::start(&place, &[]);
+    terminal.line("fn over(a) { a / 0 }");
+    terminal.line("fn over(a, b) {");
+    terminal.keys("a + nope(b)\r}\r");
+    terminal.line("let c = |n| n / 0; let seen = 1; const SURE = 2;");
+    terminal.line("over(1)");
+    terminal.shows("entry 1:1:16");
+    terminal.line("over(1, 2)");
+    terminal.shows("entry 2:2:");
+    terminal.line("c.call(1)");
+    terminal.shows("entry 3:1:15");
+    terminal.line("fn over(a) { seen + a }");
+    terminal.line("over(1)");
+    terminal.shows("entry 7:1:14");
+    terminal.shows("hand `seen` over as an argument");
+    terminal.line("fn sure() { SURE }");
+    terminal.line("sure()");
+    terminal.shows("entry 9:1:13");
+    terminal.shows("this constant is `global::SURE` there");
+    terminal.line("quit");
+    assert_eq!(terminal.ends(), 0);
+}
+
+#[test]
 fn a_signal_to_end_is_heard_by_a_prompt_that_waits_for_a_key() {
     for (signal, code) in [(Signal::SIGTERM, 143), (Signal::SIGHUP, 129)] {
         let place = Place::new();

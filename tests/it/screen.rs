@@ -1,5 +1,6 @@
 //! What the screen shows, in terminals of all kinds.
 
+use nix::sys::signal::Signal;
 use vt100::Color;
 
 use crate::program::{Place, holds};
@@ -147,4 +148,42 @@ fn ctrl_c_drops_what_was_typed_in_all_its_lines() {
     assert_eq!(terminal.ask("1 + 1"), "2");
     terminal.keys("half").wait_for("ufs> half").keys(CTRL_C);
     assert_eq!(terminal.ask("2 + 2"), "4");
+}
+
+#[test]
+fn a_terminal_that_knows_no_escape_codes_is_as_usable() {
+    let place = Place::new();
+    let dumb = Look { term: "dumb", ..Look::default() };
+    let mut terminal = Terminal::open(&place, dumb, &[]);
+    terminal.line("fn twice(n) {").wait_for("\n...> ").keys("n * 2\r}\r");
+    assert_eq!(terminal.ask("twice(21)"), "42");
+    terminal.prompt().keys("half a li").wait_for("half a li").keys(CTRL_C);
+    terminal
+        .wait_for("half a li^C\nufs> ")
+        .line("if true {")
+        .shows("...>")
+        .keys(CTRL_C)
+        .shows("...> ^C\nufs>");
+    terminal.line("print(`go${1}`); loop {}").shows("go1").keys(CTRL_C);
+    holds(&terminal.line("[1,").keys("2\r\r3\r\r\r").answer(), &["error: ", "4 │ 3"]);
+    terminal.keys(CTRL_D);
+    assert_eq!(terminal.ends(), 0);
+    let mut terminal = Terminal::open(&place, dumb, &[]);
+    terminal.ask("mount_direct(layer(\"b\"), #{ name: \"box\" }); write(\"/a\", \"1\")");
+    terminal.signal(Signal::SIGTERM);
+    terminal.shows("`box` has uncommitted changes, kept in the store");
+    assert_eq!(terminal.ends(), 143);
+    // what was typed in one kind of terminal is known in another
+    let mut terminal = Terminal::start(&place, &[]);
+    terminal.prompt().keys(UP).wait_for("ufs> mount_direct(");
+}
+
+#[test]
+fn values_that_go_to_a_file_leave_the_prompt_on_the_screen() {
+    let place = Place::new();
+    let command = format!("exec {} > values", env!("CARGO_BIN_EXE_ufs"));
+    let mut terminal = Terminal::run(&place, Look::default(), &["sh", "-c", &command]);
+    terminal.wait_for("ufs> ").keys("20 +\r").wait_for("...> ").keys("1\r").wait_for("1\nufs> ").keys(CTRL_D);
+    assert_eq!(terminal.ends(), 0);
+    assert_eq!(std::fs::read_to_string(place.path().join("values")).unwrap(), "21\n");
 }

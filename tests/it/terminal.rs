@@ -232,13 +232,14 @@ impl Terminal {
         let reads = |bytes: &[u8]| bytes.windows(READING.len()).any(|window| window == READING);
         let (row, column) = self.screen().cursor_position();
         let before = self.screen().rows(0, column).nth(row.into()).unwrap();
-        before.starts_with("ufs")
+        // where a line was typed before it was asked for, the prompts of both follow each other
+        before.trim_start_matches("...> ").starts_with("ufs")
             && before.ends_with("> ")
             && self.line_number() >= self.below
             && (self.look.term == "dumb" || reads(&self.raw[self.typed_at..]))
     }
 
-    /// Waits until a text stands beneath the line that was typed last.
+    /// Waits until a text stands beneath the line that was typed last; blanks at the end of a row do not count.
     #[track_caller]
     pub(crate) fn shows(&mut self, text: &str) -> &mut Self {
         self.wait_until(&format!("{text:?} beneath the line"), |seen| seen.news().contains(text))

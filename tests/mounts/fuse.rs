@@ -116,6 +116,58 @@ fn numbers_stay_across_copy_up_and_listings_agree() {
 }
 
 #[test]
+fn copies_keep_their_numbers_whichever_driver_mounts_them_next() {
+    with_mounts(|scratch| {
+        if let Err(no) = probe::fuse_device() {
+            return skip(&no.reason);
+        }
+        for first in [DriverKind::Fuse, DriverKind::Overlay] {
+            for next in [DriverKind::Fuse, DriverKind::Overlay] {
+                let stage = Stage::new(scratch, &layers(), true);
+                stage.add_upper("u");
+                let merged = stage.target("u");
+                let number = |name: &str| fs::symlink_metadata(merged.join(name)).unwrap().ino();
+                let mounted = stage.mount(first, "u", WhiteoutForm::Device);
+                let before = ["a", "b", "c", "c/b"].map(number);
+                for name in ["a", "b", "c/b"] {
+                    OpenOptions::new().append(true).open(merged.join(name)).unwrap().write_all(b"x").unwrap();
+                }
+                fs::rename(merged.join("b"), merged.join("c/moved")).unwrap();
+                fs::create_dir(merged.join("new")).unwrap();
+                fs::hard_link(merged.join("a"), merged.join("new/link")).unwrap();
+                let names = ["a", "c/moved", "c"];
+                let kept = [before[0], before[1], before[2]];
+                assert_eq!(names.map(number), kept, "{first:?}");
+                drop(mounted);
+                let mounted = stage.mount(next, "u", WhiteoutForm::Device);
+                if super::semantics::rights() == super::semantics::Rights::Root {
+                    assert_eq!(names.map(number), kept, "{first:?}, then {next:?}");
+                    assert_eq!(number("new/link"), before[0], "{first:?}, then {next:?}");
+                } else {
+                    // in a user namespace the kernel keeps only those of directories, and so do we
+                    assert_eq!(number("c"), before[2]);
+                }
+                // one of two names of a lower file: a file of its own since it was copied up
+                assert_ne!(number("c/b"), before[3]);
+                for dir in ["", "c", "new"] {
+                    // the other name of that lower file: its number is only in listings without attributes (`driver/fuse`)
+                    let items = Dir::open(&merged.join(dir)).unwrap().items().unwrap();
+                    for item in items.into_iter().filter(|item| (dir, &*item.name) != ("c", b"a")) {
+                        let path = Path::new(dir).join(std::str::from_utf8(&item.name).unwrap());
+                        assert_eq!(
+                            item.ino,
+                            number(path.to_str().unwrap()),
+                            "{first:?}, then {next:?}: {path:?}"
+                        );
+                    }
+                }
+                drop(mounted);
+            }
+        }
+    });
+}
+
+#[test]
 fn a_file_tells_which_layer_supplies_it() {
     with_mounts(|scratch| {
         with_stack(scratch, |stage, _mounted| {

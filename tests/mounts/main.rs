@@ -5,4 +5,5 @@ mod command;
 mod fuse;
 mod host;
 mod left_behind;
+mod real;
 mod semantics;

@@ -27,7 +27,7 @@ use super::replies::{answer, code, empty, entry, written};
 use super::server::Manner;
 use super::turns::{Turn, Turns};
 use crate::sys::Errno;
-use crate::union::{Maker, Union};
+use crate::union::{Maker, Union, Writer};
 
 /// What the kernel is asked to do or to leave to us; each only where it can.
 const WANTED: [InitFlags; 13] = [
@@ -77,14 +77,19 @@ fn maker(request: &Request, umask: u32) -> Maker {
     Maker { uid: request.uid(), gid: request.gid(), umask }
 }
 
+fn writer(request: &Request) -> Writer {
+    Writer { pid: request.pid(), gid: request.gid() }
+}
+
 impl Adapter {
-    pub(super) fn new(union: Arc<Union>, manner: Manner, lifeline: Option<OwnedFd>) -> Self {
+    /// Adapts a union to what is read from `device`. `lifeline` is closed when it has ended.
+    pub(super) fn new(union: Arc<Union>, device: OwnedFd, manner: Manner, lifeline: Option<OwnedFd>) -> Self {
         Self {
             union,
             nodes: Nodes::new(),
             handles: Handles::new(),
             moving: RwLock::default(),
-            turns: Turns::new(),
+            turns: Turns::new(device),
             manner,
             lifeline,
         }
@@ -166,7 +171,7 @@ impl Filesystem for Adapter {
         reply: ReplyAttr,
     ) {
         let _still = self.still();
-        let change = Change { mode, uid, gid, size, atime, mtime, by_root: request.uid() == 0 };
+        let change = Change { mode, uid, gid, size, atime, mtime, by: writer(request) };
         match self.change(ino.0, &change, fh.map(|handle| handle.0)) {
             Ok(shown) => reply.attr(&FOREVER, &attributes::of(&shown, shown.stat.ino)),
             Err(errno) => reply.error(code(errno)),
@@ -246,7 +251,7 @@ impl Filesystem for Adapter {
 
     fn open(&self, request: &Request, ino: INodeNo, flags: OpenFlags, reply: ReplyOpen) {
         let _still = self.still();
-        match self.open_node(ino.0, flags.0, request.uid() == 0, |file| reply.open_backing(file)) {
+        match self.open_node(ino.0, flags.0, writer(request), |file| reply.open_backing(file)) {
             Ok(Opened::Cached(handle)) => reply.opened(FileHandle(handle), FopenFlags::FOPEN_KEEP_CACHE),
             Ok(Opened::Passthrough(handle, backing)) => {
                 reply.opened_passthrough(FileHandle(handle), FopenFlags::empty(), &backing);
@@ -267,7 +272,13 @@ impl Filesystem for Adapter {
     ) {
         let _still = self.still();
         let back = |file: &std::fs::File| reply.open_backing(file);
-        match self.create_file(parent.0, name.as_bytes(), (mode, flags), maker(request, umask), back) {
+        match self.create_file(
+            parent.0,
+            name.as_bytes(),
+            (mode, flags),
+            (maker(request, umask), writer(request)),
+            back,
+        ) {
             Ok((named, opened)) => {
                 let (lasts, attributes) = (named.lasts(), named.attributes());
                 let generation = Generation(named.generation());
@@ -309,7 +320,7 @@ impl Filesystem for Adapter {
 
     fn write(
         &self,
-        _: &Request,
+        request: &Request,
         _: INodeNo,
         fh: FileHandle,
         offset: u64,
@@ -323,8 +334,8 @@ impl Filesystem for Adapter {
         if data.len() >= LARGE as usize {
             turn.pass_on();
         }
-        let drops = write_flags.contains(WriteFlags::FUSE_WRITE_KILL_SUIDGID);
-        written(reply, self.write_open(fh.0, offset, data, drops));
+        let by = write_flags.contains(WriteFlags::FUSE_WRITE_KILL_SUIDGID).then(|| writer(request));
+        written(reply, self.write_open(fh.0, offset, data, by));
     }
 
     fn flush(&self, _: &Request, _: INodeNo, _: FileHandle, _: LockOwner, reply: ReplyEmpty) {
@@ -426,7 +437,7 @@ impl Filesystem for Adapter {
         reply: ReplyEmpty,
     ) {
         let _still = self.still();
-        empty(reply, self.set_xattr(ino.0, name.as_bytes(), (value, flags), request.pid()));
+        empty(reply, self.set_xattr(ino.0, name.as_bytes(), (value, flags), writer(request)));
     }
 
     fn getxattr(&self, request: &Request, ino: INodeNo, name: &OsStr, size: u32, reply: ReplyXattr) {
@@ -441,7 +452,7 @@ impl Filesystem for Adapter {
 
     fn removexattr(&self, request: &Request, ino: INodeNo, name: &OsStr, reply: ReplyEmpty) {
         let _still = self.still();
-        empty(reply, self.remove_xattr(ino.0, name.as_bytes(), request.pid()));
+        empty(reply, self.remove_xattr(ino.0, name.as_bytes(), writer(request)));
     }
 
     fn fallocate(
@@ -456,7 +467,7 @@ impl Filesystem for Adapter {
     ) {
         let turn = self.turns.begin();
         turn.pass_on();
-        empty(reply, self.allocate_open(fh.0, (offset, length), mode, request.uid() == 0));
+        empty(reply, self.allocate_open(fh.0, (offset, length), mode, writer(request)));
     }
 
     fn lseek(&self, _: &Request, _: INodeNo, fh: FileHandle, offset: i64, whence: i32, reply: ReplyLseek) {
@@ -483,6 +494,6 @@ impl Filesystem for Adapter {
         let turn = self.turns.begin();
         turn.pass_on();
         let (from, to) = ((fh_in.0, offset_in), (fh_out.0, offset_out));
-        written(reply, self.copy_range(from, to, len, request.uid() == 0));
+        written(reply, self.copy_range(from, to, len, writer(request)));
     }
 }

@@ -8,8 +8,9 @@ use fuser::{FileAttr, FileType, INodeNo, TimeOrNow};
 use super::adapter::Adapter;
 use super::nodes::ROOT;
 use crate::model::{Kind, LayerPath, Mode, Timestamp};
+use crate::sys::dir::stat_fd;
 use crate::sys::{self, Errno, RawStat};
-use crate::union::Shown;
+use crate::union::{Shown, Writer};
 
 /// How long the kernel may take for granted what only we can change.
 pub(super) const FOREVER: Duration = Duration::from_secs(u32::MAX as u64);
@@ -29,8 +30,8 @@ pub(super) struct Change {
     pub(super) size: Option<u64>,
     pub(super) atime: Option<TimeOrNow>,
     pub(super) mtime: Option<TimeOrNow>,
-    /// Whoever is not root loses set-ID marks by a change of size.
-    pub(super) by_root: bool,
+    /// Whoever changes it.
+    pub(super) by: Writer,
 }
 
 /// Where a node's file is found.
@@ -175,12 +176,14 @@ impl Adapter {
     fn change_at(&self, path: &LayerPath, change: &Change, handle: Option<u64>) -> Result<(), Errno> {
         if let Some(size) = change.size {
             match handle {
-                Some(handle) => self.resize_open(handle, size, change.by_root)?,
-                None => self.resize(path, size, change.by_root)?,
+                Some(handle) => self.resize_open(handle, size, change.by)?,
+                None => self.resize(path, size, change.by)?,
             }
         }
         if change.uid.is_some() || change.gid.is_some() {
+            let before = stat_fd(self.union.hold(path)?.0)?;
             self.union.chown(path, change.uid, change.gid)?;
+            self.union.after_chown(self.union.hold(path)?.0, &before, change.by)?;
         }
         if let Some(mode) = change.mode {
             self.union.chmod(path, Mode::new(mode))?;
@@ -191,15 +194,15 @@ impl Adapter {
         Ok(())
     }
 
-    fn resize(&self, path: &LayerPath, size: u64, by_root: bool) -> Result<(), Errno> {
+    fn resize(&self, path: &LayerPath, size: u64, by: Writer) -> Result<(), Errno> {
         self.union.truncate(path, size)?;
-        if by_root { Ok(()) } else { self.union.drop_privileges(self.union.hold(path)?.0) }
+        self.union.after_write(self.union.hold(path)?.0, by)
     }
 
-    fn resize_open(&self, handle: u64, size: u64, by_root: bool) -> Result<(), Errno> {
+    fn resize_open(&self, handle: u64, size: u64, by: Writer) -> Result<(), Errno> {
         let file = self.file_of(handle)?;
         self.union.truncate_open(&*file, size)?;
-        if by_root { Ok(()) } else { self.union.drop_privileges(&*file) }
+        self.union.after_write(&*file, by)
     }
 
     fn change_open(
@@ -210,17 +213,17 @@ impl Adapter {
     ) -> Result<(), Errno> {
         if let Some(size) = change.size {
             if let Some(handle) = handle {
-                self.resize_open(handle, size, change.by_root)?;
+                self.resize_open(handle, size, change.by)?;
             } else {
                 let file = sys::file::reopen(file, sys::OFlags::WRONLY | sys::OFlags::NONBLOCK)?;
                 self.union.truncate_open(&file, size)?;
-                if !change.by_root {
-                    self.union.drop_privileges(&file)?;
-                }
+                self.union.after_write(&file, change.by)?;
             }
         }
         if change.uid.is_some() || change.gid.is_some() {
+            let before = stat_fd(file)?;
             self.union.chown_open(file, change.uid, change.gid)?;
+            self.union.after_chown(file, &before, change.by)?;
         }
         if let Some(mode) = change.mode {
             self.union.chmod_open(file, Mode::new(mode))?;

@@ -14,6 +14,7 @@ use crate::model::Kind;
 use crate::sys::dir::stat_fd;
 use crate::sys::file::{self, FallocateFlags};
 use crate::sys::{self, Errno, OFlags, RawStat};
+use crate::union::Writer;
 
 /// An open that the kernel is told of.
 #[derive(Debug)]
@@ -43,7 +44,7 @@ impl Adapter {
         &self,
         node: u64,
         flags: i32,
-        by_root: bool,
+        by: Writer,
         back: impl Fn(&File) -> std::io::Result<BackingId>,
     ) -> Result<Opened, Errno> {
         let mut flags = flags_of(flags).difference(OFlags::EXCL);
@@ -56,8 +57,8 @@ impl Adapter {
         }
         loop {
             let (file, in_upper) = self.open_file(node, flags)?;
-            if flags.contains(OFlags::TRUNC) && !by_root {
-                self.union.drop_privileges(&file)?;
+            if flags.contains(OFlags::TRUNC) {
+                self.union.after_write(&file, by)?;
             }
             // it is cut by now
             flags = flags.difference(OFlags::TRUNC);
@@ -144,18 +145,18 @@ impl Adapter {
         });
     }
 
-    /// Writes; `drops` if the writer has no right to keep set-ID marks.
+    /// Writes; `by`: whoever has no right to keep set-ID marks.
     pub(super) fn write_open(
         &self,
         handle: u64,
         offset: u64,
         data: &[u8],
-        drops: bool,
+        by: Option<Writer>,
     ) -> Result<usize, Errno> {
         let file = self.file_of(handle)?;
         let written = self.union.write_open(&file, data, offset)?;
-        if drops {
-            self.union.drop_privileges(&*file)?;
+        if let Some(by) = by {
+            self.union.after_write(&*file, by)?;
         }
         Ok(written)
     }
@@ -172,12 +173,12 @@ impl Adapter {
         handle: u64,
         (offset, length): (u64, u64),
         mode: i32,
-        by_root: bool,
+        by: Writer,
     ) -> Result<(), Errno> {
         let mode = FallocateFlags::from_bits(mode.cast_unsigned()).ok_or(Errno::OPNOTSUPP)?;
         let file = self.file_of(handle)?;
         self.union.allocate(&file, mode, offset, length)?;
-        if by_root { Ok(()) } else { self.union.drop_privileges(&*file) }
+        self.union.after_write(&*file, by)
     }
 
     /// lseek(2) to data or a hole; the kernel does the rest by itself.
@@ -201,16 +202,14 @@ impl Adapter {
         from: (u64, u64),
         to: (u64, u64),
         length: u64,
-        by_root: bool,
+        by: Writer,
     ) -> Result<usize, Errno> {
         // the answer has 32 bits
         let length = length.min(1 << 30);
         let (source, target) = (self.file_of(from.0)?, self.file_of(to.0)?);
         let length = usize::try_from(length).unwrap_or(usize::MAX);
         let done = self.union.copy_range((&source, from.1), (&target, to.1), length)?;
-        if !by_root {
-            self.union.drop_privileges(&*target)?;
-        }
+        self.union.after_write(&*target, by)?;
         Ok(done)
     }
 }

@@ -3,9 +3,14 @@
 //! An adapter: it decodes, calls `union`, replies once, and decides nothing. Only this process writes to the upper and
 //! lower layers never change, so the kernel may keep all that it learns.
 //!
-//! Where it is told from the kernel's overlay: files of one lower file with several names have their number as `d_ino`
-//! only in a plain listing; a file that was open for reading by passthrough when it was copied up goes on showing the
-//! lower's content there.
+//! Where it is told from the kernel's overlay:
+//! - names of one lower file that has several carry its number as `d_ino` only in a plain listing;
+//! - a file that was open for reading by passthrough when it was copied up goes on showing the lower's content there,
+//!   and shared memory of one that was not shows the copy's;
+//! - reading by passthrough sets a lower file's time of reading (where the layers' file system keeps those), and what
+//!   the page cache answers sets none;
+//! - `O_TMPFILE` gives `EOPNOTSUPP`, as the crate knows no such request;
+//! - a path has 4,096 bytes at most, also one that is gone down step by step: `ENAMETOOLONG`.
 
 mod adapter;
 mod alone;

@@ -10,7 +10,7 @@ use super::data::{Opened, flags_of};
 use super::nodes::{Entered, Hold};
 use crate::model::{Device, LayerPath, Mode, Node};
 use crate::sys::{Errno, RenameFlags};
-use crate::union::{Maker, Shown};
+use crate::union::{Maker, Shown, Writer};
 
 /// A name's file and its node, once the kernel is told of it.
 #[derive(Clone, Copy, Debug)]
@@ -106,7 +106,7 @@ impl Adapter {
         dir: u64,
         name: &[u8],
         (mode, flags): (u32, i32),
-        maker: Maker,
+        (maker, by): (Maker, Writer),
         back: impl Fn(&std::fs::File) -> std::io::Result<BackingId>,
     ) -> Result<(Named, Opened), Errno> {
         let path = self.nodes.path_in(dir, name)?;
@@ -126,7 +126,7 @@ impl Adapter {
             Err(Errno::EXIST) => self.look_up(dir, name)?.ok_or(Errno::NOENT)?,
             Err(errno) => return Err(errno),
         };
-        match self.open_node(named.id(), flags, maker.uid == 0, back) {
+        match self.open_node(named.id(), flags, by, back) {
             Ok(opened) => Ok((named, opened)),
             Err(errno) => {
                 self.nodes.forget(named.id(), 1);
@@ -191,7 +191,10 @@ impl Adapter {
         self.union.link(&old, &new)?;
         self.raised(node, &old);
         let shown = self.union.look_up(&new)?;
-        Ok(self.entered(dir, name, shown))
+        // its number may lead elsewhere, if it was one name of several of a lower file
+        let entered =
+            self.nodes.enter_as(node, dir, name).unwrap_or_else(|| self.nodes.enter(dir, name, &shown));
+        Ok(Named { shown, entered })
     }
 
     pub(super) fn link_target(&self, node: u64) -> Result<Vec<u8>, Errno> {

@@ -218,6 +218,17 @@ impl Nodes {
         Entered { id, generation }
     }
 
+    /// Counts a lookup of one more name of a node's file.
+    pub(super) fn enter_as(&self, id: u64, dir: u64, name: &[u8]) -> Option<Entered> {
+        let mut table = self.lock();
+        let node = table.nodes.get_mut(&id)?;
+        node.lookups += 1;
+        let generation = node.generation;
+        table.unname(dir, name);
+        table.name(id, dir, name);
+        Some(Entered { id, generation })
+    }
+
     /// Takes lookups back; a node without any is dropped.
     pub(super) fn forget(&self, id: u64, lookups: u64) {
         let mut table = self.lock();
@@ -447,6 +458,17 @@ mod tests {
         let d = nodes.enter(ROOT, b"d", &shown(20, false));
         assert_ne!(c.id, d.id);
         assert_eq!(nodes.enter(ROOT, b"c", &shown(20, false)), c);
+    }
+
+    #[test]
+    fn a_name_more_of_a_node_leads_to_it_whatever_the_number() {
+        let nodes = Nodes::new();
+        let one = nodes.enter(ROOT, b"a", &shown(20, false));
+        let two = nodes.enter(ROOT, b"b", &shown(20, false));
+        // `b` is copied up, and gets a further name
+        assert_eq!(nodes.enter_as(two.id, ROOT, b"c"), Some(two));
+        assert_eq!(nodes.enter(ROOT, b"c", &shown(30, true)), two);
+        assert_eq!(nodes.enter(ROOT, b"a", &shown(20, false)), one);
     }
 
     #[test]

@@ -90,7 +90,10 @@ impl Server {
         config.clone_fd = manner.clone_device;
         let processors = std::thread::available_parallelism().map_or(1, usize::from);
         config.n_threads = Some(manner.threads.unwrap_or_else(|| processors.clamp(THREADS, 4 * THREADS)));
-        let session = Session::from_fd(Adapter::new(union, manner, lifeline), device, acl, config);
+        let requests = crate::sys::file::duplicate(&device)
+            .map_err(|errno| MountError::Server { act: "serve", errno })?;
+        let adapter = Adapter::new(union, requests, manner, lifeline);
+        let session = Session::from_fd(adapter, device, acl, config);
         let session = session.and_then(Session::spawn).map_err(failed("serve"))?;
         let device = number().map_err(|errno| MountError::Server { act: "read the root", errno })?;
         Ok(Self { session: Some(session), device })

@@ -6,23 +6,32 @@
 //! slow work, when its holder ends, and when it has been at one request for longer than a tick of the keeper, a thread
 //! that sleeps while nothing is asked.
 //!
+//! While requests come in one after the other the leader asks the device for the next one for some microseconds before it
+//! sleeps in read, which saves whoever asks the time to wake it.
+//!
 //! No request waits for one that is not read: whatever holds the leader up (a lock, a slow disk, a request that makes
 //! requests) costs the others a tick or two until the next thread reads. Only when every thread is held up do they wait.
 
 use std::cell::OnceCell;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::os::fd::OwnedFd;
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::sys::awake::Awake;
+use crate::sys::{self, fuse};
 
 /// How often the keeper looks whether the leader gets on.
 const TICK: Duration = Duration::from_millis(2);
 /// After so many ticks without a request the keeper sleeps.
 const QUIET: u32 = 5;
-/// From so many requests a tick on, the time to wake a processor counts.
+/// From so many requests a tick on, the time to wake a processor and a thread counts.
 const MANY: u64 = 24;
+/// How long the leader stays awake for the next request.
+const LINGER: Duration = Duration::from_micros(20);
+/// After so many times in vain it does not until the next tick.
+const VAIN: u32 = 8;
 
 /// Who has the lead, in the upper half (0: nobody); in the lower half what the leader began and finished, counted: odd
 /// while it is at work.
@@ -56,14 +65,18 @@ pub(super) struct Turns {
     keeper: Option<JoinHandle<()>>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Shared {
+    /// Where requests come from.
+    device: OwnedFd,
     /// Numbers the threads, from 1 on.
     members: AtomicU64,
     /// A [`Lead`].
     lead: AtomicU64,
     /// Counts requests.
     requests: AtomicU64,
+    /// How often the leader may still linger in vain.
+    patience: AtomicU32,
     /// Held while a thread lies down to rest, and while the lead becomes free.
     resting: Mutex<()>,
     /// Told when the lead is free.
@@ -100,9 +113,20 @@ pub(super) struct Turn<'a> {
 }
 
 impl Turns {
-    /// Starts the keeper. Without one (no thread to be had) all threads read.
-    pub(super) fn new() -> Self {
-        let shared = Arc::<Shared>::default();
+    /// Starts the keeper of what reads from `device`. Without one (no thread to be had) all threads read.
+    pub(super) fn new(device: OwnedFd) -> Self {
+        let shared = Arc::new(Shared {
+            device,
+            members: AtomicU64::new(0),
+            lead: AtomicU64::new(Lead::NOBODY.0),
+            requests: AtomicU64::new(0),
+            patience: AtomicU32::new(0),
+            resting: Mutex::default(),
+            free: Condvar::new(),
+            asleep: AtomicBool::new(false),
+            ended: Mutex::default(),
+            stir: Condvar::new(),
+        });
         let keeper = std::thread::Builder::new().name("ufs-turns".to_owned());
         let kept = Arc::clone(&shared);
         let keeper = keeper.spawn(move || kept.keep());
@@ -154,9 +178,10 @@ impl Turn<'_> {
 
 impl Drop for Turn<'_> {
     fn drop(&mut self) {
-        if let Some((shared, member)) = self.part
-            && !shared.step(member)
-        {
+        let Some((shared, member)) = self.part else { return };
+        if shared.step(member) {
+            shared.linger();
+        } else {
             shared.rest(member);
         }
     }
@@ -196,6 +221,23 @@ impl Shared {
         }
     }
 
+    /// Waits a little for the next request, if they come in fast.
+    fn linger(&self) {
+        if self.patience.load(Ordering::Relaxed) == 0 {
+            return;
+        }
+        let start = Instant::now();
+        while start.elapsed() < LINGER {
+            if fuse::has_request(&self.device) {
+                return self.patience.store(VAIN, Ordering::Relaxed);
+            }
+            // whoever was answered may be waiting for this processor
+            sys::give_way();
+        }
+        let left = self.patience.load(Ordering::Relaxed);
+        self.patience.store(left.saturating_sub(1), Ordering::Relaxed);
+    }
+
     /// Passes the lead on, if it is this member's.
     fn pass(&self, member: u64) {
         loop {
@@ -219,6 +261,7 @@ impl Shared {
     fn keep(&self) {
         let (mut seen, mut requests, mut quiet) = (Lead::NOBODY, 0, 0);
         let mut awake = None;
+        let alone = std::thread::available_parallelism().is_ok_and(|processors| processors.get() == 1);
         let mut ended = self.ended();
         while !*ended {
             if quiet < QUIET {
@@ -239,6 +282,7 @@ impl Shared {
             let more = count - requests;
             requests = count;
             quiet = if more == 0 && !lead.is_at_work() { quiet + 1 } else { 0 };
+            self.patience.store(if more >= MANY && !alone { VAIN } else { 0 }, Ordering::Relaxed);
             if more >= MANY {
                 awake.get_or_insert_with(Awake::ask);
             } else if quiet == QUIET {
@@ -254,7 +298,7 @@ mod tests {
 
     #[test]
     fn a_thread_that_has_answered_rests_until_the_leader_ends() {
-        let turns = &Turns::new();
+        let turns = &Turns::new(std::fs::File::open("/dev/null").unwrap().into());
         std::thread::scope(|scope| {
             let (say, leads) = std::sync::mpsc::channel();
             let (end, ends) = std::sync::mpsc::channel();
@@ -279,7 +323,7 @@ mod tests {
 
     #[test]
     fn a_leader_that_does_not_get_on_loses_the_lead() {
-        let turns = &Turns::new();
+        let turns = &Turns::new(std::fs::File::open("/dev/null").unwrap().into());
         drop(turns.begin());
         let stuck = turns.begin();
         std::thread::scope(|scope| {

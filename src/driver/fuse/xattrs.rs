@@ -9,13 +9,22 @@ use super::attributes::{NAMELESS, Spot};
 use crate::sys::Errno;
 use crate::sys::process::is_own_thread;
 use crate::sys::xattr::Setting;
-use crate::union::is_own_mark;
+use crate::union::{Writer, is_own_mark};
 
 /// A value, or names each followed by a NUL.
 pub(super) type Answer = Vec<u8>;
 
 /// Answers `upper` or the layer's index in the stack, bottom → top, and then its directory.
 const ORIGIN: &[u8] = b"user.ufs.origin";
+
+/// Who may do what with a file, beside its mode.
+const ACCESS_LIST: &[u8] = b"system.posix_acl_access";
+
+/// Whether the attribute is of a kind that every layer keeps and lists: one that is not there is `ENODATA`.
+fn is_kept(name: &[u8]) -> bool {
+    let kinds: [&[u8]; 3] = [b"user.", b"security.", b"system.posix_acl_"];
+    name != ORIGIN && !is_own_mark(name) && kinds.iter().any(|kind| name.starts_with(kind))
+}
 
 /// Whether the attribute is a mark of ours and the thread that asks is ours, too.
 fn reaches(name: &[u8], asks: u32) -> bool {
@@ -24,7 +33,7 @@ fn reaches(name: &[u8], asks: u32) -> bool {
 
 impl Adapter {
     pub(super) fn xattr(&self, node: u64, name: &[u8], asks: u32) -> Result<Answer, Errno> {
-        if name != ORIGIN && !is_own_mark(name) && self.nodes.is_bare(node) {
+        if is_kept(name) && self.nodes.is_bare(node) {
             return Err(Errno::NODATA);
         }
         match self.spot(node)? {
@@ -37,6 +46,7 @@ impl Adapter {
                 Ok(text)
             }
             Spot::Path(path) if reaches(name, asks) => self.union.own_mark(&path, name),
+            Spot::Path(path) if !is_kept(name) => self.union.xattr(&path, name),
             Spot::Path(path) => {
                 // most files have no attribute at all, and are asked for several
                 let changes = self.nodes.attributes();
@@ -64,7 +74,7 @@ impl Adapter {
         node: u64,
         name: &[u8],
         (value, flags): (&[u8], i32),
-        asks: u32,
+        by: Writer,
     ) -> Result<(), Errno> {
         let setting = match flags {
             0 => Setting::Any,
@@ -74,37 +84,48 @@ impl Adapter {
         };
         match self.spot(node)? {
             Spot::Path(path) => {
-                if reaches(name, asks) {
+                if reaches(name, by.pid) {
                     self.union.set_own_mark(&path, name, value)?;
                 } else {
                     self.union.set_xattr_if(&path, name, value, setting)?;
                 }
                 self.nodes.note_attribute(node);
                 self.raised(node, &path);
-                Ok(())
+                if name == ACCESS_LIST {
+                    self.union.after_access_list(self.union.hold(&path)?.0, by)
+                } else {
+                    Ok(())
+                }
             }
             Spot::Open(_, false) => Err(NAMELESS),
             Spot::Open(file, true) => {
-                self.union.set_xattr_open(file, name, value, setting)?;
+                self.union.set_xattr_open(&file, name, value, setting)?;
                 self.nodes.note_attribute(node);
-                Ok(())
+                if name == ACCESS_LIST { self.union.after_access_list(file, by) } else { Ok(()) }
             }
         }
     }
 
-    pub(super) fn remove_xattr(&self, node: u64, name: &[u8], asks: u32) -> Result<(), Errno> {
+    pub(super) fn remove_xattr(&self, node: u64, name: &[u8], by: Writer) -> Result<(), Errno> {
         match self.spot(node)? {
             Spot::Path(path) => {
-                if reaches(name, asks) {
+                if reaches(name, by.pid) {
                     self.union.remove_own_mark(&path, name)?;
                 } else {
                     self.union.remove_xattr(&path, name)?;
                 }
                 self.raised(node, &path);
-                Ok(())
+                if name == ACCESS_LIST {
+                    self.union.after_access_list(self.union.hold(&path)?.0, by)
+                } else {
+                    Ok(())
+                }
             }
             Spot::Open(_, false) => Err(NAMELESS),
-            Spot::Open(file, true) => self.union.remove_xattr_open(file, name),
+            Spot::Open(file, true) => {
+                self.union.remove_xattr_open(&file, name)?;
+                if name == ACCESS_LIST { self.union.after_access_list(file, by) } else { Ok(()) }
+            }
         }
     }
 }

@@ -3,7 +3,7 @@
 //! Written anew at each key, so it is one walk over the tokens; nothing is looked up but names. What is written must
 //! be as wide as what was typed.
 
-use rhai::{AST, Scope};
+use rhai::{Module, Scope};
 
 use super::lexer::{Kind, Lexed, Token, lex};
 use crate::shell::command::Receiver;
@@ -22,14 +22,14 @@ pub(super) struct Names<'a> {
     /// The variables that have a value.
     pub(super) scope: &'a Scope<'static>,
     /// The functions of earlier lines.
-    pub(super) functions: &'a AST,
+    pub(super) functions: &'a Module,
 }
 
 impl Names<'_> {
     fn is_function(&self, name: &str) -> bool {
         commands()
             .any(|command| command.name == name && command.forms.iter().any(|form| form.on == Receiver::None))
-            || self.functions.iter_functions().any(|function| function.name == name)
+            || self.functions.iter_script_fn_info().any(|(_, _, known, ..)| known == name)
     }
 }
 

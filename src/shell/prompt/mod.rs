@@ -9,6 +9,10 @@ mod keys;
 mod lexer;
 #[cfg(test)]
 mod lexer_tests;
+mod memory;
+#[cfg(test)]
+mod memory_tests;
+mod plain;
 mod session;
 
 use std::cell::RefCell;
@@ -37,8 +41,11 @@ pub(super) fn run(shell: &Shell, history: Option<&Path>) -> u8 {
     shell.tell("`help()` lists what you can do, `show()` draws the layers, Ctrl-D ends");
     let plain = "ufs> ";
     let styled = shell.style().paint(Paint::Heading, "ufs>") + " ";
+    let edited = !plain::is_needed();
     loop {
-        let read = signals::while_reading(|| editor.readline(&(plain, styled.as_str())));
+        let read = signals::while_reading(|| {
+            if edited { editor.readline(&(plain, styled.as_str())) } else { plain::read(plain) }
+        });
         let Some(read) = read else { return running::FAILED };
         let line = match read {
             Ok(line) => line,

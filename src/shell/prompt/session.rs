@@ -4,26 +4,21 @@ use std::borrow::Cow;
 use std::path::Path;
 use std::rc::Rc;
 
-use rhai::{AST, Dynamic, Scope};
+use rhai::{Module, Scope};
 
+use super::memory::Memory;
 use crate::shell::engine::{self, Ours};
 use crate::shell::errors::{self, Ending};
-use crate::shell::render::{self, Definitions, Text};
+use crate::shell::render::{self, Around, Text};
 use crate::shell::state::{Shell, write_err};
 use crate::shell::{commands, run as running};
 use crate::sys::signals;
-
-/// How many variables may pile up before shadowed ones are dropped.
-const SCOPE: usize = 256;
 
 /// What stays from line to line.
 pub(super) struct Session {
     shell: Shell,
     ours: Rc<Ours>,
-    scope: Scope<'static>,
-    functions: AST,
-    imports: AST,
-    definitions: Definitions,
+    memory: Memory,
     line: usize,
 }
 
@@ -39,22 +34,19 @@ impl Session {
         Self {
             shell: shell.clone(),
             ours: Rc::new(engine::build(shell, Path::new(""))),
-            scope: Scope::new(),
-            functions: AST::empty(),
-            imports: AST::empty(),
-            definitions: Definitions::new(),
+            memory: Memory::default(),
             line: 0,
         }
     }
 
     /// The variables.
     pub(super) fn scope(&self) -> &Scope<'static> {
-        &self.scope
+        self.memory.scope()
     }
 
     /// The functions that were defined.
-    pub(super) fn functions(&self) -> &AST {
-        &self.functions
+    pub(super) fn functions(&self) -> &Module {
+        self.memory.functions()
     }
 
     /// Runs one entry.
@@ -79,30 +71,20 @@ impl Session {
             command.name == word
                 && command.forms.iter().any(|form| form.params.is_empty() && form.on.prefix().is_empty())
         });
-        let shadowed = self.scope.contains(word);
+        let shadowed = self.memory.has_variable(word);
         if callable && !shadowed { Cow::Owned(format!("{word}()")) } else { Cow::Borrowed(line) }
     }
 
     fn run_text(&mut self, text: &Text) -> Next {
-        let ast = match self.ours.compile(&self.scope, &text.source) {
+        let ast = match self.memory.compile(&self.ours, text) {
             Ok(ast) => ast,
             Err(error) => {
                 write_err(render::parse(&error, text, self.shell.err_style()).as_bytes());
                 return Next::Line;
             }
         };
-        // Rhai forgets imports and functions at the end of an evaluation: those of earlier lines go in front
-        let merged = self.imports.merge(&self.functions).merge(&ast);
-        running::remember_definitions(&mut self.definitions, &ast, text);
-        let result = self.ours.engine.eval_ast_with_scope::<Dynamic>(&mut self.scope, &merged);
-        let next = match result {
+        match self.memory.run(&self.ours.engine, &ast) {
             Ok(value) => {
-                self.functions = merged.clone_functions_only();
-                if text.source.trim_start().starts_with("import ") {
-                    let mut import = ast.clone();
-                    import.clear_functions();
-                    self.imports = self.imports.merge(&import);
-                }
                 self.shell.remember(&text.source);
                 if !value.is_unit() && (self.shell.is_json() || !running::was_seen(&ast)) {
                     self.shell.print(&value);
@@ -111,17 +93,19 @@ impl Session {
             }
             Err(error) => {
                 if let Some(Ending::Exit { code, .. }) = errors::ending(&error) {
-                    Next::End(code)
-                } else {
-                    running::report(&self.shell, &self.ours, &error, text, &self.definitions);
-                    Next::Line
+                    return Next::End(code);
                 }
+                let variables: Vec<(&str, bool)> = self.memory.variables().collect();
+                running::report(
+                    &self.shell,
+                    &self.ours,
+                    &error,
+                    text,
+                    &Around { places: Some(self.memory.places()), variables: &variables },
+                );
+                Next::Line
             }
-        };
-        if self.scope.len() > SCOPE {
-            self.scope = self.scope.clone_visible();
         }
-        next
     }
 
     /// `!command`: a host command with the terminal, in the merged directory where there is one.

@@ -55,10 +55,7 @@ impl Case {
     fn unmounted(scratch: &Path, lowers: &[Build<'_>]) -> Self {
         let mut stage = Stage::new(scratch, &[], true);
         for (number, build) in lowers.iter().enumerate() {
-            let root = stage.add_lower();
-            let lower = Lower { root };
-            build(&lower);
-            lower.settle(number);
+            Lower::make(stage.add_lower(), number, build);
         }
         let fuse = probe::fuse_device();
         if let Err(no) = &fuse {
@@ -174,6 +171,13 @@ pub(crate) struct Lower {
 }
 
 impl Lower {
+    /// Builds the layer of that number in an empty directory.
+    pub(crate) fn make(root: PathBuf, number: usize, build: Build<'_>) {
+        let lower = Self { root };
+        build(&lower);
+        lower.settle(number);
+    }
+
     pub(crate) fn path(&self, at: impl AsRef<[u8]>) -> PathBuf {
         let path = self.root.join(OsStr::from_bytes(at.as_ref()));
         fs::create_dir_all(path.parent().unwrap()).unwrap();

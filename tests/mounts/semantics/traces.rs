@@ -4,7 +4,7 @@ use std::path::Path;
 
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestCaseError, TestRunner};
-use ufs::driver::DriverKind;
+use ufs::driver::{DriverKind, Mounted};
 use ufs::model::{Changeset, LayerPath, Node, WhiteoutForm};
 use ufs::overlay;
 use ufs::sys::Errno;
@@ -106,9 +106,10 @@ pub(crate) fn direct_against_model(parent: &Path, usual: u32) {
     }
 }
 
-/// Kernel, union and model.
-pub(crate) fn three_ways(parent: &Path, usual: u32) {
-    if let Err(error) = runner(usual).run(&traces(true), |(layers, ops)| three_way(parent, &layers, &ops)) {
+/// Kernel, union in the process, union behind FUSE (where the machine has it) and model, on the same trace.
+pub(crate) fn four_ways(parent: &Path, usual: u32, fuse: bool) {
+    let check = |(layers, ops): (Vec<LayerSpec>, Vec<Op>)| all_ways(parent, &layers, &ops, fuse);
+    if let Err(error) = runner(usual).run(&traces(true), check) {
         panic!("{error}");
     }
 }
@@ -121,54 +122,83 @@ pub(crate) fn comparable<'o>(layers: &[LayerSpec], ops: &'o [Op]) -> Vec<&'o Op>
     ops.iter().filter(|op| !(counts && asks(op))).collect()
 }
 
-fn three_way(parent: &Path, layers: &[LayerSpec], ops: &[Op]) -> Result<(), TestCaseError> {
-    let form = WhiteoutForm::Device;
+/// One driver's mount of the stack under an upper of its own.
+struct Way {
+    name: &'static str,
+    mounted: Box<dyn Mounted>,
+}
+
+const KERNEL: (&str, DriverKind) = ("kernel", DriverKind::Overlay);
+const DIRECT: (&str, DriverKind) = ("direct", DriverKind::Direct);
+const FUSE: (&str, DriverKind) = ("fuse", DriverKind::Fuse);
+
+fn mount(stage: &Stage, drivers: &[(&'static str, DriverKind)]) -> Vec<Way> {
+    let way = |&(name, kind)| Way { name, mounted: stage.mount(kind, name, WhiteoutForm::Device) };
+    drivers.iter().map(way).collect()
+}
+
+/// All show the same; what that is.
+fn shown(when: &str, ways: &[Way]) -> Result<Snapshot, TestCaseError> {
+    let first = snapshot(ways[0].mounted.files());
+    for way in &ways[1..] {
+        same(&format!("kernel and {} {when}", way.name), &first, &snapshot(way.mounted.files()))?;
+    }
+    Ok(first)
+}
+
+fn all_ways(parent: &Path, layers: &[LayerSpec], ops: &[Op], fuse: bool) -> Result<(), TestCaseError> {
+    let drivers = if fuse { &[KERNEL, DIRECT, FUSE][..] } else { &[KERNEL, DIRECT] };
+    let names: Vec<&str> = drivers.iter().map(|(name, _)| *name).collect();
     let ops = comparable(layers, ops);
     let mut stage = Stage::new(parent, layers, true);
-    stage.add_upper("kernel");
-    stage.add_upper("direct");
-    let mount = |stage: &Stage| {
-        (stage.mount(DriverKind::Overlay, "kernel", form), stage.mount(DriverKind::Direct, "direct", form))
-    };
-    let (mut kernel, mut direct) = mount(&stage);
+    for name in &names {
+        stage.add_upper(name);
+    }
+    let mut ways = mount(&stage, drivers);
     let mut model = stage.model();
-    same("kernel and model at the start", &snapshot(kernel.files()), &model.snapshot())?;
+    same("kernel and model at the start", &shown("at the start", &ways)?, &model.snapshot())?;
     for op in ops {
         let by_model = model.apply(op);
         if matches!(op, Op::Remount | Op::Seal) {
-            drop((kernel, direct));
-            uppers_agree(&stage)?;
+            drop(ways);
+            uppers_agree(&stage, &names)?;
             if matches!(op, Op::Seal) {
-                stage.seal(&["kernel", "direct"]);
+                stage.seal(&names);
                 model.set_root(0o755, FRESH);
             }
-            (kernel, direct) = mount(&stage);
-            let shown = snapshot(kernel.files());
-            same(&format!("kernel and union after {op:?}"), &shown, &snapshot(direct.files()))?;
+            ways = mount(&stage, drivers);
+            let shown = shown(&format!("after {op:?}"), &ways)?;
             same(&format!("kernel and model after {op:?}"), &shown, &model.snapshot())?;
             continue;
         }
-        let mut by_kernel = apply(kernel.files(), op);
+        let mut by_kernel = apply(ways[0].mounted.files(), op);
         // a rename from one name of a file to another, in a user namespace (`named::moving`)
         if rights() == Rights::Namespace && by_kernel == Outcome::Failed(Errno::STALE) {
             by_kernel = Outcome::Done;
         }
-        same(&format!("kernel and union at {op:?}"), &by_kernel, &apply(direct.files(), op))?;
+        for way in &ways[1..] {
+            same(&format!("kernel and {} at {op:?}", way.name), &by_kernel, &apply(way.mounted.files(), op))?;
+        }
         same(&format!("kernel and model at {op:?}"), &by_kernel, &by_model)?;
     }
-    let shown = snapshot(kernel.files());
-    same("kernel and union at the end", &shown, &snapshot(direct.files()))?;
+    let shown = shown("at the end", &ways)?;
     same("kernel and model at the end", &shown, &model.snapshot())?;
-    drop((kernel, direct));
-    uppers_agree(&stage)?;
+    drop(ways);
+    uppers_agree(&stage, &names)?;
     rules_agree(&stage, "direct", &shown)?;
-    let by_union = stage.mount(DriverKind::Direct, "kernel", form);
-    same("the kernel's upper in the union", &shown, &snapshot(by_union.files()))?;
-    let by_kernel = stage.mount(DriverKind::Overlay, "direct", form);
-    same("the union's upper in the kernel", &shown, &snapshot(by_kernel.files()))
+    // each one's upper is mounted by the next
+    for (index, (writer, _)) in drivers.iter().enumerate() {
+        let (reader, kind) = drivers[(index + 1) % drivers.len()];
+        let mounted = stage.mount(kind, writer, WhiteoutForm::Device);
+        same(&format!("the upper of {writer} by {reader}"), &shown, &snapshot(mounted.files()))?;
+    }
+    Ok(())
 }
 
-fn uppers_agree(stage: &Stage) -> Result<(), TestCaseError> {
-    let scan = |name| layers::scan(&stage.upper(name));
-    same("the kernel's upper and the union's", &scan("kernel"), &scan("direct"))
+fn uppers_agree(stage: &Stage, names: &[&str]) -> Result<(), TestCaseError> {
+    let first = layers::scan(&stage.upper(names[0]));
+    for name in &names[1..] {
+        same(&format!("the kernel's upper and that of {name}"), &first, &layers::scan(&stage.upper(name)))?;
+    }
+    Ok(())
 }
