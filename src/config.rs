@@ -5,6 +5,7 @@ use std::ffi::OsStr;
 use std::path::PathBuf;
 
 use crate::model::Timestamp;
+use crate::shell::Pager;
 
 /// The store's directory: as given, else `UFS_STORE`, else the platform's data directory.
 pub fn store_dir(given: Option<PathBuf>) -> Option<PathBuf> {
@@ -14,6 +15,17 @@ pub fn store_dir(given: Option<PathBuf>) -> Option<PathBuf> {
 /// The file of the prompt's history.
 pub fn history_file() -> Option<PathBuf> {
     Some(dirs::state_dir().or_else(dirs::data_dir)?.join("ufs").join("history"))
+}
+
+/// The program for what is longer than the screen: `UFS_PAGER`, else `PAGER`, else `less`. None on a terminal that
+/// can do no more than a printer.
+pub fn pager() -> Option<Pager> {
+    if is_dumb() {
+        return None;
+    }
+    // one that is set to nothing means none
+    let command = ["UFS_PAGER", "PAGER"].into_iter().find_map(env::var_os);
+    Pager::new(&command.map_or("less".into(), |command| command.to_string_lossy().into_owned()))
 }
 
 /// `SOURCE_DATE_EPOCH`, in seconds since 1970.
@@ -41,8 +53,11 @@ pub fn color(is_terminal: bool) -> bool {
         return false;
     }
     let forced = set("CLICOLOR_FORCE").is_some_and(|value| value != "0");
-    let dumb = set("TERM").is_some_and(|term| term == "dumb");
-    forced || (is_terminal && !dumb)
+    forced || (is_terminal && !is_dumb())
+}
+
+fn is_dumb() -> bool {
+    set("TERM").is_some_and(|term| term == "dumb")
 }
 
 /// Whether the locale says that the terminal takes UTF-8.

@@ -62,6 +62,9 @@ pub(super) struct Arguments {
     /// Leaves out talk on stderr
     #[arg(long, short = 'q', global = true)]
     pub(super) quiet: bool,
+    /// Shows long answers at the prompt without a pager
+    #[arg(long)]
+    pub(super) no_pager: bool,
     /// Stays out of a user namespace
     #[arg(long)]
     pub(super) no_userns: bool,

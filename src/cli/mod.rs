@@ -132,6 +132,11 @@ fn settings(arguments: Arguments, namespace: namespace::State) -> Result<Setting
         err: style(err.is_terminal(), sys::terminal_size(&err)),
         json: arguments.json,
         quiet: arguments.quiet,
+        pager: if arguments.no_pager || arguments.json || !out.is_terminal() {
+            None
+        } else {
+            config::pager()
+        },
         history: config::history_file(),
         workspace: Options { store, driver, keep: arguments.keep, epoch, namespace },
     })

@@ -14,6 +14,7 @@ mod help;
 mod json;
 mod kinds;
 mod modules;
+mod pager;
 mod places;
 mod prompt;
 mod render;
@@ -25,4 +26,5 @@ mod words;
 
 pub use commands::{all as commands, properties};
 pub use definitions::definitions;
+pub use pager::Pager;
 pub use run::{Settings, Source, run};

@@ -3,14 +3,14 @@
 use std::collections::HashMap;
 use std::rc::Rc;
 
-use annotate_snippets::renderer::DecorStyle;
+use annotate_snippets::renderer::{Ansi256Color, DecorStyle, Style as Ink};
 use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
 use rhai::{Dynamic, EvalAltResult, ParseError, ParseErrorType, Position};
 
 use super::places::Places;
 use super::translate;
-use crate::view::Style;
 use crate::view::escape::prose as escape;
+use crate::view::{Paint, Style};
 
 /// A text that positions point into, with the name that people know it by.
 #[derive(Clone, Debug)]
@@ -160,7 +160,7 @@ fn thrown(value: &Dynamic) -> (String, Option<String>) {
 
 fn draw(told: &Told, style: &Style) -> String {
     let message = escape(&told.message, style);
-    let renderer = if style.color { Renderer::styled() } else { Renderer::plain() };
+    let renderer = if style.color { coloured() } else { Renderer::plain() };
     let decor = if style.unicode { DecorStyle::Unicode } else { DecorStyle::Ascii };
     let renderer = renderer.decor_style(decor).term_width(style.width);
     let hint = told.hint.as_deref().map(|hint| escape(hint, style));
@@ -188,6 +188,22 @@ fn draw(told: &Told, style: &Style) -> String {
     let mut drawn = renderer.render(&[group]);
     drawn.push('\n');
     drawn
+}
+
+/// In the colours of all that we draw: the renderer's own are a theme's, and some cannot be read on white.
+fn coloured() -> Renderer {
+    let ink = |paint: Paint| {
+        let (color, bold) = paint.look();
+        let ink = Ink::new().fg_color(color.map(|color| Ansi256Color(color).into()));
+        if bold { ink.bold() } else { ink }
+    };
+    Renderer::styled()
+        .error(ink(Paint::Error))
+        .note(ink(Paint::Dim))
+        .help(ink(Paint::Hint))
+        .line_num(ink(Paint::Dim))
+        .context(ink(Paint::Dim))
+        .emphasis(ink(Paint::Heading))
 }
 
 /// A source without what a terminal would obey; byte for byte as long, so that positions stay right.

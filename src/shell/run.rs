@@ -11,7 +11,7 @@ use super::engine::Ours;
 use super::errors::{self, Ending};
 use super::render::{self, Around, Known, Text};
 use super::state::{Shell, Voice, write_err};
-use super::{commands, engine, prompt};
+use super::{Pager, commands, engine, prompt};
 use crate::sys::signals::{self, Pending};
 use crate::view::{Bar, Style};
 use crate::workspace::{Options, Progress, Quiet, Workspace};
@@ -48,6 +48,8 @@ pub struct Settings {
     pub json: bool,
     /// Whether talk on stderr is left out.
     pub quiet: bool,
+    /// What shows answers at the prompt that are longer than the screen, where anything does.
+    pub pager: Option<Pager>,
     /// The file of the prompt's history.
     pub history: Option<PathBuf>,
     /// How the workspace is opened.
@@ -56,7 +58,7 @@ pub struct Settings {
 
 /// Runs the shell to its end; gives the exit code. Nothing of ours stays mounted.
 pub fn run(settings: Settings) -> u8 {
-    let Settings { source, args, out, err, json, quiet, history, workspace } = settings;
+    let Settings { source, args, out, err, json, quiet, pager, history, workspace } = settings;
     let progress: Rc<dyn Progress> = if quiet { Rc::new(Quiet) } else { Rc::new(Bar::new(err)) };
     let workspace = match Workspace::open(workspace, progress) {
         Ok(workspace) => workspace,
@@ -66,7 +68,7 @@ pub fn run(settings: Settings) -> u8 {
             return error.exit_code();
         }
     };
-    let shell = Shell::new(workspace.clone(), Voice { out, err, json, quiet, args });
+    let shell = Shell::new(workspace.clone(), Voice { out, err, json, quiet, args, pager });
     shell.tell_notes();
     let ended = catch_unwind(AssertUnwindSafe(|| match source {
         Source::File(path) => run_file(&shell, &path),

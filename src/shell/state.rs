@@ -3,10 +3,13 @@
 use std::cell::{Cell, RefCell};
 use std::io::{self, Write as _};
 use std::rc::Rc;
+use std::time::{Duration, Instant};
 
 use rhai::Dynamic;
 
+use super::pager::Pager;
 use super::{draw, json};
+use crate::sys;
 use crate::view::{self, Style};
 use crate::workspace::Workspace;
 
@@ -21,6 +24,8 @@ struct Inner {
     json: bool,
     quiet: bool,
     args: Vec<String>,
+    pager: Option<Pager>,
+    answer: Cell<Option<Duration>>,
     history: RefCell<Vec<String>>,
     pipe_closed: Cell<bool>,
 }
@@ -32,11 +37,13 @@ pub(super) struct Voice {
     pub(super) json: bool,
     pub(super) quiet: bool,
     pub(super) args: Vec<String>,
+    /// What shows texts that are longer than the screen, where anything does.
+    pub(super) pager: Option<Pager>,
 }
 
 impl Shell {
     pub(super) fn new(workspace: Workspace, voice: Voice) -> Self {
-        let Voice { out, err, json, quiet, args } = voice;
+        let Voice { out, err, json, quiet, args, pager } = voice;
         Self(Rc::new(Inner {
             workspace,
             out,
@@ -44,6 +51,8 @@ impl Shell {
             json,
             quiet,
             args,
+            pager,
+            answer: Cell::new(None),
             history: RefCell::default(),
             pipe_closed: Cell::new(false),
         }))
@@ -53,12 +62,17 @@ impl Shell {
         &self.0.workspace
     }
 
-    pub(super) fn style(&self) -> &Style {
-        &self.0.out
+    /// How stdout is styled, with the size that its terminal has now.
+    pub(super) fn style(&self) -> Style {
+        self.0.out.sized(sys::terminal_size(io::stdout()))
     }
 
     pub(super) fn err_style(&self) -> &Style {
         &self.0.err
+    }
+
+    pub(super) fn is_quiet(&self) -> bool {
+        self.0.quiet
     }
 
     pub(super) fn is_json(&self) -> bool {
@@ -81,12 +95,38 @@ impl Shell {
 
     /// Prints a value: its view, or one line of JSON.
     pub(super) fn print(&self, value: &Dynamic) {
-        self.write_out(self.text_of(value).as_bytes());
+        self.write_long(&self.text_of(value));
+    }
+
+    /// From now on what is printed may go through the pager, if it is `long` for the screen.
+    pub(super) fn start_answer(&self, long: bool) {
+        self.0.answer.set((long && self.0.pager.is_some()).then_some(Duration::ZERO));
+    }
+
+    /// Ends this; gives the time that was spent in the pager.
+    pub(super) fn end_answer(&self) -> Duration {
+        self.0.answer.take().unwrap_or_default()
+    }
+
+    /// Writes a text to stdout, through the pager where that may be and the text is longer than the screen.
+    pub(super) fn write_long(&self, text: &str) {
+        if let (Some(spent), Some(pager)) = (self.0.answer.get(), &self.0.pager)
+            && view::escape::rows(text, self.style().width) >= self.style().height
+        {
+            let start = Instant::now();
+            let shown = pager.show(text);
+            self.0.answer.set(Some(spent + start.elapsed()));
+            match shown {
+                Ok(()) => return,
+                Err(error) => self.tell(&format!("cannot run the pager `{}`: {error}", pager.name())),
+            }
+        }
+        self.write_out(text.as_bytes());
     }
 
     /// What [`Shell::print`] prints, with its closing newline.
     pub(super) fn text_of(&self, value: &Dynamic) -> String {
-        if self.0.json { format!("{}\n", json::line(value)) } else { draw::value(value, &self.0.out) }
+        if self.0.json { format!("{}\n", json::line(value)) } else { draw::value(value, &self.style()) }
     }
 
     /// Writes to stdout as it is.

@@ -465,9 +465,9 @@ pub(super) fn register(engine: &mut Engine, shell: &Shell) {
     macro_rules! drawn {
         ($($kind:ty as $name:literal),*) => {$(
             engine.register_type_with_name::<$kind>($name);
-            let style = shell.style().clone();
+            let drawing = shell.clone();
             engine.register_fn("to_string", move |value: &mut $kind| {
-                draw::inline(&Dynamic::from(value.clone()), &style)
+                draw::inline(&Dynamic::from(value.clone()), &drawing.style())
             });
             engine.register_fn("to_debug", |value: &mut $kind| draw::debug(&Dynamic::from(value.clone())));
         )*};

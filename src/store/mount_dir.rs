@@ -264,8 +264,8 @@ impl MountDir {
 }
 
 pub(super) fn is_dirty(tree: &Dir, beneath: &Metadata, at: &Path) -> Result<bool, Error> {
-    let items = tree.items().map_err(io("list", at.join("up/tree")))?;
-    Ok(!items.is_empty() || root_differs(&root_metadata(tree)?, beneath))
+    let vacant = tree.is_vacant().map_err(io("list", at.join("up/tree")))?;
+    Ok(!vacant || root_differs(&root_metadata(tree)?, beneath))
 }
 
 /// Reads a mount's record.

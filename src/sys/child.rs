@@ -207,7 +207,7 @@ fn send(family: &[(u32, u64)], signal: Signal) {
 
 /// Makes a command start in an open directory, wherever that is by now, and with the user's own umask and file limit.
 #[expect(unsafe_code, reason = "pre_exec; the child only calls setrlimit, umask and fchdir")]
-fn prepare(command: &mut Command, dir: &Dir) {
+pub(super) fn prepare(command: &mut Command, dir: &Dir) {
     let fd = dir.as_fd().as_raw_fd();
     let (umask, files) = (super::users_umask(), super::users_file_limit());
     let enter = move || {

@@ -18,6 +18,7 @@ pub mod process;
 mod recent;
 mod remove;
 pub mod signals;
+pub mod terminal;
 pub mod xattr;
 
 use std::os::fd::AsFd;

@@ -84,7 +84,12 @@ pub fn pending() -> Option<Pending> {
 
 /// Forgets a Ctrl-C, so that the next line can run; a signal to end stays.
 pub fn clear_interrupt() {
-    let _ = PENDING.compare_exchange(Signal::SIGINT as i32, 0, Ordering::SeqCst, Ordering::SeqCst);
+    take_interrupt();
+}
+
+/// Forgets a Ctrl-C; whether there was one.
+pub fn take_interrupt() -> bool {
+    PENDING.compare_exchange(Signal::SIGINT as i32, 0, Ordering::SeqCst, Ordering::SeqCst).is_ok()
 }
 
 /// Acts as if Ctrl-C had come, for a prompt in raw mode that reads it as a key.

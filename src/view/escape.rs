@@ -51,6 +51,22 @@ pub fn prose(text: &str, style: &Style) -> String {
     escaped
 }
 
+/// A whole text for people, such as a file's: its lines and tabs stay, all else is as in [`prose`]. It ends in a newline.
+pub fn text(text: &str, style: &Style) -> String {
+    let mut out = String::with_capacity(text.len() + 1);
+    for line in text.strip_suffix('\n').unwrap_or(text).split('\n') {
+        let line = line.strip_suffix('\r').unwrap_or(line);
+        for (at, part) in line.split('\t').enumerate() {
+            if at > 0 {
+                out.push('\t');
+            }
+            escape(&mut out, part.as_bytes(), style, Kind::Prose);
+        }
+        out.push('\n');
+    }
+    out
+}
+
 /// A string as a script writes it, in quotes.
 ///
 /// # Source
@@ -144,6 +160,18 @@ pub fn is_invisible(c: char) -> bool {
 /// How many columns escaped text takes: combining characters none, wide ones two.
 pub fn width(text: &str) -> usize {
     if text.is_ascii() { text.len() } else { text.chars().map(columns).sum() }
+}
+
+/// How many rows of a screen a drawn text takes, colours left aside.
+pub fn rows(text: &str, width: usize) -> usize {
+    text.lines().map(|line| drawn_width(line).div_ceil(width.max(1)).max(1)).sum()
+}
+
+/// How many columns a drawn line takes: what colours it takes none.
+fn drawn_width(line: &str) -> usize {
+    let mut parts = line.split("\x1b[");
+    let first = parts.next().map_or(0, width);
+    first + parts.map(|part| part.split_once('m').map_or(0, |(_, text)| width(text))).sum::<usize>()
 }
 
 fn columns(c: char) -> usize {

@@ -30,6 +30,13 @@ impl Style {
         Self { color: false, unicode: true, width, height: 24 }
     }
 
+    /// The same for a terminal of this size, in columns and rows, where there is one.
+    #[must_use]
+    pub fn sized(self, size: Option<(u16, u16)>) -> Self {
+        let Some((columns, rows)) = size else { return self };
+        Self { width: usize::from(columns).max(40), height: usize::from(rows), ..self }
+    }
+
     /// The text in its colour. It must be escaped already.
     pub fn paint(&self, paint: Paint, text: &str) -> String {
         let (color, bold) = paint.look();
@@ -109,8 +116,8 @@ impl Paint {
         }
     }
 
-    /// The table: the colour, if it has one, and whether it is bold.
-    const fn look(self) -> (Option<u8>, bool) {
+    /// The table: the colour of the palette of 256, if it has one, and whether it is bold.
+    pub const fn look(self) -> (Option<u8>, bool) {
         match self {
             Self::Plain | Self::Path | Self::Size | Self::Id => (None, false),
             Self::Heading => (None, true),

@@ -41,6 +41,17 @@ pub(super) fn counted(number: u64, word: &str) -> String {
     }
 }
 
+/// A span of time: `1.2 s`, `45 s`, `2 min 5 s`, `1 h 2 min`.
+pub fn duration(span: std::time::Duration) -> String {
+    let seconds = span.as_secs();
+    match seconds {
+        0..10 => format!("{seconds}.{} s", span.subsec_millis() / 100),
+        10..60 => format!("{seconds} s"),
+        60..3_600 => format!("{} min {} s", seconds / 60, seconds % 60),
+        _ => format!("{} h {} min", seconds / 3_600, seconds / 60 % 60),
+    }
+}
+
 /// How long ago something was: `12 s ago`, `2 min ago`, `3 h ago`, `5 days ago`; a date for the future.
 pub fn age(then: Timestamp, now: Timestamp) -> String {
     let seconds = now.secs.saturating_sub(then.secs);

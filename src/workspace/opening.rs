@@ -304,7 +304,8 @@ impl Workspace {
         let unnamed = record.stack != live.first && is_nameless(store, &record.stack)?;
         if dirty {
             lines.push(format!(
-                "`{name}` has uncommitted changes, kept in the store: `use_mount(\"{name}\")` goes on with them"
+                "`{name}` has uncommitted changes, kept in the store: `use_mount(\"{name}\")` goes on with them, \
+                 `use_mount(\"{name}\").commit(\"NAME\")` makes them a layer"
             ));
         } else if unnamed {
             lines.push(format!("`{name}` {}", nameless(name)));

@@ -18,7 +18,8 @@ fn is_mounted(place: &Place) -> bool {
 }
 
 const MADE: &str = "mount(layer(\"b\"), #{ name: \"web\" }); write(\"/a\", \"1\"); ";
-const KEPT: &str = "`web` has uncommitted changes, kept in the store: `use_mount(\"web\")` goes on with them";
+const KEPT: &str = "`web` has uncommitted changes, kept in the store: `use_mount(\"web\")` goes on with them, \
+     `use_mount(\"web\").commit(\"NAME\")` makes them a layer";
 
 /// Starts a script and waits for the line that says that it is where it should be.
 fn started(place: &Place, then: &str) -> Child {

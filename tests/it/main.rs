@@ -1,11 +1,13 @@
 //! Tests that need no privilege: of the built program, and of the union.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stderr)]
 
+mod answers;
 mod commits;
 mod endings;
 mod errors;
 mod files;
 mod help;
+mod host_commands;
 mod layers;
 mod modes;
 mod mounts;

@@ -115,7 +115,8 @@ fn a_mount_with_changes_is_resumed_in_a_later_run() {
     assert_eq!(ran.code, 0);
     assert_eq!(
         ran.err,
-        "`web` has uncommitted changes, kept in the store: `use_mount(\"web\")` goes on with them\n"
+        "`web` has uncommitted changes, kept in the store: `use_mount(\"web\")` goes on with them, \
+         `use_mount(\"web\").commit(\"NAME\")` makes them a layer\n"
     );
     let err = place.code("mount_direct(\"b\", #{ name: \"web\" })").fails(1);
     holds(&err, &["a mount `web` exists already, with uncommitted changes", "use_mount(\"web\").discard()"]);

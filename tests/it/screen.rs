@@ -56,6 +56,16 @@ fn views_are_coloured_unless_that_is_not_wanted() {
 }
 
 #[test]
+fn errors_are_in_colours_that_are_read_on_black_and_on_white() {
+    let place = Place::new();
+    let mut terminal = Terminal::start(&place, &[]);
+    terminal.ask("layer(\"b\").wirte(\"/a\", \"1\")");
+    for (text, color) in [("error", 160), ("│", 243), ("━", 160)] {
+        assert_eq!(terminal.ink(text).fgcolor(), Color::Idx(color), "{text}");
+    }
+}
+
+#[test]
 fn a_window_that_changes_its_size_is_drawn_anew() {
     let place = Place::new();
     let mut terminal = Terminal::start(&place, &[]);

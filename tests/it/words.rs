@@ -47,7 +47,7 @@ fn bash_completes_commands_options_and_their_values() {
     let ask = "ask() { COMP_WORDS=(\"$@\"); COMP_CWORD=$(($# - 1)); _ufs ufs \"${@: -1}\" \"${@: -2:1}\"; \
                echo \"${COMPREPLY[*]}\"; }\nask ufs ma\nask ufs --driver \"\"\nask ufs completions z\nask ufs --no\n";
     let Some(ran) = with("bash", &[], &format!("{script}\n{ask}")) else { return };
-    assert_eq!(ran.ok(), "man\noverlay fuse direct\nzsh\n--no-userns\n");
+    assert_eq!(ran.ok(), "man\noverlay fuse direct\nzsh\n--no-pager --no-userns\n");
 }
 
 #[test]
@@ -56,7 +56,7 @@ fn fish_completes_commands_options_and_their_values() {
     let ask = "for line in 'ufs ma' 'ufs --driver ' 'ufs --json completions ' 'ufs --no'\n\
                complete -C $line | string replace -r '\\t.*' ''; end\n";
     let Some(ran) = with("fish", &["--no-config"], &format!("{script}\n{ask}")) else { return };
-    assert_eq!(ran.ok(), "man\ndirect\nfuse\noverlay\nbash\nfish\nzsh\n--no-userns\n");
+    assert_eq!(ran.ok(), "man\ndirect\nfuse\noverlay\nbash\nfish\nzsh\n--no-pager\n--no-userns\n");
 }
 
 #[test]

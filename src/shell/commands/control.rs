@@ -6,7 +6,7 @@ use rhai::{
     Array, Blob, Dynamic, Engine, EvalAltResult, FnPtr, INT, ImmutableString, Map, NativeCallContext,
 };
 
-use crate::shell::command::{Command, Group, global};
+use crate::shell::command::{Command, Group, Raise, global};
 use crate::shell::state::Shell;
 use crate::shell::values::{Explanation, Union};
 use crate::shell::{errors, help, values};
@@ -74,8 +74,8 @@ pub(super) const COMMANDS: &[Command] = &[
         see: &["doctor"],
         run: Some(|call| {
             let text = match call.optional_text(0)? {
-                None => help::overview(call.shell.style()),
-                Some(topic) => help::topic(&topic, call.shell.style())?,
+                None => help::overview(&call.shell.style()),
+                Some(topic) => help::topic(&topic, &call.shell.style())?,
             };
             Ok(Dynamic::from(values::Text(text.into())))
         }),
@@ -116,8 +116,20 @@ pub(super) const COMMANDS: &[Command] = &[
         details: "An integer is the exit code; a string is printed on stderr, and the code is 1; `()` is 0.",
         errors: &[],
         example: "if args().len() > 5 { exit(2); }",
-        see: &["fail"],
+        see: &["quit", "fail"],
         run: None,
+    },
+    Command {
+        name: "quit",
+        group: Group::Control,
+        forms: &[global(&[])],
+        gives: "",
+        summary: "Ends the program well, as `exit()` does: the word that one types at a prompt.",
+        details: "At the end all is unmounted; an upper with uncommitted changes stays in the store and is named.",
+        errors: &[],
+        example: "if args().len() > 5 { quit(); }",
+        see: &["exit"],
+        run: Some(|call| Err(Raise::Rhai(errors::exit(&Dynamic::UNIT, call.context.call_position())))),
     },
     Command {
         name: "print",

@@ -2,13 +2,14 @@
 
 use std::borrow::Cow;
 use std::cell::{Cell, RefCell};
+use std::io::IsTerminal as _;
 use std::path::Path;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 
 use rustyline::completion::{Completer, Pair};
-use rustyline::config::BellStyle;
+use rustyline::config::{Behavior, BellStyle};
 use rustyline::highlight::{CmdKind, Highlighter};
 use rustyline::hint::Hinter;
 use rustyline::validate::{ValidationContext, ValidationResult, Validator};
@@ -37,6 +38,8 @@ pub(super) fn editor(
         // the completer gives no more than it can show
         .completion_prompt_limit(usize::MAX)
         .bell_style(BellStyle::None)
+        // answers that go elsewhere are not mixed with what is typed
+        .behavior(if std::io::stdout().is_terminal() { Behavior::Stdio } else { Behavior::PreferTerm })
         .color_mode(if style.color { ColorMode::Forced } else { ColorMode::Disabled })
         .build();
     let closer = Arc::new(AtomicU8::new(0));
@@ -44,6 +47,7 @@ pub(super) fn editor(
     editor.set_helper(Some(Asked {
         session: session.clone(),
         style: *style,
+        empty: Cell::new(true),
         done: Cell::new(false),
         closer: closer.clone(),
     }));
@@ -55,6 +59,8 @@ pub(super) fn editor(
 pub(super) struct Asked {
     session: Rc<RefCell<Session>>,
     style: Style,
+    /// Whether nothing stands in the line.
+    empty: Cell<bool>,
     /// Whether the line is drawn for the last time.
     done: Cell<bool>,
     /// The closing bracket that was typed at the beginning of a line; 0 where none was.
@@ -63,8 +69,21 @@ pub(super) struct Asked {
 
 impl Helper for Asked {}
 
+impl Asked {
+    /// A new line begins.
+    pub(super) fn begin(&self) {
+        self.empty.set(true);
+    }
+
+    /// Whether nothing stood in the line when it was drawn last.
+    pub(super) fn is_empty(&self) -> bool {
+        self.empty.get()
+    }
+}
+
 impl Highlighter for Asked {
     fn highlight<'l>(&self, line: &'l str, pos: usize) -> Cow<'l, str> {
+        self.empty.set(line.is_empty());
         let moment = if self.done.get() { Moment::Done } else { Moment::Edited(pos) };
         let session = self.session.borrow();
         let names = Names { scope: session.scope(), functions: session.functions() };

@@ -2,12 +2,14 @@
 
 use rhai::{Engine, LexError, OptimizationLevel, ParseErrorType, Position};
 
+use super::last;
 use super::lexer::{CommentKind, Quote, lex};
+use super::typed;
 
 /// Whether Enter ends the entry. An empty line ends any entry, so that nobody is ever stuck in one.
 pub(super) fn is_whole(text: &str) -> bool {
     let ended = text.rsplit_once('\n').is_some_and(|(_, last)| last.trim().is_empty());
-    ended || text.trim_start().starts_with('!') || !is_incomplete(text)
+    ended || typed::is_whole(text) || !is_incomplete(text)
 }
 
 /// Tells whether a text ends in the middle of something: an open bracket, string or comment.
@@ -21,6 +23,7 @@ fn is_incomplete(text: &str) -> bool {
     let mut engine = Engine::new_raw();
     engine.set_max_expr_depths(0, 0);
     engine.set_optimization_level(OptimizationLevel::None);
+    last::allow(&mut engine);
     let Err(error) = engine.compile(text) else { return false };
     match &*error.0 {
         ParseErrorType::UnexpectedEOF | ParseErrorType::WrongDocComment => true,

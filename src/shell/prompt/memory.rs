@@ -12,6 +12,7 @@ use rhai::{
     ParseError, Scope, ScriptFuncDef, Shared,
 };
 
+use super::last;
 use crate::shell::engine::Ours;
 use crate::shell::places::Places;
 use crate::shell::render::Text;
@@ -101,9 +102,9 @@ impl Memory {
         &self.functions
     }
 
-    /// Whether there is a variable of that name.
-    pub(super) fn has_variable(&self, name: &str) -> bool {
-        self.scope.contains(name)
+    /// Keeps the value of a line for the next ones.
+    pub(super) fn keep_value(&mut self, value: &Dynamic) {
+        last::keep(&mut self.scope, value);
     }
 
     /// How many variables, functions and texts there are.

@@ -30,7 +30,7 @@ impl Lines {
         };
         let workspace = Workspace::open(options, Rc::new(Quiet)).unwrap();
         let style = Style::plain(80);
-        let voice = Voice { out: style, err: style, json: false, quiet: true, args: Vec::new() };
+        let voice = Voice { out: style, err: style, json: false, quiet: true, args: Vec::new(), pager: None };
         let ours = engine::build(&Shell::new(workspace, voice), Path::new(""));
         Self { ours, memory: Memory::default(), entry: 0 }
     }

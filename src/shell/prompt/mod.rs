@@ -1,11 +1,15 @@
 //! The prompt, `ufs>`: one line after the other, with state across lines.
 
+mod answer;
 mod colours;
 mod editor;
 mod hints;
 mod history;
+mod host;
 mod incomplete;
+mod interrupts;
 mod keys;
+mod last;
 mod lexer;
 #[cfg(test)]
 mod lexer_tests;
@@ -14,6 +18,8 @@ mod memory;
 mod memory_tests;
 mod plain;
 mod session;
+mod text;
+mod typed;
 
 use std::cell::RefCell;
 use std::path::Path;
@@ -21,16 +27,17 @@ use std::rc::Rc;
 
 use rustyline::error::ReadlineError;
 
+use self::editor::Asked;
+use self::interrupts::{Interrupts, Said};
 use self::session::{Next, Session};
 use super::run as running;
 use super::state::Shell;
 use crate::sys::signals;
-use crate::view::Paint;
 
 /// Reads and runs lines until the end; gives the exit code.
 pub(super) fn run(shell: &Shell, history: Option<&Path>) -> u8 {
     let session = Rc::new(RefCell::new(Session::new(shell)));
-    let mut editor = match editor::editor(&session, history, shell.style()) {
+    let mut editor = match editor::editor(&session, history, &shell.style()) {
         Ok(editor) => editor,
         Err(error) => {
             let message = format!("the terminal cannot be used: {error}");
@@ -39,19 +46,40 @@ pub(super) fn run(shell: &Shell, history: Option<&Path>) -> u8 {
         }
     };
     shell.tell("`help()` lists what you can do, `show()` draws the layers, Ctrl-D ends");
-    let plain = "ufs> ";
-    let styled = shell.style().paint(Paint::Heading, "ufs>") + " ";
+    let code = read_lines(shell, &session, &mut editor);
+    session.borrow_mut().end();
+    code
+}
+
+fn read_lines(shell: &Shell, session: &RefCell<Session>, editor: &mut editor::Lines) -> u8 {
+    let mut interrupts = Interrupts::default();
     let edited = !plain::is_needed();
     loop {
-        let read = signals::while_reading(|| {
-            if edited { editor.readline(&(plain, styled.as_str())) } else { plain::read(plain) }
-        });
+        let (plain, styled) = text::prompt(shell);
+        if let Some(asked) = editor.helper() {
+            asked.begin();
+        }
+        let read = if signals::take_interrupt() {
+            // it came between two lines, when no editor was there to hear it as a key
+            Some(Err(ReadlineError::Interrupted))
+        } else {
+            signals::while_reading(|| {
+                if edited { editor.readline(&(plain.as_str(), styled.as_str())) } else { plain::read(&plain) }
+            })
+        };
         let Some(read) = read else { return running::FAILED };
         let line = match read {
             Ok(line) => line,
             // Ctrl-C as a key, or a signal from outside: one to end is seen before the next line
             Err(ReadlineError::Interrupted | ReadlineError::Signal(_)) => {
                 signals::clear_interrupt();
+                // what stood in a line that is not edited here, nobody knows
+                let empty = edited && editor.helper().is_none_or(Asked::is_empty);
+                match interrupts.another(empty) {
+                    Said::Nothing => {}
+                    Said::Offer => shell.tell("press Ctrl-C once more, or Ctrl-D, to quit"),
+                    Said::Quit => return 0,
+                }
                 continue;
             }
             Err(ReadlineError::Eof) => return 0,
@@ -63,6 +91,7 @@ pub(super) fn run(shell: &Shell, history: Option<&Path>) -> u8 {
         if line.trim().is_empty() {
             continue;
         }
+        interrupts = Interrupts::default();
         // what a paste ends with is no part of the entry
         let line = line.trim_end();
         if let Err(error) = editor.add_history_entry(line) {

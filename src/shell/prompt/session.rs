@@ -1,24 +1,27 @@
 //! What stays from line to line, and how one line runs.
 
-use std::borrow::Cow;
 use std::path::Path;
 use std::rc::Rc;
 
-use rhai::{Module, Scope};
+use rhai::{EvalAltResult, Module, Scope};
 
+use super::host::Host;
 use super::memory::Memory;
+use super::typed::{self, Known, Typed};
+use super::{answer, last};
 use crate::shell::engine::{self, Ours};
 use crate::shell::errors::{self, Ending};
 use crate::shell::render::{self, Around, Text};
+use crate::shell::run as running;
 use crate::shell::state::{Shell, write_err};
-use crate::shell::{commands, run as running};
-use crate::sys::signals;
+use crate::view;
 
 /// What stays from line to line.
 pub(super) struct Session {
     shell: Shell,
     ours: Rc<Ours>,
     memory: Memory,
+    host: Host,
     line: usize,
 }
 
@@ -31,10 +34,13 @@ pub(super) enum Next {
 impl Session {
     /// An empty one.
     pub(super) fn new(shell: &Shell) -> Self {
+        let mut ours = engine::build(shell, Path::new(""));
+        last::allow(&mut ours.engine);
         Self {
             shell: shell.clone(),
-            ours: Rc::new(engine::build(shell, Path::new(""))),
+            ours: Rc::new(ours),
             memory: Memory::default(),
+            host: Host::default(),
             line: 0,
         }
     }
@@ -52,48 +58,54 @@ impl Session {
     /// Runs one entry.
     pub(super) fn run_line(&mut self, line: &str) -> Next {
         self.line += 1;
-        let trimmed = line.trim();
-        if let Some(command) = trimmed.strip_prefix('!') {
-            self.host_command(command);
-            return Next::Line;
-        }
-        if matches!(trimmed, "quit" | "exit" | "quit()") {
-            return Next::End(0);
-        }
-        let text =
-            Text { name: format!("entry {}", self.line).into(), source: self.expand(trimmed, line).into() };
-        self.run_text(&text)
-    }
-
-    /// A bare word that names a function without arguments calls it.
-    fn expand<'a>(&self, word: &str, line: &'a str) -> Cow<'a, str> {
-        let callable = commands().any(|command| {
-            command.name == word
-                && command.forms.iter().any(|form| form.params.is_empty() && form.on.prefix().is_empty())
-        });
-        let shadowed = self.memory.has_variable(word);
-        if callable && !shadowed { Cow::Owned(format!("{word}()")) } else { Cow::Borrowed(line) }
+        let functions = self.memory.functions();
+        let defined = |name: &str| {
+            let mut all = functions.iter_script_fn_info();
+            all.any(|(.., function)| function.name == name && function.params.is_empty())
+        };
+        let known = Known { scope: self.memory.scope(), function: &defined };
+        let code = match typed::read(line, &known) {
+            Typed::Host(command) => {
+                self.host.run(&self.shell, command);
+                return Next::Line;
+            }
+            Typed::Help(topic) if topic.is_empty() => "help()".to_owned(),
+            Typed::Help(topic) => format!("help({})", view::escape::literal(&topic, self.shell.err_style())),
+            Typed::Call(name) => format!("{name}()"),
+            Typed::Code => line.to_owned(),
+        };
+        self.run_text(&Text { name: format!("entry {}", self.line).into(), source: code.into() })
     }
 
     fn run_text(&mut self, text: &Text) -> Next {
         let ast = match self.memory.compile(&self.ours, text) {
             Ok(ast) => ast,
             Err(error) => {
-                write_err(render::parse(&error, text, self.shell.err_style()).as_bytes());
+                if !self.advise(text) {
+                    write_err(render::parse(&error, text, self.shell.err_style()).as_bytes());
+                }
                 return Next::Line;
             }
         };
-        match self.memory.run(&self.ours.engine, &ast) {
+        let clock = answer::Clock::start(&self.shell, &ast);
+        let result = self.memory.run(&self.ours.engine, &ast);
+        let took = clock.stop(&self.shell);
+        match result {
             Ok(value) => {
                 self.shell.remember(&text.source);
+                self.memory.keep_value(&value);
                 if !value.is_unit() && (self.shell.is_json() || !running::was_seen(&ast)) {
-                    self.shell.print(&value);
+                    answer::show(&self.shell, &value);
                 }
+                answer::tell_time(&self.shell, took);
                 Next::Line
             }
             Err(error) => {
                 if let Some(Ending::Exit { code, .. }) = errors::ending(&error) {
                     return Next::End(code);
+                }
+                if matches!(*error, EvalAltResult::ErrorVariableNotFound(..)) && self.advise(text) {
+                    return Next::Line;
                 }
                 let variables: Vec<(&str, bool)> = self.memory.variables().collect();
                 running::report(
@@ -108,19 +120,27 @@ impl Session {
         }
     }
 
-    /// `!command`: a host command with the terminal, in the merged directory where there is one.
-    fn host_command(&self, command: &str) {
-        let dir = self.shell.workspace().current().ok().and_then(|mount| mount.path());
-        let mut child = std::process::Command::new("sh");
-        child.arg("-c").arg(command);
-        if let Some(dir) = dir {
-            child.current_dir(dir);
-        }
-        match child.status() {
-            Ok(status) if status.success() => {}
-            Ok(status) => self.shell.tell(&format!("it ended with {status}")),
-            Err(error) => self.shell.tell(&format!("cannot run a shell: {error}")),
-        }
-        signals::clear_interrupt();
+    /// Tells somebody who types as at any shell's prompt what to type here; whether there was anything to tell.
+    fn advise(&self, text: &Text) -> bool {
+        let Some((said, hint)) = typed::advice(&text.source, self.memory.scope(), is_program) else {
+            return false;
+        };
+        write_err(view::error(&said, &[], Some(&hint), self.shell.err_style()).as_bytes());
+        true
     }
+
+    /// What is to be done before the prompt is left.
+    pub(super) fn end(&mut self) {
+        self.host.end(&self.shell);
+    }
+}
+
+/// Whether the host has a program of this name.
+fn is_program(name: &str) -> bool {
+    use std::os::unix::fs::PermissionsExt as _;
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&path).any(|dir| {
+        let found = dir.is_absolute().then(|| dir.join(name).metadata());
+        matches!(found, Some(Ok(meta)) if meta.is_file() && meta.permissions().mode() & 0o111 != 0)
+    })
 }
