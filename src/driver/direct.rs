@@ -6,8 +6,11 @@ use std::collections::VecDeque;
 use std::fs::File;
 use std::os::fd::AsFd as _;
 use std::path::Path;
+use std::sync::Arc;
 
-use super::{DirItem, DriverKind, Files, Follow, MountError, MountSpec, Mounted, OpenHow, RenameHow, Stat};
+use super::{
+    DirItem, DriverKind, Files, Follow, Listener, MountError, MountSpec, Mounted, OpenHow, RenameHow, Stat,
+};
 use crate::model::{Kind, LayerPath, Mode, Node, PATH_MAX, Timestamp};
 use crate::sys::{Dir, Errno, OFlags, RenameFlags};
 use crate::union::{Options, Union, UpperDirs};
@@ -297,7 +300,9 @@ impl Mounted for DirectMount {
     }
 
     fn replace(&mut self, spec: &MountSpec<'_>) -> Result<(), MountError> {
-        self.files = open(spec).map_err(|errno| MountError::Layers { errno })?;
+        let files = open(spec).map_err(|errno| MountError::Layers { errno })?;
+        files.union.listen(self.files.union.listener());
+        self.files = files;
         self.read_only = spec.read_only;
         Ok(())
     }
@@ -305,6 +310,11 @@ impl Mounted for DirectMount {
     fn unmount(&mut self) -> Result<(), MountError> {
         self.files.union.freeze();
         Ok(())
+    }
+
+    fn listen(&self, listener: Option<Arc<dyn Listener>>) -> bool {
+        self.files.union.listen(listener);
+        true
     }
 
     fn abandon(&mut self) {}

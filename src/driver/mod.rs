@@ -19,9 +19,12 @@ pub use host_dir::HostDir;
 use std::fmt;
 use std::os::fd::{AsFd as _, BorrowedFd};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use crate::model::{Identity, LayerPath, Mode, WhiteoutForm};
 use crate::sys::Dir;
+
+pub use crate::union::{Event, Listener, Over};
 
 /// What is mounted, and how.
 #[derive(Debug)]
@@ -64,6 +67,9 @@ pub trait Mounted {
     /// # Errors
     /// [`MountError::Busy`] while somebody writes in it; who only reads is left with a detached, read-only mount.
     fn unmount(&mut self) -> Result<(), MountError>;
+    /// Tells a listener of every further change, also of the stacks that replace this one; `None` tells nobody. Whether
+    /// the driver can: the kernel's overlay tells nothing.
+    fn listen(&self, listener: Option<Arc<dyn Listener>>) -> bool;
     /// Leaves it mounted when this value goes.
     fn abandon(&mut self);
 }

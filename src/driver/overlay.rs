@@ -2,10 +2,11 @@
 
 use std::os::fd::{AsFd as _, BorrowedFd};
 use std::path::Path;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::point::{Point, is_writable};
-use super::{DriverKind, Files, MountError, MountSpec, Mounted};
+use super::{DriverKind, Files, Listener, MountError, MountSpec, Mounted};
 use crate::model::Mode;
 use crate::sys::dir::{path_of, stat_fd};
 use crate::sys::mount::{self, Detached, MAX_LAYERS, Overlay, Refused};
@@ -172,6 +173,10 @@ impl Mounted for OverlayMount {
 
     fn unmount(&mut self) -> Result<(), MountError> {
         self.point.unmount()
+    }
+
+    fn listen(&self, _: Option<Arc<dyn Listener>>) -> bool {
+        false
     }
 
     fn abandon(&mut self) {

@@ -12,8 +12,9 @@ use super::command::{Call, Command, Form, Property, Receiver, Run};
 use super::handles::Handles;
 use super::modules::{Modules, Texts};
 use super::state::Shell;
-use super::{commands, errors, values};
+use super::{commands, errors, values, watching};
 use crate::sys::signals;
+use crate::workspace::Moment;
 
 /// Nested function calls; each takes a few hundred bytes of stack in Rhai, kilobytes of it in a debug build.
 pub(super) const CALL_DEPTH: usize = 64;
@@ -93,8 +94,13 @@ fn register_form(
     types.extend(std::iter::repeat_n(TypeId::of::<Dynamic>(), count));
     let shell = shell.clone();
     let has_receiver = form.on != Receiver::None;
+    let changes = watching::may_change_mounts(name, form.on);
     engine.register_raw_fn(name, types, move |context, args| {
-        call(&shell, &context, name, run, has_receiver, args)
+        let outcome = call(&shell, &context, name, run, has_receiver, args);
+        if changes {
+            shell.settle(Moment::Call);
+        }
+        outcome
     });
 }
 

@@ -22,6 +22,7 @@ mod run;
 mod state;
 mod translate;
 mod values;
+mod watching;
 mod words;
 
 pub use commands::{all as commands, properties};

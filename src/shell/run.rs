@@ -14,7 +14,7 @@ use super::state::{Shell, Voice, write_err};
 use super::{Pager, commands, engine, prompt};
 use crate::sys::signals::{self, Pending};
 use crate::view::{Bar, Style};
-use crate::workspace::{Options, Progress, Quiet, Workspace};
+use crate::workspace::{Moment, Options, Progress, Quiet, Workspace};
 
 /// The script failed.
 pub(super) const FAILED: u8 = 1;
@@ -77,10 +77,12 @@ pub fn run(settings: Settings) -> u8 {
         Source::Stdin if io::stdin().is_terminal() => prompt::run(&shell, history.as_deref()),
         Source::Stdin => run_stdin(&shell),
     }));
+    shell.settle(Moment::End);
     // whatever came, what we mounted goes
     for line in workspace.close() {
         shell.tell(&line);
     }
+    shell.teller().end();
     match (ended, signals::pending()) {
         // a panic has told its message already
         (Err(_), _) => 101,
@@ -128,7 +130,9 @@ fn run_text(shell: &Shell, name: &str, text: String, print_last: bool, modules: 
             return USAGE;
         }
     };
-    match ours.engine.eval_ast_with_scope::<Dynamic>(&mut Scope::new(), &ast) {
+    let result = ours.engine.eval_ast_with_scope::<Dynamic>(&mut Scope::new(), &ast);
+    shell.settle(Moment::End);
+    match result {
         Ok(value) => {
             if print_last && !value.is_unit() && (shell.is_json() || !was_seen(&ast)) {
                 shell.print(&value);

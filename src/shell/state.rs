@@ -8,10 +8,11 @@ use std::time::{Duration, Instant};
 use rhai::Dynamic;
 
 use super::pager::Pager;
+use super::watching::Teller;
 use super::{draw, json};
 use crate::sys;
 use crate::view::{self, Style};
-use crate::workspace::Workspace;
+use crate::workspace::{Moment, Workspace};
 
 /// A cheap handle on what all commands share.
 #[derive(Clone)]
@@ -28,6 +29,7 @@ struct Inner {
     answer: Cell<Option<Duration>>,
     history: RefCell<Vec<String>>,
     pipe_closed: Cell<bool>,
+    teller: Teller,
 }
 
 /// How a shell prints and what it was given.
@@ -55,6 +57,7 @@ impl Shell {
             answer: Cell::new(None),
             history: RefCell::default(),
             pipe_closed: Cell::new(false),
+            teller: Teller::new(err, json),
         }))
     }
 
@@ -81,6 +84,22 @@ impl Shell {
 
     pub(super) fn args(&self) -> &[String] {
         &self.0.args
+    }
+
+    /// Who tells what happens in watched mounts.
+    pub(super) fn teller(&self) -> &Teller {
+        &self.0.teller
+    }
+
+    /// Tells what happened in watched mounts so far, before anything else is said.
+    pub(super) fn settle(&self, moment: Moment) {
+        if !self.0.workspace.is_watching() {
+            return;
+        }
+        if let Err(error) = self.0.workspace.tell_changes(moment) {
+            self.tell(&format!("what happened in a mount cannot be told: {error}"));
+        }
+        self.0.teller.flush();
     }
 
     /// Remembers a line that worked.
@@ -114,7 +133,7 @@ impl Shell {
             && view::escape::rows(text, self.style().width) >= self.style().height
         {
             let start = Instant::now();
-            let shown = pager.show(text);
+            let shown = self.0.teller.hold(|| pager.show(text));
             self.0.answer.set(Some(spent + start.elapsed()));
             match shown {
                 Ok(()) => return,

@@ -36,7 +36,7 @@ pub(super) const WORDS: &[(&str, &str)] = &[
     ),
     (
         "copy-up",
-        "The copy of a lower file into the upper at its first change. The whole file is copied, even for one byte.\nSource: kernel overlayfs.rst.",
+        "The copy of a lower file into the upper at its first change. The whole file is copied, even for one byte. `watch(true)` tells each.\nSource: kernel overlayfs.rst.",
     ),
     (
         "driver",

@@ -33,15 +33,6 @@ pub enum Refused {
     Said(String),
 }
 
-/// A mount that the program made.
-#[derive(Debug)]
-pub struct Made {
-    /// The device to serve it by.
-    pub device: OwnedFd,
-    /// With `auto_unmount`, the program unmounts when this is closed.
-    pub channel: Option<OwnedFd>,
-}
-
 /// Runs the program; `None` where none is installed.
 fn run(prepare: impl Fn(&mut Command)) -> Option<Result<Output, std::io::Error>> {
     PROGRAMS.into_iter().find_map(|program| {
@@ -62,13 +53,13 @@ fn said(text: &[u8]) -> Refused {
     Refused::Said(if lines.is_empty() { "it said nothing".to_owned() } else { lines.join("; ") })
 }
 
-/// Makes a FUSE mount at a directory. `options`: as mount(8) has them, separated by commas.
+/// Makes a FUSE mount at a directory; gives the device to serve it by. `options`: as mount(8) has them, separated by
+/// commas.
 ///
 /// # Errors
 /// [`Refused`].
-pub fn mount(target: &Path, options: Vec<u8>) -> Result<Made, Refused> {
+pub fn mount(target: &Path, options: Vec<u8>) -> Result<OwnedFd, Refused> {
     let failed = |errno: Errno| Refused::Said(errno.to_string());
-    let stays = options.split(|&b| b == b',').any(|option| option == b"auto_unmount");
     let (ours, theirs) =
         socketpair(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None).map_err(failed)?;
     // the program gets its end by number
@@ -78,32 +69,12 @@ pub fn mount(target: &Path, options: Vec<u8>) -> Result<Made, Refused> {
     let arguments = |command: &mut Command| {
         command.arg("-o").arg(&options).arg("--").arg(target).env("_FUSE_COMMFD", &number);
     };
-    if stays {
-        return stay(arguments, theirs, ours);
-    }
     let output = run(arguments).ok_or(Refused::Missing)?.map_err(|error| Refused::Said(error.to_string()))?;
     drop(theirs);
     if !output.status.success() {
         return Err(said(&output.stderr));
     }
-    Ok(Made { device: receive(&ours).map_err(failed)?, channel: None })
-}
-
-/// The same with `auto_unmount`: the program goes on for as long as the channel is open.
-fn stay(arguments: impl Fn(&mut Command), theirs: OwnedFd, ours: OwnedFd) -> Result<Made, Refused> {
-    let started = PROGRAMS.into_iter().find_map(|program| {
-        let mut command = Command::new(program);
-        arguments(&mut command);
-        command.stdin(Stdio::null()).stdout(Stdio::null());
-        match command.spawn() {
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
-            other => Some(other),
-        }
-    });
-    started.ok_or(Refused::Missing)?.map_err(|error| Refused::Said(error.to_string()))?;
-    drop(theirs);
-    let device = receive(&ours).map_err(|_| Refused::Said("it gave no device".to_owned()))?;
-    Ok(Made { device, channel: Some(ours) })
+    receive(&ours).map_err(failed)
 }
 
 fn receive(socket: &OwnedFd) -> Result<OwnedFd, Errno> {

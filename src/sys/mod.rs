@@ -54,11 +54,6 @@ pub fn sync(fd: impl AsFd) -> Result<(), Errno> {
     rustix::fs::fsync(fd)
 }
 
-/// Lets another thread have this processor, if one waits for it.
-pub fn give_way() {
-    rustix::thread::sched_yield();
-}
-
 /// Gives memory that was freed back to the system, where the allocator keeps it.
 #[cfg_attr(target_env = "gnu", expect(unsafe_code, reason = "malloc_trim"))]
 pub fn give_memory_back() {

@@ -7,6 +7,7 @@ use super::lookup::{Found, Place, split};
 use super::marks;
 use super::raise::{Content, kind, stand_in};
 use crate::model::{Kind, LayerPath, Mode, Timestamp, decode_xattrs, encode_owner, names};
+use crate::overlay::Aspect;
 use crate::sys::{Errno, OFlags, RawStat, xattr};
 
 impl Union {
@@ -39,11 +40,11 @@ impl Union {
         Ok(stat)
     }
 
-    /// Runs a change on the upper's own file for `path`, copied up first.
+    /// Runs a change of `what` on the upper's own file for `path`, copied up first.
     pub(super) fn change_file<T>(
         &self,
         path: &LayerPath,
-        content: Content,
+        (what, content): (Aspect, Content),
         change: impl FnOnce(&Place, &Found) -> Result<T, Errno>,
     ) -> Result<T, Errno> {
         let found = self.find(path)?;
@@ -54,7 +55,9 @@ impl Union {
             let (dir, name) = split(path.as_bytes());
             self.raise(&self.dir(dir)?, name, &found, content)?
         };
-        change(&place, &found)
+        let changed = change(&place, &found)?;
+        self.tell_changed(path, &found, what);
+        Ok(changed)
     }
 
     /// chmod(2); `EOPNOTSUPP` on a symlink.
@@ -63,7 +66,7 @@ impl Union {
         if self.find(path)?.stat.kind == Kind::Symlink {
             return Err(Errno::OPNOTSUPP);
         }
-        self.change_file(path, Content::Copied, |place, _| place.dir.chmod(&place.name, mode))
+        self.change_file(path, (Aspect::Mode, Content::Copied), |place, _| place.dir.chmod(&place.name, mode))
     }
 
     /// lchown(2) to the layer's owner; `None` leaves a part as it is. What the host refuses is kept in
@@ -80,7 +83,7 @@ impl Union {
                 work.unlink(temporary)
             })?;
         }
-        self.change_file(path, Content::Copied, |place, found| {
+        self.change_file(path, (Aspect::Owner, Content::Copied), |place, found| {
             match place.dir.chown(&place.name, host_uid, host_gid) {
                 Ok(()) => match xattr::remove_at(&place.dir, &place.name, names::OWNER) {
                     Ok(()) | Err(Errno::NODATA | Errno::OPNOTSUPP | Errno::PERM) => Ok(()),
@@ -116,7 +119,9 @@ impl Union {
         mtime: Option<Timestamp>,
     ) -> Result<(), Errno> {
         let _changing = self.change();
-        self.change_file(path, Content::Copied, |place, _| place.dir.set_times(&place.name, atime, mtime))
+        self.change_file(path, (Aspect::Time, Content::Copied), |place, _| {
+            place.dir.set_times(&place.name, atime, mtime)
+        })
     }
 
     /// truncate(2): `EISDIR` for a directory, `EINVAL` for anything but a regular file.
@@ -128,7 +133,7 @@ impl Union {
             _ => return Err(Errno::INVAL),
         }
         let content = if size == 0 { Content::Dropped } else { Content::Copied };
-        self.change_file(path, content, |place, _| {
+        self.change_file(path, (Aspect::Content, content), |place, _| {
             let file = place.dir.open_raw(&place.name, OFlags::WRONLY, Mode::default())?;
             let told = |error: std::io::Error| Errno::from_io_error(&error).unwrap_or(Errno::IO);
             File::from(file).set_len(size).map_err(told)

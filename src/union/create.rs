@@ -9,6 +9,7 @@ use super::merged::Merged;
 use super::raise::{Content, make_node, stand_in};
 use super::{Union, Upper};
 use crate::model::{Device, Kind, LayerPath, Mode, Node};
+use crate::overlay::Aspect;
 use crate::sys::dir::chmod_fd;
 use crate::sys::{Dir, Errno, OFlags, RenameFlags, dir};
 
@@ -55,33 +56,39 @@ impl Union {
         path: &LayerPath,
         make: impl FnOnce(&Dir, &[u8]) -> Result<T, Errno>,
     ) -> Result<T, Errno> {
-        let Vacancy { upper, up, name, slot, .. } = self.vacancy(path)?;
-        if slot == Slot::Empty {
-            return make(&up, name);
-        }
-        upper.building_in(&up, |work, temporary| {
-            let made = make(work, temporary)?;
-            inherit_group(&up, work, temporary)?;
-            work.rename(temporary, &up, name, RenameFlags::empty())?;
-            Ok(made)
-        })
+        let Vacancy { upper, dir, up, name, slot } = self.vacancy(path)?;
+        let made = if slot == Slot::Empty {
+            make(&up, name)?
+        } else {
+            upper.building_in(&up, |work, temporary| {
+                let made = make(work, temporary)?;
+                inherit_group(&up, work, temporary)?;
+                work.rename(temporary, &up, name, RenameFlags::empty())?;
+                Ok(made)
+            })?
+        };
+        self.tell_made((&dir, &up), path, slot);
+        Ok(made)
     }
 
     /// mkdir(2). Over a whiteout the directory is opaque, so that what was deleted stays so.
     pub fn mkdir(&self, path: &LayerPath, mode: Mode) -> Result<(), Errno> {
         let _changing = self.change();
-        let Vacancy { upper, up, name, slot, .. } = self.vacancy(path)?;
+        let Vacancy { upper, dir, up, name, slot } = self.vacancy(path)?;
         if slot == Slot::Empty {
-            return up.mkdir(name, mode);
+            up.mkdir(name, mode)?;
+        } else {
+            upper.building_in(&up, |work, temporary| {
+                // its owner must be able to move it; the mode follows
+                work.mkdir(temporary, Mode::new(mode.bits() | 0o700))?;
+                self.make_opaque(work, temporary)?;
+                inherit_group(&up, work, temporary)?;
+                swap_out(&up, name, work, temporary)?;
+                if up.stat(name)?.mode == mode { Ok(()) } else { up.chmod(name, mode) }
+            })?;
         }
-        upper.building_in(&up, |work, temporary| {
-            // its owner must be able to move it; the mode follows
-            work.mkdir(temporary, Mode::new(mode.bits() | 0o700))?;
-            self.make_opaque(work, temporary)?;
-            inherit_group(&up, work, temporary)?;
-            swap_out(&up, name, work, temporary)?;
-            if up.stat(name)?.mode == mode { Ok(()) } else { up.chmod(name, mode) }
-        })
+        self.tell_made((&dir, &up), path, slot);
+        Ok(())
     }
 
     /// mknod(2): an empty file, a fifo, a socket or a device; `EPERM` for the device that is a whiteout.
@@ -161,7 +168,9 @@ impl Union {
         let content = if flags.contains(OFlags::TRUNC) { Content::Dropped } else { Content::Copied };
         let place = self.raise(&dir, name, &found, content)?;
         let flags = flags.difference(OFlags::CREATE | OFlags::EXCL);
-        Ok(File::from(place.dir.open_raw(&place.name, flags, Mode::default())?))
+        let file = File::from(place.dir.open_raw(&place.name, flags, Mode::default())?);
+        self.tell_changed(path, &found, Aspect::Content);
+        Ok(file)
     }
 
     fn open_for_reading(&self, path: &LayerPath, flags: OFlags) -> Result<File, Errno> {

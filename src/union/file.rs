@@ -8,6 +8,7 @@ use super::lookup::split;
 use super::raise::Content;
 use super::xattrs::{seen, stored};
 use crate::model::{Kind, LayerPath, Mode, Timestamp};
+use crate::overlay::Aspect;
 use crate::sys::dir::{chmod_fd, set_times_fd, stat_fd};
 use crate::sys::file::{self, FallocateFlags, Space};
 use crate::sys::xattr::{self, Setting};
@@ -35,7 +36,9 @@ impl Union {
         let content = if flags.contains(OFlags::TRUNC) { Content::Dropped } else { Content::Copied };
         let (dir, name) = split(path.as_bytes());
         let place = self.raise(&self.dir(dir)?, name, &found, content)?;
-        Ok((File::from(place.dir.open_raw(&place.name, flags, Mode::default())?), true))
+        let file = File::from(place.dir.open_raw(&place.name, flags, Mode::default())?);
+        self.tell_changed(path, &found, Aspect::Content);
+        Ok((file, true))
     }
 
     /// pwrite(2).

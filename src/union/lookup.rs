@@ -154,17 +154,23 @@ impl Union {
 
     /// Whether a lower layer shows something under a name (which a removal must then hide).
     pub(super) fn below(&self, dir: &Merged, name: &[u8]) -> Result<bool, Errno> {
+        Ok(self.holder(dir, name)?.is_some())
+    }
+
+    /// The topmost lower layer (0 on top) that shows something under a name.
+    pub(super) fn holder(&self, dir: &Merged, name: &[u8]) -> Result<Option<usize>, Errno> {
         let path = dir.path_of(name);
         for part in &dir.lowers {
             let layer = &self.lowers[part.layer];
             if let Some(stat) = present(layer.stat(&path))? {
-                return Ok(!is_whiteout(self.options.marks, layer, &path, &stat, true)?);
+                let hidden = is_whiteout(self.options.marks, layer, &path, &stat, true)?;
+                return Ok((!hidden).then_some(part.layer));
             }
             if self.hides(layer, &path)? {
                 break;
             }
         }
-        Ok(false)
+        Ok(None)
     }
 
     /// The directory at a path.

@@ -77,6 +77,7 @@ impl Union {
             let owner = self.give(up, name, up, maker).or_else(|errno| up.unlink(name).and(Err(errno)))?;
             self.present_made(up, name, owner)?
         };
+        self.tell_made((&dir, up), path, Slot::Empty);
         Ok(Some((file, shown)))
     }
 
@@ -135,6 +136,7 @@ impl Union {
                 Ok(owner)
             })?
         };
+        self.tell_made((&dir, &up), path, slot);
         self.present_made(&up, name, owner)
     }
 
@@ -161,6 +163,7 @@ impl Union {
                 Ok((made, owner))
             })?
         };
+        self.tell_made((&dir, &up), path, slot);
         Ok((made, self.present_made(&up, name, owner)?))
     }
 

@@ -17,6 +17,7 @@
 mod attributes;
 mod by_name;
 mod create;
+mod events;
 mod file;
 mod lookup;
 mod make;
@@ -41,6 +42,7 @@ use merged::{Dirs, Merged, Part};
 use numbers::Numbers;
 use origin::Origins;
 
+pub use events::{Event, Listener, Over};
 pub use make::Maker;
 pub use own_marks::is_own_mark;
 pub use shown::{Listed, Shown};
@@ -92,6 +94,7 @@ pub struct Union {
     origins: Origins,
     changing: Mutex<()>,
     frozen: AtomicBool,
+    ears: events::Ears,
 }
 
 /// The access control list that a directory hands on to what is made in it.
@@ -140,6 +143,7 @@ impl Union {
             origins,
             changing: Mutex::default(),
             frozen: AtomicBool::new(false),
+            ears: events::Ears::default(),
         })
     }
 

@@ -3,6 +3,7 @@
 use super::Union;
 use super::raise::Content;
 use crate::model::{LayerPath, names};
+use crate::overlay::Aspect;
 use crate::sys::{Errno, xattr};
 
 /// Whether an attribute is one of ours, which users cannot reach.
@@ -20,7 +21,7 @@ impl Union {
     /// Sets one of our marks; the file is copied up first.
     pub fn set_own_mark(&self, path: &LayerPath, name: &[u8], value: &[u8]) -> Result<(), Errno> {
         let _changing = self.change();
-        self.change_file(path, Content::Copied, |place, _| {
+        self.change_file(path, (Aspect::Xattr, Content::Copied), |place, _| {
             xattr::set_at(&place.dir, &place.name, name, value)
         })
     }
@@ -29,6 +30,8 @@ impl Union {
     pub fn remove_own_mark(&self, path: &LayerPath, name: &[u8]) -> Result<(), Errno> {
         self.own_mark(path, name)?;
         let _changing = self.change();
-        self.change_file(path, Content::Copied, |place, _| xattr::remove_at(&place.dir, &place.name, name))
+        self.change_file(path, (Aspect::Xattr, Content::Copied), |place, _| {
+            xattr::remove_at(&place.dir, &place.name, name)
+        })
     }
 }

@@ -52,6 +52,7 @@ impl Union {
         })?;
         let raised = Arc::clone(dir.raised(up.reach(name)?));
         self.dirs.replace(dir);
+        self.tell_raised_dir(&dir.path, &from);
         Ok(raised)
     }
 
@@ -85,6 +86,7 @@ impl Union {
             } else {
                 self.numbers.forget(copy);
             }
+            self.tell_raised(&dir.path_of(name), found, content);
         }
         Ok(Place { dir: self.raise_dir(dir)?, name: name.to_vec() })
     }

@@ -35,6 +35,7 @@ impl Union {
         } else {
             up.unlink(name)?;
         }
+        self.tell_gone(&dir, path, found.stat.kind);
         Ok(hold.map(|fd| (fd, found.in_upper)))
     }
 
@@ -63,6 +64,7 @@ impl Union {
             }
         }
         self.dirs.forget(path.as_bytes());
+        self.tell_gone(&dir, path, found.stat.kind);
         Ok(())
     }
 }

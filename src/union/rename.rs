@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::Union;
+use super::events::Event;
 use super::lookup::{Found, Slot, split};
 use super::merged::Merged;
 use super::raise::Content;
@@ -79,8 +80,14 @@ impl Union {
             return Err(Errno::XDEV);
         }
         match &new {
-            Some(new) if exchange => self.exchange(&old_end, &old, &new_end, new)?,
-            _ => self.replace(&old_end, &old, &new_end)?,
+            Some(new) if exchange => {
+                self.exchange(&old_end, &old, &new_end, new)?;
+                self.tell(|| Some(Event::Exchanged { from: from.clone(), to: to.clone() }));
+            }
+            _ => {
+                self.replace(&old_end, &old, &new_end)?;
+                self.tell_moved((&old_end.dir, from), (&new_end.dir, to), old.stat.kind);
+            }
         }
         if old.is_dir() || new.as_ref().is_some_and(Found::is_dir) {
             self.dirs.forget(from.as_bytes());
@@ -98,7 +105,12 @@ impl Union {
         {
             return Ok(());
         }
-        self.make_opaque(&place.dir, &place.name)
+        self.make_opaque(&place.dir, &place.name)?;
+        self.tell(|| {
+            let path = LayerPath::parse(&moved.dir.as_ref()?.path).ok()?;
+            Some(Event::Opaque { path, hides: None, made: false })
+        });
+        Ok(())
     }
 
     fn exchange(&self, old_end: &End<'_>, old: &Found, new_end: &End<'_>, new: &Found) -> Result<(), Errno> {

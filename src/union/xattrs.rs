@@ -6,6 +6,7 @@ use super::Union;
 use super::lookup::Place;
 use super::raise::{self, Content};
 use crate::model::{Kind, LayerPath, Marks, names};
+use crate::overlay::Aspect;
 use crate::sys::Errno;
 use crate::sys::xattr::{self, Setting};
 
@@ -108,7 +109,7 @@ impl Union {
         if is_misplaced(raise::kind(&found)?, name) {
             return Err(Errno::PERM);
         }
-        self.change_file(path, Content::Copied, |place, found| {
+        self.change_file(path, (Aspect::Xattr, Content::Copied), |place, found| {
             if name == super::make::DEFAULT_ACL && found.is_dir() {
                 self.dir(path.as_bytes())?.note_without_acl(false);
             }
@@ -129,11 +130,11 @@ impl Union {
         match xattr::get_at(&found.place.dir, &found.place.name, &on_disk) {
             // to remove a list that is not there is no error, and a change
             Err(Errno::NODATA) if LISTS.contains(&name) => {
-                return self.change_file(path, Content::Copied, |_, _| Ok(()));
+                return self.change_file(path, (Aspect::Xattr, Content::Copied), |_, _| Ok(()));
             }
             other => drop(other?),
         }
-        self.change_file(path, Content::Copied, |place, _| {
+        self.change_file(path, (Aspect::Xattr, Content::Copied), |place, _| {
             xattr::remove_at(&place.dir, &place.name, &on_disk)
         })
     }

@@ -35,6 +35,7 @@ mod table;
 #[cfg(test)]
 mod tests;
 mod tree;
+mod watch;
 
 pub use bytes::bytes;
 pub use diff::diff;
@@ -51,6 +52,7 @@ pub use progress::Bar;
 pub use stack::stack;
 pub use stat::stat;
 pub use tree::tree;
+pub use watch::{watch, watch_more};
 
 /// The most rows of a list; `show()` and `tree()` have bounds of their own.
 pub const ROWS: usize = 200;

@@ -25,7 +25,7 @@ pub(super) fn short_names(layers: &[LayerLabel], style: &Style) -> Vec<String> {
 }
 
 /// A layer's name; of host directories with the same name their paths.
-fn full_name(layers: &[LayerLabel], at: usize, style: &Style) -> String {
+pub(super) fn full_name(layers: &[LayerLabel], at: usize, style: &Style) -> String {
     let label = &layers[at];
     let twice = || layers.iter().enumerate().any(|(other, known)| other != at && known.name == label.name);
     match &label.path {

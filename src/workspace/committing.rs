@@ -42,11 +42,13 @@ impl Workspace {
         if let Some(name) = &name {
             self.note_moved_name(name)?;
         }
+        self.tell_changes_of(mount)?;
         let mut live = self.take(mount.layer_name())?;
         let result = self.commit_live(&mut live, name.as_ref(), message);
         let stack = live.dir.record().stack;
         self.0.live.borrow_mut().insert(mount.layer_name().clone(), live);
         result?;
+        self.attend(mount.layer_name())?;
         self.top_of(&stack, name)
     }
 
@@ -159,10 +161,12 @@ impl Workspace {
         if mount.read_only() {
             return Err(Error::ReadOnly { name: mount.name() });
         }
+        self.tell_changes_of(mount)?;
         let mut live = self.take(mount.layer_name())?;
         let result = self.reset_live(&mut live);
         self.0.live.borrow_mut().insert(mount.layer_name().clone(), live);
-        result
+        result?;
+        self.attend(mount.layer_name())
     }
 
     fn reset_live(&self, live: &mut Live) -> Result<(), Error> {

@@ -18,6 +18,7 @@ mod report;
 mod seeing;
 mod shell_command;
 mod stack;
+mod watching;
 
 use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::BTreeMap;
@@ -33,8 +34,10 @@ pub use report::*;
 pub use seeing::Subject;
 pub use shell_command::{ShellResult, Stream};
 pub use stack::{Stack, StackItem, nearest};
+pub use watching::{Happening, Moment, Scene, Tally, Told, Watcher};
 
 use crate::driver::DriverKind;
+pub use crate::driver::{Event, Over};
 use crate::model::{LayerName, Timestamp};
 use crate::store::Store;
 use crate::sys;
@@ -77,6 +80,7 @@ struct Inner {
     current: RefCell<Option<LayerName>>,
     drafts: RefCell<BTreeMap<LayerName, Layer>>,
     closed: Cell<bool>,
+    watching: watching::Watching,
 }
 
 impl Workspace {
@@ -95,6 +99,7 @@ impl Workspace {
             current: RefCell::default(),
             drafts: RefCell::default(),
             closed: Cell::new(false),
+            watching: watching::Watching::default(),
         }));
         if exists {
             workspace.store()?;

@@ -48,6 +48,10 @@ impl Mount {
         Self { workspace: workspace.clone(), name }
     }
 
+    pub(super) fn workspace(&self) -> &Workspace {
+        &self.workspace
+    }
+
     pub(super) fn layer_name(&self) -> &LayerName {
         &self.name
     }

@@ -114,6 +114,7 @@ impl Workspace {
                     let live = Live { dir, mounted: Some(mounted), first: parts };
                     self.0.live.borrow_mut().insert(name.clone(), live);
                     *self.0.current.borrow_mut() = Some(name.clone());
+                    self.attend(&name)?;
                     return Ok(Mount::new(self, name));
                 }
                 Err(error) => {
@@ -225,6 +226,7 @@ impl Workspace {
             let outcome = self.mount_again(&mut live);
             self.0.live.borrow_mut().insert(name.clone(), live);
             outcome?;
+            self.attend(&name)?;
         }
         *self.0.current.borrow_mut() = Some(name);
         Ok(mount.clone())
@@ -266,6 +268,7 @@ impl Workspace {
     /// Unmounts; the upper stays.
     pub fn unmount(&self, mount: &Mount) -> Result<(), Error> {
         let name = mount.layer_name();
+        self.tell_changes_of(mount)?;
         let mut live = self.0.live.borrow_mut();
         if let Some(mounted) = live.get_mut(name).and_then(|held| held.mounted.as_mut()) {
             mounted.unmount()?;
@@ -278,6 +281,8 @@ impl Workspace {
             held.mounted = None;
         }
         let next = live.iter().find(|(_, held)| held.mounted.is_some()).map(|(name, _)| name.clone());
+        drop(live);
+        self.attend(name)?;
         let mut current = self.0.current.borrow_mut();
         if current.as_ref() == Some(name) {
             *current = next;

@@ -20,4 +20,5 @@ mod semantics;
 mod stores;
 mod terminal;
 mod typing;
+mod watching;
 mod words;

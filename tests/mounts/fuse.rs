@@ -43,6 +43,45 @@ fn writer(path: &Path) -> File {
 }
 
 #[test]
+fn a_file_that_was_cached_shows_what_is_written_past_the_cache() {
+    with_mounts(|scratch| {
+        with_stack(scratch, |stage, _mounted| {
+            let path = stage.target("u").join("a");
+            // small and in a lower layer: in the cache
+            assert_eq!(fs::read(&path).unwrap(), b"lower a");
+            // copied up, and where the kernel may, written by it alone
+            writer(&path).write_all_at(b"UPPER", 0).unwrap();
+            assert_eq!(fs::read(&path).unwrap(), b"UPPER a");
+            // a write must take the mark away, so it goes through the cache
+            fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o4755)).unwrap();
+            let marked = writer(&path);
+            marked.write_all_at(b"!", 6).unwrap();
+            let mut all = [0; 7];
+            marked.read_exact_at(&mut all, 0).unwrap();
+            assert_eq!(&all, b"UPPER !");
+            // an open that was there before a copy-up goes on with the copy
+            let path = stage.target("u").join("b");
+            let early = File::open(&path).unwrap();
+            writer(&path).write_all_at(b"UPPER", 0).unwrap();
+            early.read_exact_at(&mut all, 0).unwrap();
+            assert_eq!(&all, b"UPPER b");
+        });
+    });
+}
+
+#[test]
+fn a_name_of_a_lower_file_counts_its_links_alone_once_it_is_opened_for_writing() {
+    with_mounts(|scratch| {
+        with_stack(scratch, |stage, _mounted| {
+            let path = stage.target("u").join("c/a");
+            assert_eq!(fs::metadata(&path).unwrap().nlink(), 2);
+            drop(writer(&path));
+            assert_eq!(fs::metadata(&path).unwrap().nlink(), 1);
+        });
+    });
+}
+
+#[test]
 fn files_without_a_name_go_on() {
     with_mounts(|scratch| {
         with_stack(scratch, |stage, _mounted| {
@@ -244,7 +283,10 @@ fn what_a_killed_process_leaves_mounted_is_cleaned_and_its_upper_kept() {
         child.stdout.as_mut().unwrap().read_exact(&mut ready).unwrap();
         child.kill().unwrap();
         child.wait().unwrap();
-        let left = || mountinfo::all().into_iter().filter(|mount| mount.fs_type == "fuse.ufs").count();
+        let left = || {
+            let all = mountinfo::all().into_iter();
+            all.filter(|mount| mount.fs_type == "fuse.ufs" && mount.point.starts_with(&store)).count()
+        };
         assert_eq!(left(), 1);
         let output = ufs("print(use_mount(\"k\").read(\"/kept\"));").output().unwrap();
         assert_eq!(String::from_utf8_lossy(&output.stdout), "2\n", "{output:?}");

@@ -2,8 +2,10 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::explicit_write)]
 
 mod command;
+mod endings;
 mod fuse;
 mod host;
 mod left_behind;
 mod real;
 mod semantics;
+mod watching;

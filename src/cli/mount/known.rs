@@ -40,7 +40,6 @@ pub(super) enum Meaning {
     Whiteouts,
     AllowOther,
     AllowRoot,
-    AutoUnmount,
     Threads,
     CloneFd,
     Debug,
@@ -142,7 +141,12 @@ pub(super) const KNOWN: &[Known] = &[
     flag("default_permissions", Meaning::Nothing),
     flag("allow_other", Meaning::AllowOther),
     flag("allow_root", Meaning::AllowRoot),
-    flag("auto_unmount", Meaning::AutoUnmount),
+    flag(
+        "auto_unmount",
+        Meaning::Never(
+            "the server unmounts whenever it ends; what a `kill -9` leaves is cleared by the next mount there",
+        ),
+    ),
     flag("nonempty", Meaning::Nothing),
     flag("debug", Meaning::Debug),
     value("fsname", Meaning::Source),

@@ -66,7 +66,7 @@ Owners:
                           how owners are shown, and the way back
 File system:
   ro, volatile (or fsync=0), noacl, static_nlink, allow_other, allow_root,
-  auto_unmount, max_threads=N, fsname=NAME
+  max_threads=N, fsname=NAME
 Any mount:
   nodev, nosuid, noexec, nosymfollow, noatime, relatime, strictatime,
   nodiratime, sync, dirsync, lazytime, remount, ...

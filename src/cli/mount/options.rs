@@ -31,7 +31,6 @@ pub(super) struct Wanted {
     pub(super) whiteouts_by_name: bool,
     pub(super) allow_other: bool,
     pub(super) allow_root: bool,
-    pub(super) auto_unmount: bool,
     pub(super) threads: Option<usize>,
     pub(super) clone_fd: bool,
     pub(super) debug: bool,
@@ -58,7 +57,6 @@ impl Default for Wanted {
             whiteouts_by_name: false,
             allow_other: false,
             allow_root: false,
-            auto_unmount: false,
             threads: None,
             clone_fd: false,
             debug: false,
@@ -294,7 +292,6 @@ fn take(
         }
         Meaning::AllowOther => wanted.allow_other = true,
         Meaning::AllowRoot => wanted.allow_root = true,
-        Meaning::AutoUnmount => wanted.auto_unmount = true,
         Meaning::Threads => match usize::try_from(number(known, given)?) {
             Ok(threads @ 1..=256) => wanted.threads = Some(threads),
             _ => return bad_value(known, given, "1 to 256"),

@@ -133,11 +133,7 @@ fn mount_all(request: &Request) -> Result<Served, Failure> {
         Identity::Shown(Box::leak(Box::new(wanted.owners.clone())))
     };
     let mut for_helper = Vec::new();
-    for (given, word) in [
-        (wanted.allow_other, "allow_other"),
-        (wanted.allow_root, "allow_root"),
-        (wanted.auto_unmount, "auto_unmount"),
-    ] {
+    for (given, word) in [(wanted.allow_other, "allow_other"), (wanted.allow_root, "allow_root")] {
         for_helper.extend(given.then_some(word));
     }
     let alone = mount_alone(AloneSpec {

@@ -23,7 +23,7 @@ use super::attributes::{self, Change, FOREVER, NEVER};
 use super::data::Opened;
 use super::handles::Handles;
 use super::nodes::Nodes;
-use super::replies::{answer, code, empty, entry, written};
+use super::replies::{answer, cached, code, empty, entry, written};
 use super::server::Manner;
 use super::turns::{Turn, Turns};
 use crate::sys::Errno;
@@ -147,7 +147,7 @@ impl Filesystem for Adapter {
     fn getattr(&self, _: &Request, ino: INodeNo, _: Option<FileHandle>, reply: ReplyAttr) {
         let _still = self.still();
         match self.look_at(ino.0) {
-            Ok(shown) => reply.attr(&FOREVER, &attributes::of(&shown, shown.stat.ino)),
+            Ok(shown) => reply.attr(&attributes::lasts(&shown), &attributes::of(&shown, shown.stat.ino)),
             Err(errno) => reply.error(code(errno)),
         }
     }
@@ -173,7 +173,7 @@ impl Filesystem for Adapter {
         let _still = self.still();
         let change = Change { mode, uid, gid, size, atime, mtime, by: writer(request) };
         match self.change(ino.0, &change, fh.map(|handle| handle.0)) {
-            Ok(shown) => reply.attr(&FOREVER, &attributes::of(&shown, shown.stat.ino)),
+            Ok(shown) => reply.attr(&attributes::lasts(&shown), &attributes::of(&shown, shown.stat.ino)),
             Err(errno) => reply.error(code(errno)),
         }
     }
@@ -252,7 +252,7 @@ impl Filesystem for Adapter {
     fn open(&self, request: &Request, ino: INodeNo, flags: OpenFlags, reply: ReplyOpen) {
         let _still = self.still();
         match self.open_node(ino.0, flags.0, writer(request), |file| reply.open_backing(file)) {
-            Ok(Opened::Cached(handle)) => reply.opened(FileHandle(handle), FopenFlags::FOPEN_KEEP_CACHE),
+            Ok(Opened::Cached(handle, holds)) => reply.opened(FileHandle(handle), cached(holds)),
             Ok(Opened::Passthrough(handle, backing)) => {
                 reply.opened_passthrough(FileHandle(handle), FopenFlags::empty(), &backing);
             }
@@ -283,9 +283,9 @@ impl Filesystem for Adapter {
                 let (lasts, attributes) = (named.lasts(), named.attributes());
                 let generation = Generation(named.generation());
                 match opened {
-                    Opened::Cached(handle) => {
-                        let flags = FopenFlags::FOPEN_KEEP_CACHE;
-                        reply.created(&lasts, &attributes, generation, FileHandle(handle), flags);
+                    Opened::Cached(handle, holds) => {
+                        let (handle, flags) = (FileHandle(handle), cached(holds));
+                        reply.created(&lasts, &attributes, generation, handle, flags);
                     }
                     Opened::Passthrough(handle, backing) => {
                         let (handle, flags) = (FileHandle(handle), FopenFlags::empty());

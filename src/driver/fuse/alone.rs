@@ -52,8 +52,6 @@ pub struct Alone {
     volatile: bool,
     /// Whether `fusermount3` made it and unmounts it.
     by_helper: bool,
-    #[expect(dead_code, reason = "held: with `auto_unmount` its end unmounts")]
-    channel: Option<OwnedFd>,
 }
 
 /// Mounts a stack and serves it.
@@ -76,7 +74,7 @@ pub fn mount_alone(spec: AloneSpec) -> Result<Alone, MountError> {
     };
     let volatile = spec.manner.volatile;
     let target = spec.target;
-    let alone = |server, id, by_helper, channel| Alone {
+    let alone = |server, id, by_helper| Alone {
         union: Arc::clone(&union),
         server,
         target: target.clone(),
@@ -84,36 +82,28 @@ pub fn mount_alone(spec: AloneSpec) -> Result<Alone, MountError> {
         ended,
         volatile,
         by_helper,
-        channel,
     };
-    let wants_helper = spec.for_helper.contains(&"auto_unmount");
-    let refused = if wants_helper {
-        None
-    } else {
-        let lifeline = lifeline.try_clone().map_err(|_| MountError::Layers { errno: Errno::MFILE })?;
-        match Server::start(Arc::clone(&union), spec.manner, Some(lifeline), &what) {
-            Ok((detached, server)) => {
-                let attached = attach(&detached, &point, &target);
-                // before the server, which ends with the last hold on the mount
-                drop(detached);
-                return Ok(alone(server, Some(attached?), false, None));
-            }
-            Err(error) if may_ask_helper(&error) => Some(error),
-            Err(error) => return Err(error),
+    let copy = lifeline.try_clone().map_err(|_| MountError::Layers { errno: Errno::MFILE })?;
+    let refused = match Server::start(Arc::clone(&union), spec.manner, Some(copy), &what) {
+        Ok((detached, server)) => {
+            let attached = attach(&detached, &point, &target);
+            // before the server, which ends with the last hold on the mount
+            drop(detached);
+            return Ok(alone(server, Some(attached?), false));
         }
+        Err(error) if may_ask_helper(&error) => error,
+        Err(error) => return Err(error),
     };
     drop(point);
-    let options = helper_options(&what, &spec.for_helper);
-    let made = match (fusermount::mount(&target, options), refused) {
-        (Ok(made), _) => made,
-        (Err(Refused::Missing), Some(error)) => return Err(error),
-        (Err(refused), _) => return Err(MountError::Helper { target, refused }),
+    let device = match fusermount::mount(&target, helper_options(&what, &spec.for_helper)) {
+        Ok(device) => device,
+        Err(Refused::Missing) => return Err(refused),
+        Err(refused) => return Err(MountError::Helper { target, refused }),
     };
-    let server = Server::serve(union.clone(), spec.manner, Some(lifeline), made.device, || {
-        stat_fd(Dir::open(&target)?).map(|stat| stat.dev)
-    })?;
+    let number = || stat_fd(Dir::open(&target)?).map(|stat| stat.dev);
+    let server = Server::serve(Arc::clone(&union), spec.manner, Some(lifeline), device, number)?;
     let id = mount::id_at(&target).ok();
-    Ok(alone(server, id, true, made.channel))
+    Ok(alone(server, id, true))
 }
 
 /// What a mount of ours left whose server was killed is unmounted, so that another can take its place.

@@ -110,6 +110,12 @@ pub(super) fn of(shown: &Shown, number: u64) -> FileAttr {
     }
 }
 
+/// How long the kernel may take a file's attributes for granted: names of one lower file part when one of them is opened
+/// for writing, which no answer tells.
+pub(super) fn lasts(shown: &Shown) -> Duration {
+    if shown.single { FOREVER } else { NEVER }
+}
+
 /// What stands for a name that is not there.
 pub(super) fn nothing() -> FileAttr {
     FileAttr {

@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 use std::fs::File;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use fuser::BackingId;
 
@@ -19,7 +20,8 @@ use crate::union::Writer;
 /// An open that the kernel is told of.
 #[derive(Debug)]
 pub(super) enum Opened {
-    Cached(u64),
+    /// Through the kernel's cache; whether what is in it still holds.
+    Cached(u64, bool),
     Passthrough(u64, Arc<BackingId>),
 }
 
@@ -52,7 +54,7 @@ impl Adapter {
         if !changes && self.nodes.is_small(node) {
             let is_raised = || self.nodes.is_raised(node);
             if let Some(handle) = self.handles.admit_unopened(node, flags, is_raised) {
-                return Ok(Opened::Cached(handle));
+                return Ok(Opened::Cached(handle, true));
             }
         }
         loop {
@@ -107,7 +109,11 @@ impl Adapter {
         let flags = flags.difference(OFlags::TRUNC | OFlags::EXCL);
         let is_raised = || self.nodes.is_raised(node);
         match self.handles.admit((node, flags), (file, in_upper), straight, is_raised, back) {
-            Admitted::Cached(handle) => Some(Opened::Cached(handle)),
+            // what was written by passthrough went past the cache
+            Admitted::Cached(handle) => {
+                let holds = !in_upper || !self.handles.passthrough.load(Ordering::Relaxed);
+                Some(Opened::Cached(handle, holds))
+            }
             Admitted::Passthrough(handle, backing) => Some(Opened::Passthrough(handle, backing)),
             Admitted::Split | Admitted::Again => None,
         }

@@ -9,7 +9,8 @@
 //!   and shared memory of one that was not shows the copy's;
 //! - reading by passthrough sets a lower file's time of reading (where the layers' file system keeps those), and what
 //!   the page cache answers sets none;
-//! - `O_TMPFILE` gives `EOPNOTSUPP`, as the crate knows no such request;
+//! - `O_TMPFILE` gives `EOPNOTSUPP` and statx(2) no time of birth, as the crate knows no such requests; files have no
+//!   flags (`chattr(1)`);
 //! - a path has 4,096 bytes at most, also one that is gone down step by step: `ENAMETOOLONG`.
 
 mod adapter;
@@ -29,7 +30,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::point::{Point, is_writable};
-use super::{DriverKind, Files, MountError, MountSpec, Mounted, direct};
+use super::{DriverKind, Files, Listener, MountError, MountSpec, Mounted, direct};
 use crate::sys::fuse::Fuse;
 use crate::sys::mount::Detached;
 use crate::union::Union;
@@ -95,6 +96,7 @@ impl Mounted for FuseMount {
     fn replace(&mut self, spec: &MountSpec<'_>) -> Result<(), MountError> {
         let (detached, union, server) = make(spec)?;
         self.union.freeze();
+        union.listen(self.union.listener());
         let replaced = self.point.replace(&detached, spec.identity, is_writable(spec));
         drop(detached);
         replaced?;
@@ -110,6 +112,11 @@ impl Mounted for FuseMount {
         self.server.end();
         self.replaced.clear();
         Ok(())
+    }
+
+    fn listen(&self, listener: Option<Arc<dyn Listener>>) -> bool {
+        self.union.listen(listener);
+        true
     }
 
     fn abandon(&mut self) {

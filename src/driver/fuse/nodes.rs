@@ -242,7 +242,7 @@ impl Nodes {
                 table.drop_child(dir, &name, id);
             }
         }
-        if table.nodes.len() < table.peak / 4 {
+        if table.peak > SMALL && table.nodes.len() < table.peak / 4 {
             // the kernel forgot most: so do we, and give the memory back
             table.peak = table.nodes.len().max(SMALL);
             table.nodes.shrink_to_fit();

@@ -1,6 +1,6 @@
 //! Answers: what an operation gave, in the protocol's words.
 
-use fuser::{Generation, ReplyEmpty, ReplyEntry, ReplyWrite, ReplyXattr};
+use fuser::{FopenFlags, Generation, ReplyEmpty, ReplyEntry, ReplyWrite, ReplyXattr};
 
 use super::attributes::FOREVER;
 use super::names::Named;
@@ -47,4 +47,9 @@ pub(super) fn answer(reply: ReplyXattr, size: u32, done: Result<Answer, Errno>) 
         Ok(value) => reply.data(&value),
         Err(errno) => reply.error(code(errno)),
     }
+}
+
+/// How the kernel is to open a file that goes through its cache: whether it keeps what is there.
+pub(super) fn cached(holds: bool) -> FopenFlags {
+    if holds { FopenFlags::FOPEN_KEEP_CACHE } else { FopenFlags::empty() }
 }

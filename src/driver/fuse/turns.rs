@@ -20,7 +20,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use crate::sys::awake::Awake;
-use crate::sys::{self, fuse};
+use crate::sys::fuse;
 
 /// How often the keeper looks whether the leader gets on.
 const TICK: Duration = Duration::from_millis(2);
@@ -30,6 +30,8 @@ const QUIET: u32 = 5;
 const MANY: u64 = 24;
 /// How long the leader stays awake for the next request.
 const LINGER: Duration = Duration::from_micros(20);
+/// How often it rests in between for some nanoseconds.
+const PAUSE: u32 = 32;
 /// After so many times in vain it does not until the next tick.
 const VAIN: u32 = 8;
 
@@ -231,8 +233,10 @@ impl Shared {
             if fuse::has_request(&self.device) {
                 return self.patience.store(VAIN, Ordering::Relaxed);
             }
-            // whoever was answered may be waiting for this processor
-            sys::give_way();
+            // no giving way here: where others want this processor, it would come back after the next request
+            for _ in 0..PAUSE {
+                std::hint::spin_loop();
+            }
         }
         let left = self.patience.load(Ordering::Relaxed);
         self.patience.store(left.saturating_sub(1), Ordering::Relaxed);

@@ -4,9 +4,10 @@ use std::rc::Rc;
 
 use rhai::Dynamic;
 
-use crate::shell::command::{Call, Command, Group, Outcome, global, on_layer, on_mount};
+use crate::shell::command::{Call, Command, Group, Outcome, global, on_layer, on_mount, usage};
+use crate::shell::errors;
 use crate::shell::values::{Explanation, Picture, Union, changes, generations};
-use crate::workspace::{Layer, Subject};
+use crate::workspace::{Layer, Moment, Subject};
 
 /// How many rows `show()` draws at the most; the rest is counted.
 const ROWS: usize = 60;
@@ -105,6 +106,27 @@ pub(super) const COMMANDS: &[Command] = &[
         }),
     },
     Command {
+        name: "watch",
+        group: Group::Seeing,
+        forms: &[global(&[]), global(&["on"]), on_mount(&[]), on_mount(&["on"])],
+        gives: "a bool: whether it is on",
+        summary: "Tells what happens to the layers, one line each: copied up, created, changed, whiteout, opaque, renamed, removed.",
+        details: "`watch(true)` watches every mount, those to come too; `m.watch(true)` one; `false` ends it.\n\
+                  With `fuse` and `direct` each change is told as it is made, with `fuse` by whatever program: `sh`, another \
+                  terminal, also while a line is being typed. The kernel's overlay tells nobody, so with `overlay` the upper \
+                  is looked through after each line and each call that changes a mount, and what came and went in between is \
+                  not seen. What happens while `!command` has the terminal is told when it is back.\n\
+                  The lines go to stderr, before the answer of the call that caused them; `--quiet` does not silence them. Of \
+                  one call, or of what comes without a pause, the first 100 are told and the rest is summed up. With `--json` \
+                  each line is an object: `watch` (the word), `mount`, `path`, `to`, `kind`, `layer`, `bytes`, `what`, \
+                  `copied_up`; the sum is `{\"watch\": \"more\", \"counts\": {…}}`.",
+        example: "layer(\"base\").write(\"/etc/motd\", \"hello\");\nlet m = mount_direct(\"base\");\nwatch(true);\n\
+                  chmod(\"/etc/motd\", \"0600\");\nrm(\"/etc/motd\");\nassert(watch());\nwatch(false);",
+        errors: &["unknown_mount"],
+        see: &["show", "diff", "explain"],
+        run: Some(watch),
+    },
+    Command {
         name: "history",
         group: Group::Seeing,
         forms: &[global(&[]), global(&["x"]), on_mount(&[]), on_layer(&[])],
@@ -123,6 +145,28 @@ pub(super) const COMMANDS: &[Command] = &[
         }),
     },
 ];
+
+fn watch(call: &Call<'_>) -> Outcome {
+    let workspace = call.shell.workspace();
+    let mount = if call.receiver.is_some() { Some(call.mount()?) } else { None };
+    if call.len() == 0 {
+        return Ok(mount.map_or_else(|| workspace.is_watching(), |mount| mount.is_watched()).into());
+    }
+    let Ok(on) = call.value(0).as_bool() else {
+        return usage(
+            format!("`watch` wants true or false, not {}", errors::type_word(&call.value(0))),
+            "`watch(true)` begins, `watch(false)` ends, `watch()` tells whether it is on",
+        );
+    };
+    // what came until now is still told
+    call.shell.settle(Moment::End);
+    workspace.set_watcher(call.shell.teller().watcher());
+    match mount {
+        Some(mount) => mount.set_watch(on)?,
+        None => workspace.set_watch(on)?,
+    }
+    Ok(Dynamic::UNIT)
+}
 
 fn show(call: &Call<'_>) -> Outcome {
     let workspace = call.shell.workspace();

@@ -24,6 +24,7 @@ mod typed;
 use std::cell::RefCell;
 use std::path::Path;
 use std::rc::Rc;
+use std::sync::{Arc, Mutex};
 
 use rustyline::error::ReadlineError;
 
@@ -32,7 +33,22 @@ use self::interrupts::{Interrupts, Said};
 use self::session::{Next, Session};
 use super::run as running;
 use super::state::Shell;
+use super::watching::{self, Printer};
 use crate::sys::signals;
+
+/// What prints above the line that is edited, where something may be told meanwhile and the terminal can do it.
+fn above(shell: &Shell, editor: &mut editor::Lines) -> Option<Printer> {
+    if !shell.workspace().is_watching() || !watching::can_print_above() {
+        return None;
+    }
+    match editor.create_external_printer() {
+        Ok(printer) => Some(Arc::new(Mutex::new(printer))),
+        Err(error) => {
+            log::debug!("nothing can be printed above the line that is edited: {error}");
+            None
+        }
+    }
+}
 
 /// Reads and runs lines until the end; gives the exit code.
 pub(super) fn run(shell: &Shell, history: Option<&Path>) -> u8 {
@@ -63,8 +79,15 @@ fn read_lines(shell: &Shell, session: &RefCell<Session>, editor: &mut editor::Li
             // it came between two lines, when no editor was there to hear it as a key
             Some(Err(ReadlineError::Interrupted))
         } else {
-            signals::while_reading(|| {
-                if edited { editor.readline(&(plain.as_str(), styled.as_str())) } else { plain::read(&plain) }
+            let printer = if edited { above(shell, editor) } else { None };
+            shell.teller().above(printer, || {
+                signals::while_reading(|| {
+                    if edited {
+                        editor.readline(&(plain.as_str(), styled.as_str()))
+                    } else {
+                        plain::read(&plain)
+                    }
+                })
             })
         };
         let Some(read) = read else { return running::FAILED };

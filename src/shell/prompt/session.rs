@@ -15,6 +15,7 @@ use crate::shell::render::{self, Around, Text};
 use crate::shell::run as running;
 use crate::shell::state::{Shell, write_err};
 use crate::view;
+use crate::workspace::Moment;
 
 /// What stays from line to line.
 pub(super) struct Session {
@@ -66,7 +67,9 @@ impl Session {
         let known = Known { scope: self.memory.scope(), function: &defined };
         let code = match typed::read(line, &known) {
             Typed::Host(command) => {
-                self.host.run(&self.shell, command);
+                let shell = &self.shell;
+                shell.teller().hold(|| self.host.run(shell, command));
+                shell.settle(Moment::End);
                 return Next::Line;
             }
             Typed::Help(topic) if topic.is_empty() => "help()".to_owned(),
@@ -90,6 +93,7 @@ impl Session {
         let clock = answer::Clock::start(&self.shell, &ast);
         let result = self.memory.run(&self.ours.engine, &ast);
         let took = clock.stop(&self.shell);
+        self.shell.settle(Moment::End);
         match result {
             Ok(value) => {
                 self.shell.remember(&text.source);

@@ -6,6 +6,7 @@ mod paths;
 mod pictures;
 mod properties;
 mod texts;
+mod watching;
 
 use super::Style;
 use crate::driver::DriverKind;

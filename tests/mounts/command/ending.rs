@@ -8,6 +8,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
 use super::stack::{Ran, WRITABLE, on_stack, runs, ufs, until, with_stack};
+use crate::host::skip;
 
 fn send(pid: u32, signal: Signal) {
     kill(Pid::from_raw(i32::try_from(pid).unwrap()), signal).unwrap();
@@ -164,6 +165,50 @@ fn what_was_mapped_and_written_is_there_after_a_signal() {
             assert!(python.success());
             until("the server ends", || !runs(server));
             assert_eq!(stack.read("upper/file"), "new");
+        });
+    });
+}
+
+#[test]
+fn a_user_who_may_not_mount_goes_through_fusermount3() {
+    on_stack(|scratch| {
+        with_stack(scratch, |stack| {
+            let map = fs::read_to_string("/proc/self/uid_map").unwrap();
+            if !map.split_whitespace().eq(["0", "0", "4294967295"]) {
+                return; // only root of the machine can act for another user here
+            }
+            if Command::new("fusermount3").arg("-V").output().is_err() {
+                return skip("fusermount3 is not installed");
+            }
+            // a FUSE device that is open to all, for this namespace
+            let node = stack.at("fuse");
+            let path: &str = node.to_str().unwrap();
+            let steps = format!(
+                "mknod --mode=666 {path} c 10 229 && mount --bind {path} /dev/fuse && chown -R 65534 {0} && cp {1} {0}/ufs && \
+                 chmod 755 {0}/ufs",
+                stack.dir.display(),
+                env!("CARGO_BIN_EXE_ufs"),
+            );
+            let ran: Ran = Command::new("sh").args(["-c", &steps]).output().unwrap().into();
+            ran.ok();
+            let as_nobody = |words: &[&str]| -> Ran {
+                let mut command = Command::new("setpriv");
+                command.current_dir(&stack.dir).args(["--reuid=65534", "--regid=65534", "--clear-groups"]);
+                command.args(words).output().unwrap().into()
+            };
+            as_nobody(&["./ufs", "mount", "-o", WRITABLE, "merged"]).ok();
+            as_nobody(&["sh", "-c", "cat merged/file && echo mine >merged/file && rm merged/d/deep"]).ok();
+            assert_eq!(stack.read("upper/file"), "mine\n");
+            // nobody else may look in, as with any mount of a user
+            fs::read_dir(stack.at("merged")).unwrap_err();
+            as_nobody(&["fusermount3", "-u", "merged"]).ok();
+            assert!(!stack.is_mounted());
+            let refused = as_nobody(&["./ufs", "mount", "-o", "lowerdir=top,allow_other", "merged"]);
+            if refused.code == Some(0) {
+                as_nobody(&["fusermount3", "-u", "merged"]).ok();
+            } else {
+                refused.refused(3, &["user_allow_other", "hint"]);
+            }
         });
     });
 }

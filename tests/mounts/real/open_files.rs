@@ -199,18 +199,45 @@ fn files_without_a_name_have_no_links_and_go_on() {
 #[test]
 fn a_descriptor_from_before_a_copy_up_shows_the_copy() {
     with_mounts(|scratch| {
-        with_pair(scratch, &[&|l| l.file("f", "lower content")], |pair| {
-            let seen = pair.each(|root| {
-                let early = File::open(root.join("f")).unwrap();
-                let mut data = [0; 5];
-                early.read_exact_at(&mut data, 0).unwrap();
-                writer(&root.join("f")).write_all_at(b"UPPER", 0).unwrap();
-                early.read_exact_at(&mut data, 0).unwrap();
-                data
-            });
-            assert_eq!(&seen.0, b"UPPER");
-            // by passthrough the kernel reads the lower file by itself until it is closed
-            assert!(&seen.1 == b"UPPER" || &seen.1 == b"lower");
+        let big = "lower".repeat(1 << 20);
+        let build = |l: &crate::semantics::case::Lower| {
+            for name in ["write", "cut", "mapped", "mode"] {
+                l.file(name, "lower content");
+                l.file(format!("big-{name}"), &big);
+            }
+        };
+        with_pair(scratch, &[&build], |pair| {
+            for name in ["write", "cut", "mapped", "mode", "big-write", "big-cut", "big-mapped", "big-mode"] {
+                let (kernel, fuse) = pair.each(|root| {
+                    let path = root.join(name);
+                    let (early, never) = (File::open(&path).unwrap(), File::open(&path).unwrap());
+                    let mut data = [0; 5];
+                    early.read_exact_at(&mut data, 0).unwrap();
+                    match name.trim_start_matches("big-") {
+                        "write" => writer(&path).write_all_at(b"UPPER", 0).unwrap(),
+                        "cut" => fs::write(&path, "UPPER").unwrap(),
+                        "mapped" => {
+                            let mut map = Map::new(&writer(&path), 5, true, true).unwrap();
+                            (0..).zip(b"UPPER").for_each(|(at, byte)| map.write(at, *byte));
+                        }
+                        _ => {
+                            fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o600))
+                                .unwrap();
+                            writer(&path).write_all_at(b"UPPER", 0).unwrap();
+                        }
+                    }
+                    [early, never].map(|file| {
+                        let length = file.read_at(&mut data, 0).unwrap();
+                        (data[..length].to_vec(), file.metadata().unwrap().len())
+                    })
+                });
+                assert_eq!(kernel[0].0, b"UPPER");
+                if name.starts_with("big") && fuse[0].0 == b"lower" {
+                    // by passthrough the kernel reads the lower file by itself until the last of them is closed
+                    continue;
+                }
+                assert_eq!(kernel, fuse, "{name}");
+            }
             pair.end();
         });
     });

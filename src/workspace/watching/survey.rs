@@ -1,0 +1,138 @@
+//! The survey of an upper that the kernel's overlay writes: what every name in it is.
+
+use std::collections::BTreeMap;
+
+use crate::model::{Kind, LayerPath, Mode, Timestamp, names};
+use crate::sys::{Dir, Errno, RawStat, xattr};
+use crate::workspace::error::{Act, Error};
+
+/// The kernel's note of where a copy came from.
+const ORIGIN: &[u8] = b"user.overlay.origin";
+
+/// What a name of the upper is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Mark {
+    /// A file or directory.
+    Plain,
+    /// One that was copied up.
+    Copied,
+    /// A directory that hides what lies beneath it.
+    Opaque,
+    /// A whiteout.
+    Whiteout,
+}
+
+/// One name of the upper.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) struct Seen {
+    pub(super) mark: Mark,
+    pub(super) kind: Kind,
+    pub(super) inode: u64,
+    pub(super) mode: Mode,
+    pub(super) owner: (u32, u32),
+    pub(super) links: u64,
+    pub(super) size: u64,
+    pub(super) mtime: Timestamp,
+    pub(super) ctime: Timestamp,
+}
+
+/// Every name of an upper.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub(super) struct Survey(pub(super) BTreeMap<LayerPath, Seen>);
+
+impl Seen {
+    fn new(stat: &RawStat, mark: Mark) -> Self {
+        Self {
+            mark,
+            kind: stat.kind,
+            inode: stat.ino,
+            mode: stat.mode,
+            owner: (stat.uid, stat.gid),
+            links: stat.nlink,
+            size: stat.size,
+            mtime: stat.mtime,
+            ctime: stat.ctime,
+        }
+    }
+
+    pub(super) fn is_dir(&self) -> bool {
+        self.kind == Kind::Dir
+    }
+
+    /// Whether it is the same file under another name: an inode's number alone may have been given out again.
+    pub(super) fn is_same_file(&self, other: &Self) -> bool {
+        let key =
+            |seen: &Self| (seen.inode, seen.kind, seen.mtime, if seen.is_dir() { 0 } else { seen.size });
+        self.mark != Mark::Whiteout && key(self) == key(other)
+    }
+}
+
+impl Survey {
+    /// Looks at every name; attributes are only read of what changed since `before`.
+    pub(super) fn take(tree: &Dir, before: Option<&Self>) -> Result<Self, Error> {
+        let mut survey = Self::default();
+        let root = LayerPath::root();
+        let stat = tree.stat_self().map_err(failed(&root))?;
+        survey.0.insert(root.clone(), Seen::new(&stat, Mark::Plain));
+        survey.enter(tree, &root, before)?;
+        Ok(survey)
+    }
+
+    fn enter(&mut self, dir: &Dir, at: &LayerPath, before: Option<&Self>) -> Result<(), Error> {
+        for item in dir.items().map_err(failed(at))? {
+            let Ok(path) = at.join(&item.name) else { continue };
+            let looked = dir.stat(&item.name).and_then(|stat| {
+                let known = before.and_then(|survey| survey.0.get(&path));
+                let mark = match known.filter(|known| known.inode == stat.ino && known.ctime == stat.ctime) {
+                    Some(known) => known.mark,
+                    None => mark(dir, &item.name, &stat)?,
+                };
+                Ok(Seen::new(&stat, mark))
+            });
+            let seen = match looked {
+                Ok(seen) => seen,
+                // gone again, or out of reach for us
+                Err(Errno::NOENT | Errno::ACCESS) => continue,
+                Err(errno) => return Err(failed(&path)(errno)),
+            };
+            let is_dir = seen.is_dir();
+            self.0.insert(path.clone(), seen);
+            if is_dir {
+                match dir.dir(&item.name) {
+                    Ok(inner) => self.enter(&inner, &path, before)?,
+                    Err(Errno::NOENT | Errno::NOTDIR | Errno::ACCESS) => {}
+                    Err(errno) => return Err(failed(&path)(errno)),
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether a directory above is cut off from the layers beneath.
+    pub(super) fn is_cut_off(&self, path: &LayerPath) -> bool {
+        path.ancestors().any(|dir| self.0.get(&dir).is_some_and(|seen| seen.mark == Mark::Opaque))
+    }
+
+    pub(super) fn holds_dir(&self, path: &LayerPath) -> bool {
+        self.0.get(path).is_some_and(Seen::is_dir)
+    }
+}
+
+fn failed(path: &LayerPath) -> impl Fn(Errno) -> Error {
+    move |errno| Error::File { act: Act::List, path: path.clone(), errno }
+}
+
+fn mark(dir: &Dir, name: &[u8], stat: &RawStat) -> Result<Mark, Errno> {
+    if stat.is_whiteout() {
+        return Ok(Mark::Whiteout);
+    }
+    let is = |attribute: &[u8]| match xattr::get_at(dir, name, attribute) {
+        Ok(value) => Ok(Some(value)),
+        Err(Errno::NODATA | Errno::OPNOTSUPP) => Ok(None),
+        Err(errno) => Err(errno),
+    };
+    if stat.kind == Kind::Dir && is(names::OPAQUE)?.as_deref() == Some(b"y") {
+        return Ok(Mark::Opaque);
+    }
+    Ok(if is(ORIGIN)?.is_some() { Mark::Copied } else { Mark::Plain })
+}
