@@ -135,8 +135,8 @@ impl Files for DirectFiles {
         self.convert(&self.walk(path, follow.into())?)
     }
 
-    fn read_dir(&self, path: &LayerPath) -> Result<Vec<DirItem>, Errno> {
-        let items = self.union.read_dir(&self.walk(path, End::Target)?)?;
+    fn read_dir_from(&self, path: &LayerPath, begin: &[u8]) -> Result<Vec<DirItem>, Errno> {
+        let items = self.union.read_dir_from(&self.walk(path, End::Target)?, begin)?;
         let named = items.into_iter().filter_map(|item| {
             let kind = item.kind?;
             Some(DirItem { name: item.name, kind })

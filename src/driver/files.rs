@@ -124,7 +124,11 @@ pub trait Files {
     fn stat(&self, path: &LayerPath, follow: Follow) -> Result<Stat, Errno>;
     /// Every name in a directory but `.` and `..`, in no order. Whiteouts of a union are not listed.
     /// A device that the host could not make is listed as the file that stands for it.
-    fn read_dir(&self, path: &LayerPath) -> Result<Vec<DirItem>, Errno>;
+    fn read_dir(&self, path: &LayerPath) -> Result<Vec<DirItem>, Errno> {
+        self.read_dir_from(path, b"")
+    }
+    /// As [`Files::read_dir`], but only the names that begin so: of a large directory that is much less work.
+    fn read_dir_from(&self, path: &LayerPath, begin: &[u8]) -> Result<Vec<DirItem>, Errno>;
     /// readlink(2).
     fn read_link(&self, path: &LayerPath) -> Result<Vec<u8>, Errno>;
     /// open(2); a symlink at the end is followed. In a union, opening for writing copies up first.

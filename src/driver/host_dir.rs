@@ -222,7 +222,7 @@ impl Files for HostDir {
         self.convert(&handle, &raw)
     }
 
-    fn read_dir(&self, path: &LayerPath) -> Result<Vec<DirItem>, Errno> {
+    fn read_dir_from(&self, path: &LayerPath, begin: &[u8]) -> Result<Vec<DirItem>, Errno> {
         let fd =
             self.root()?.in_root(path.as_bytes(), OFlags::RDONLY | OFlags::DIRECTORY, Mode::default())?;
         let dir = Dir::from_fd(fd);
@@ -230,7 +230,7 @@ impl Files for HostDir {
         // files are whiteouts only in a directory that says so
         let marked = self.flavour == Flavour::Layer
             && xattr::get(&dir, names::OPAQUE).is_ok_and(|value| value == b"x");
-        for item in dir.items()? {
+        for item in dir.items_where(|name| name.starts_with(begin))? {
             let kind = match item.kind {
                 Some(kind) => kind,
                 None => dir.stat(&item.name)?.kind,

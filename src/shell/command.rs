@@ -5,8 +5,9 @@ use std::path::PathBuf;
 
 use rhai::{Array, Blob, Dynamic, EvalAltResult, ImmutableString, Map, NativeCallContext, Position};
 
+use super::params::Opt;
 use super::state::Shell;
-use super::{errors, help};
+use super::{commands, errors, help};
 use crate::workspace::{Error, Layer, Mount, StackItem, Subject, nearest};
 
 /// On what a form of a command is called.
@@ -81,6 +82,15 @@ pub struct Form {
     pub params: &'static [&'static str],
     /// Whether the last parameter may be given up to 15 times.
     pub many: bool,
+    /// The keys of its options, where it takes a map of them.
+    pub options: &'static [Opt],
+}
+
+impl Form {
+    /// The same form with these options.
+    pub(super) const fn with(self, options: &'static [Opt]) -> Self {
+        Self { options, ..self }
+    }
 }
 
 /// A part of the contract, for `help()`.
@@ -161,6 +171,8 @@ pub struct Property {
     pub on: Receiver,
     /// Its name.
     pub name: &'static str,
+    /// What it gives, in a few words.
+    pub gives: &'static str,
     /// One sentence.
     pub summary: &'static str,
     /// The function.
@@ -329,8 +341,14 @@ impl Call<'_> {
         self.args.get(index).cloned().unwrap_or(Dynamic::UNIT)
     }
 
-    /// An options map, if the last argument is one: only known keys are taken.
-    pub(super) fn options(&self, known: &[&str]) -> Result<Option<Map>, Raise> {
+    /// An options map, if the last argument is one: only the keys that the command's forms name are taken.
+    pub(super) fn options(&self) -> Result<Option<Map>, Raise> {
+        let command = commands().filter(|command| command.name == self.name);
+        let known: Vec<&str> = command
+            .flat_map(|command| command.forms)
+            .flat_map(|form| form.options)
+            .map(|option| option.key)
+            .collect();
         let Some(map) = self.args.last().and_then(|value| value.clone().try_cast::<Map>()) else {
             return Ok(None);
         };
@@ -414,15 +432,15 @@ pub(super) fn from_bytes(bytes: Vec<u8>) -> Dynamic {
 
 /// Short for a form on nothing.
 pub(super) const fn global(params: &'static [&'static str]) -> Form {
-    Form { on: Receiver::None, params, many: false }
+    Form { on: Receiver::None, params, many: false, options: &[] }
 }
 
 /// Short for a form on a layer.
 pub(super) const fn on_layer(params: &'static [&'static str]) -> Form {
-    Form { on: Receiver::Layer, params, many: false }
+    Form { on: Receiver::Layer, params, many: false, options: &[] }
 }
 
 /// Short for a form on a mount.
 pub(super) const fn on_mount(params: &'static [&'static str]) -> Form {
-    Form { on: Receiver::Mount, params, many: false }
+    Form { on: Receiver::Mount, params, many: false, options: &[] }
 }

@@ -9,6 +9,7 @@
 use rhai::Engine;
 
 use super::command::{Command, Form, Property, Receiver};
+use super::params::named;
 use super::{commands, properties};
 
 /// What a language server must know: our calls and properties, then Rhai's standard functions.
@@ -61,7 +62,11 @@ fn about(command: &Command) -> String {
 
 fn signature(command: &Command, form: &Form) -> String {
     let mut params: Vec<String> = receiver(form.on).into_iter().collect();
-    params.extend(form.params.iter().map(|name| format!("{name}: {}", type_of_param(name).unwrap_or("?"))));
+    params.extend(
+        form.params
+            .iter()
+            .map(|name| format!("{name}: {}", named(name).map_or("?", |parameter| parameter.kind))),
+    );
     if form.many {
         params.push("...more: ?".to_owned());
     }
@@ -82,23 +87,6 @@ fn receiver(on: Receiver) -> Option<String> {
         Receiver::Entries => "entries: Entries",
     };
     Some(name.to_owned())
-}
-
-/// What a parameter of a name takes; none for a name that is not known.
-fn type_of_param(name: &str) -> Option<&'static str> {
-    Some(match name {
-        "path" | "data" | "old" | "new" | "from" | "to" | "target" | "at" | "dir" | "host_path"
-        | "host_dir" | "value" => "String | Blob",
-        "stack" => "Layer | Mount | String | Array",
-        "mount" => "Mount | String",
-        "name" | "message" | "topic" | "cmd" | "glob" | "mode" => "String",
-        "options" => "Map",
-        "uid" | "gid" | "size" => "int",
-        "seconds" => "int | float",
-        "condition" | "on" => "bool",
-        "a" | "b" | "x" | "code" | "error" => "?",
-        _ => return None,
-    })
 }
 
 /// The type of what a command gives, from the words that say so; none for nothing.
@@ -191,18 +179,4 @@ fn standard_type(of: &str) -> Option<&'static str> {
         _ if of.ends_with("str") || of.ends_with("String") => "String",
         _ => return None,
     })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_parameter_of_the_table_has_a_type() {
-        for command in commands() {
-            for name in command.forms.iter().flat_map(|form| form.params) {
-                assert!(type_of_param(name).is_some(), "`{name}` of `{}`", command.name);
-            }
-        }
-    }
 }

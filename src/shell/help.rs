@@ -82,7 +82,7 @@ fn briefest(command: &Command) -> String {
 
 /// The forms on one kind of value as one call, what may be left out in brackets: `commit([name [, message]])`.
 /// Several where they are not each other's beginnings.
-fn signatures(command: &Command, on: Receiver) -> Vec<String> {
+pub(super) fn signatures(command: &Command, on: Receiver) -> Vec<String> {
     let forms: Vec<&Form> = command.forms.iter().filter(|form| form.on == on).collect();
     let (Some(least), Some(most)) = (
         forms.iter().min_by_key(|form| form.params.len()),
@@ -206,6 +206,19 @@ fn plain_topics(name: &str, style: &Style, parts: &mut Vec<String>) {
         let defined = WORDS.iter().map(|(word, meaning)| (word.to_string(), first_sentence(meaning)));
         parts.push(words(Paint::Heading, 0, "Words", style) + view::calls(defined, style).as_str());
     }
+}
+
+/// Everything that [`topic`] explains, with a few words on it.
+pub(super) fn topics() -> impl Iterator<Item = (String, &'static str)> {
+    let owned = |(name, what): (&'static str, &'static str)| (name.to_owned(), what);
+    commands()
+        .map(|command| (command.name, command.summary))
+        .chain(properties().map(|property| (property.name, property.summary)))
+        .chain(WORDS.iter().map(|(word, meaning)| (*word, first_sentence(meaning))))
+        .chain(KINDS.iter().copied())
+        .chain(Group::ALL.map(|group| (group.word(), group.title())))
+        .chain([("all", "everything, a line each")])
+        .map(owned)
 }
 
 fn first_sentence(text: &str) -> &str {

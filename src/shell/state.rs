@@ -30,6 +30,15 @@ struct Inner {
     history: RefCell<Vec<String>>,
     pipe_closed: Cell<bool>,
     teller: Teller,
+    keys: Cell<Keys>,
+}
+
+/// The keys of the line editor.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(super) enum Keys {
+    #[default]
+    Emacs,
+    Vi,
 }
 
 /// How a shell prints and what it was given.
@@ -57,6 +66,7 @@ impl Shell {
             answer: Cell::new(None),
             history: RefCell::default(),
             pipe_closed: Cell::new(false),
+            keys: Cell::default(),
             teller: Teller::new(err, json),
         }))
     }
@@ -105,6 +115,16 @@ impl Shell {
     /// Remembers a line that worked.
     pub(super) fn remember(&self, line: &str) {
         self.0.history.borrow_mut().push(line.to_owned());
+    }
+
+    /// The keys of the line editor.
+    pub(super) fn keys(&self) -> Keys {
+        self.0.keys.get()
+    }
+
+    /// Sets the keys of the line editor, from the next line on.
+    pub(super) fn set_keys(&self, keys: Keys) {
+        self.0.keys.set(keys);
     }
 
     /// Whether the reader of our output has gone, so that there is nobody to go on for.

@@ -8,7 +8,7 @@ use rhai::{Array, Dynamic, Engine, FLOAT, Map};
 use super::command::from_bytes;
 use super::commands::path_value;
 use super::state::Shell;
-use super::{draw, json};
+use super::{draw, fields, json};
 use crate::driver;
 use crate::model::{Change as LayerChange, Changeset, DiffId, Entry, LayerPath, Node, Timestamp};
 use crate::overlay::{DiffKind, Difference, RowNote, StepKind};
@@ -474,19 +474,7 @@ pub(super) fn register(engine: &mut Engine, shell: &Shell) {
     }
     drawn!(Layer as "Layer", Mount as "Mount", Union as "Tree", Explanation as "Explanation", Change as "Change",
         Generation as "Generation", Stat as "Stat", Doctor as "Doctor", Text as "Text", Entries as "Entries");
-    macro_rules! properties {
-        ($($kind:ty: $($name:literal)*;)*) => {$($(
-            engine.register_get($name, |value: &mut $kind| value.map().remove($name).unwrap_or(Dynamic::UNIT));
-        )*)*};
-    }
-    properties! {
-        Change: "path" "kind" "letter" "what" "bytes" "beneath" "before" "after";
-        Generation: "name" "id" "message" "size" "files" "created" "chain_id";
-        Stat: "kind" "size" "mode" "uid" "gid" "mtime" "atime" "ctime" "nlink" "ino" "blocks" "target";
-        Union: "title" "paths" "layers" "left_out";
-        Explanation: "path" "steps" "shown";
-        Doctor: "checks" "best" "why";
-    }
+    fields::register(engine);
     engine.register_fn("==", |a: &mut Layer, b: Layer| *a == b);
     engine.register_fn("!=", |a: &mut Layer, b: Layer| *a != b);
     engine.register_fn("==", |a: &mut Mount, b: Mount| *a == b);

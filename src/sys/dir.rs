@@ -259,6 +259,11 @@ impl Dir {
     ///
     /// Reads through a fresh open, so that several walks of one [`Dir`] never share an offset.
     pub fn items(&self) -> Result<Vec<RawItem>, Errno> {
+        self.items_where(|_| true)
+    }
+
+    /// As [`Dir::items`], but only the names that are wanted.
+    pub fn items_where(&self, wanted: impl Fn(&[u8]) -> bool) -> Result<Vec<RawItem>, Errno> {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let open = |flags| rustix::fs::openat(&self.fd, c".", flags, rustix::fs::Mode::empty());
         // whoever may ask for it leaves no trace of having looked
@@ -272,7 +277,7 @@ impl Dir {
         while let Some(item) = listing.next() {
             let item = item?;
             let name = item.file_name().to_bytes();
-            if name != b"." && name != b".." {
+            if name != b"." && name != b".." && wanted(name) {
                 found.push(RawItem { name: name.into(), ino: item.ino(), kind: kind_of(item.file_type()) });
             }
         }

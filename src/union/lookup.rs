@@ -221,8 +221,13 @@ impl Union {
     ///
     /// `kind` is always known, a device that the host could not make is listed as a file; `ino` is the topmost file's.
     pub fn read_dir(&self, path: &LayerPath) -> Result<Vec<RawItem>, Errno> {
+        self.read_dir_from(path, b"")
+    }
+
+    /// As [`Union::read_dir`], but only the names that begin so.
+    pub fn read_dir_from(&self, path: &LayerPath, begin: &[u8]) -> Result<Vec<RawItem>, Errno> {
         let dir = self.find(path)?.dir.ok_or(Errno::NOTDIR)?;
-        Ok(self.list(&dir)?.into_values().flatten().map(|listed| listed.item).collect())
+        Ok(self.list_from(&dir, begin)?.into_values().flatten().map(|listed| listed.item).collect())
     }
 
     /// Whether the union shows nothing in a directory.
@@ -232,15 +237,19 @@ impl Union {
 
     /// Every name any part speaks about; `None` where it is deleted.
     pub(super) fn list(&self, dir: &Merged) -> Result<BTreeMap<Box<[u8]>, Option<Item>>, Errno> {
+        self.list_from(dir, b"")
+    }
+
+    fn list_from(&self, dir: &Merged, begin: &[u8]) -> Result<BTreeMap<Box<[u8]>, Option<Item>>, Errno> {
         let mut merged = BTreeMap::new();
         if let Some(up) = dir.upper() {
             let by_xattr = self.options.whiteouts == WhiteoutForm::Xattr && dir.upper_marked();
-            self.add_items(&mut merged, up, None, by_xattr)?;
+            self.add_items(&mut merged, up, None, by_xattr, begin)?;
         }
         let path = LayerPath::parse(&dir.path).map_err(|_| Errno::NAMETOOLONG)?;
         for part in &dir.lowers {
             let lower = self.lowers[part.layer].beneath(&path)?;
-            self.add_items(&mut merged, &lower, Some(part.layer), part.marked)?;
+            self.add_items(&mut merged, &lower, Some(part.layer), part.marked, begin)?;
         }
         Ok(merged)
     }
@@ -252,9 +261,11 @@ impl Union {
         dir: &Dir,
         layer: Option<usize>,
         by_xattr: bool,
+        begin: &[u8],
     ) -> Result<(), Errno> {
         let mut kept = Vec::new();
-        for mut item in dir.items()? {
+        // a name that is kept may be the whiteout of one that is asked for
+        for mut item in dir.items_where(|name| name.starts_with(begin) || self.is_kept(name))? {
             if self.is_kept(&item.name) {
                 kept.push(item.name);
                 continue;

@@ -12,6 +12,7 @@ pub mod quantity;
 mod branches;
 mod bytes;
 mod call;
+mod candidates;
 mod describe;
 mod diff;
 mod doctor;
@@ -38,6 +39,7 @@ mod tree;
 mod watch;
 
 pub use bytes::bytes;
+pub use candidates::{Candidate, candidates};
 pub use diff::diff;
 pub use doctor::doctor;
 pub use entries::entries;

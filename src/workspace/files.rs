@@ -100,7 +100,11 @@ pub(super) fn read(files: &dyn Files, path: &LayerPath) -> Result<Vec<u8>, Error
 }
 
 pub(super) fn list(files: &dyn Files, path: &LayerPath) -> Result<Vec<DirItem>, Error> {
-    let mut items = on(Act::List, path, files.read_dir(path))?;
+    list_from(files, path, b"")
+}
+
+pub(super) fn list_from(files: &dyn Files, path: &LayerPath, begin: &[u8]) -> Result<Vec<DirItem>, Error> {
+    let mut items = on(Act::List, path, files.read_dir_from(path, begin))?;
     items.sort_by(|a, b| a.name.cmp(&b.name));
     Ok(items)
 }

@@ -252,6 +252,11 @@ impl Layer {
         files::list(&self.files_to_read()?, &path(at)?)
     }
 
+    /// As [`Layer::ls`], only the names that begin so.
+    pub fn ls_from(&self, at: &[u8], begin: &[u8]) -> Result<Vec<DirItem>, Error> {
+        files::list_from(&self.files_to_read()?, &path(at)?, begin)
+    }
+
     /// A file's attributes; from the index when sealed, so that owners are the layer's.
     pub fn stat(&self, at: &[u8]) -> Result<Stat, Error> {
         let at = path(at)?;

@@ -9,6 +9,7 @@ mod content;
 mod doctor;
 mod error;
 mod files;
+mod known;
 mod layer;
 mod mount;
 mod mounting;
@@ -26,6 +27,7 @@ use std::path::PathBuf;
 use std::rc::Rc;
 
 pub use error::{Act, Error};
+pub use known::Known;
 pub use layer::{AddOptions, Layer};
 pub use mount::Mount;
 pub use mounting::MountOptions;

@@ -231,6 +231,11 @@ impl Mount {
         self.at(at, files::list)
     }
 
+    /// The names in a directory that begin so, sorted.
+    pub fn ls_from(&self, at: &[u8], begin: &[u8]) -> Result<Vec<DirItem>, Error> {
+        self.at(at, |files, at| files::list_from(files, at, begin))
+    }
+
     /// A file's attributes; a symlink's own.
     pub fn stat(&self, at: &[u8]) -> Result<Stat, Error> {
         self.at(at, files::stat)

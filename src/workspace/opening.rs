@@ -118,7 +118,7 @@ impl Workspace {
         }
     }
 
-    fn named(&self, record: NameRecord) -> Result<Layer, Error> {
+    pub(super) fn named(&self, record: NameRecord) -> Result<Layer, Error> {
         match record.stack.last() {
             Some(StackPart::Sealed(id)) => {
                 Ok(Layer::new(self, State::Sealed { id: *id, record: Some(Rc::new(record)) }))

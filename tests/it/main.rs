@@ -3,6 +3,7 @@
 
 mod answers;
 mod commits;
+mod completion;
 mod endings;
 mod errors;
 mod files;

@@ -54,6 +54,9 @@ pub(crate) const CTRL_D: &str = "\x04";
 pub(crate) const CTRL_E: &str = "\x05";
 pub(crate) const CTRL_L: &str = "\x0c";
 pub(crate) const CTRL_R: &str = "\x12";
+pub(crate) const CTRL_U: &str = "\x15";
+pub(crate) const ESCAPE: &str = "\x1b";
+pub(crate) const TAB: &str = "\t";
 pub(crate) const CTRL_Z: &str = "\x1a";
 
 /// How long a step may take; what takes longer does not come.

@@ -3,7 +3,7 @@
 use rhai::Dynamic;
 
 use super::layers::done;
-use crate::shell::command::{Command, Form, Group, Receiver, global, on_mount};
+use crate::shell::command::{Command, Group, global, on_mount};
 
 pub(super) const COMMANDS: &[Command] = &[
     Command {
@@ -56,7 +56,7 @@ pub(super) const COMMANDS: &[Command] = &[
     Command {
         name: "squash",
         group: Group::Committing,
-        forms: &[Form { on: Receiver::None, params: &["stack", "name"], many: false }],
+        forms: &[global(&["stack", "name"])],
         gives: "the new layer",
         summary: "Makes one layer of a stack, showing the same files.",
         details: "Whiteouts and what they hid are gone from it.",

@@ -6,8 +6,8 @@ use rhai::{
     Array, Blob, Dynamic, Engine, EvalAltResult, FnPtr, INT, ImmutableString, Map, NativeCallContext,
 };
 
-use crate::shell::command::{Command, Group, Raise, global};
-use crate::shell::state::Shell;
+use crate::shell::command::{Command, Group, Raise, global, usage};
+use crate::shell::state::{Keys, Shell};
 use crate::shell::values::{Explanation, Union};
 use crate::shell::{errors, help, values};
 use crate::sys::signals;
@@ -31,7 +31,7 @@ pub(super) const COMMANDS: &[Command] = &[
     Command {
         name: "env",
         group: Group::Control,
-        forms: &[global(&["name"])],
+        forms: &[global(&["variable"])],
         gives: "a string, or `()`",
         summary: "Gives an environment variable; `()` where it is not set.",
         details: "",
@@ -106,6 +106,35 @@ pub(super) const COMMANDS: &[Command] = &[
         example: "assert(version().len() > 0);",
         see: &["doctor"],
         run: Some(|_| Ok(env!("CARGO_PKG_VERSION").into())),
+    },
+    Command {
+        name: "edit_mode",
+        group: Group::Control,
+        forms: &[global(&[]), global(&["style"])],
+        gives: "a string: the style in use",
+        summary: "Sets the keys of the prompt's line editor: `emacs`, as it begins, or `vi`.",
+        details: "It holds from the next line to the end; the start-up file is the place to set it for every prompt. In \
+                  `vi`, Escape leads to its commands, and `i` back to typing. In both: Tab completes, Right and End take \
+                  the dim hint over, Alt-F a word of it; Alt-Enter begins a new line, Ctrl-R searches earlier lines, \
+                  PageUp those that begin alike; a line that begins with a space is not remembered.",
+        errors: &[],
+        example: "edit_mode(\"vi\");\nassert_eq(edit_mode(), \"vi\");",
+        see: &["help"],
+        run: Some(|call| {
+            let shell = call.shell;
+            match call.optional_text(0)?.as_deref() {
+                None => {}
+                Some("emacs") => shell.set_keys(Keys::Emacs),
+                Some("vi") => shell.set_keys(Keys::Vi),
+                Some(other) => {
+                    return usage(format!("there are no keys called `{other}`"), "it is `emacs` or `vi`");
+                }
+            }
+            Ok(match shell.keys() {
+                Keys::Emacs => "emacs".into(),
+                Keys::Vi => "vi".into(),
+            })
+        }),
     },
     Command {
         name: "exit",

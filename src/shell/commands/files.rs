@@ -6,6 +6,7 @@ use super::layers::done;
 use crate::driver::DirItem;
 use crate::model::LayerPath;
 use crate::shell::command::{Call, Command, Group, Outcome, from_bytes, global, on_layer, on_mount, usage};
+use crate::shell::params::{Opt, Takes};
 use crate::shell::state::write_err;
 use crate::shell::values::Stat;
 use crate::workspace::{Mount, Stream};
@@ -40,6 +41,10 @@ macro_rules! command {
         }
     };
 }
+
+/// How `sh` takes an exit code that is not 0.
+const SH_OPTIONS: &[Opt] =
+    &[Opt { key: "check", takes: Takes::Flag, summary: "`false`: an exit code that is not 0 is no error" }];
 
 pub(super) const COMMANDS: &[Command] = &[
     command!("write" ["path", "data"] [global on_mount on_layer] "", "Writes a whole file, with missing parent directories.",
@@ -130,15 +135,15 @@ pub(super) const COMMANDS: &[Command] = &[
     command!("resize" ["path", "size"] [global on_mount] "", "Cuts or lengthens a file to a number of bytes.", "",
         "resize(\"/etc/motd\", 2);\nassert_eq(read(\"/etc/motd\"), \"he\");", &["invalid_path", "is_a_directory", "no_mount", "not_a_directory", "not_found", "not_mounted", "read_only"], &["write"],
         |call| done(call.mount()?.resize(&call.bytes(0)?, call.count(1)?))),
-    command!("xattr" ["path", "name"] [global on_mount] "a string or a blob", "Gives an extended attribute.", "",
+    command!("xattr" ["path", "attribute"] [global on_mount] "a string or a blob", "Gives an extended attribute.", "",
         "set_xattr(\"/etc/motd\", \"user.colour\", \"red\");\nassert_eq(xattr(\"/etc/motd\", \"user.colour\"), \"red\");",
         &["invalid_path", "no_attribute", "no_mount", "not_a_directory", "not_found", "not_mounted"], &["set_xattr", "rm_xattr"],
         |call| Ok(from_bytes(call.mount()?.xattr(&call.bytes(0)?, &call.bytes(1)?)?))),
-    command!("set_xattr" ["path", "name", "value"] [global on_mount on_layer] "", "Sets an extended attribute.",
+    command!("set_xattr" ["path", "attribute", "value"] [global on_mount on_layer] "", "Sets an extended attribute.",
         "A layer carries `user.*`, `security.capability` and POSIX ACLs.",
         "set_xattr(\"/etc/motd\", \"user.colour\", \"red\");", &["invalid_path", "no_mount", "not_a_directory", "not_found", "not_mounted", "read_only", "sealed", "wrong_layer"], &["xattr"],
         |call| { let (path, name, value) = (call.bytes(0)?, call.bytes(1)?, call.bytes(2)?); done(both!(call, |on| on.set_xattr(&path, &name, &value))) }),
-    command!("rm_xattr" ["path", "name"] [global on_mount] "", "Removes an extended attribute.", "",
+    command!("rm_xattr" ["path", "attribute"] [global on_mount] "", "Removes an extended attribute.", "",
         "set_xattr(\"/etc/motd\", \"user.colour\", \"red\");\nrm_xattr(\"/etc/motd\", \"user.colour\");", &["invalid_path", "no_attribute", "no_mount", "not_a_directory", "not_found", "not_mounted", "read_only"], &["xattr"],
         |call| done(call.mount()?.rm_xattr(&call.bytes(0)?, &call.bytes(1)?))),
     command!("copy_out" ["path", "host_path"] [global on_mount] "", "Copies a file or directory out to the host.",
@@ -151,9 +156,9 @@ pub(super) const COMMANDS: &[Command] = &[
         group: Group::Files,
         forms: &[
             global(&["cmd"]),
-            global(&["cmd", "options"]),
+            global(&["cmd", "options"]).with(SH_OPTIONS),
             on_mount(&["cmd"]),
-            on_mount(&["cmd", "options"]),
+            on_mount(&["cmd", "options"]).with(SH_OPTIONS),
         ],
         gives: "a map: `code`, `out`, `err`",
         summary: "Runs a host shell in the merged directory, and shows its output as it comes.",
@@ -188,7 +193,7 @@ fn read(call: &Call<'_>) -> Outcome {
 }
 
 fn sh(call: &Call<'_>) -> Outcome {
-    let options = call.options(&["check"])?;
+    let options = call.options()?;
     let check = match options.as_ref().and_then(|map| map.get("check")) {
         None => true,
         Some(value) => value

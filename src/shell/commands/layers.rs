@@ -3,10 +3,14 @@
 use rhai::{Array, Dynamic};
 
 use crate::shell::command::{
-    Call, Command, Group, Outcome, Property, Raise, Receiver, global, on_layer, usage,
+    Call, Command, Form, Group, Outcome, Property, Raise, Receiver, global, on_layer, usage,
 };
+use crate::shell::params::{Opt, Takes};
 use crate::shell::values::{Entries, host_path, id_text, seconds};
 use crate::workspace::{AddOptions, Layer};
+
+/// On what `entries()` gives.
+const ON_ENTRIES: Form = Form { on: Receiver::Entries, params: &[], many: false, options: &[] };
 
 pub(super) const COMMANDS: &[Command] = &[
     Command {
@@ -102,7 +106,11 @@ pub(super) const COMMANDS: &[Command] = &[
         forms: &[
             on_layer(&["host_path"]),
             on_layer(&["host_path", "at"]),
-            on_layer(&["host_path", "at", "options"]),
+            on_layer(&["host_path", "at", "options"]).with(&[Opt {
+                key: "unpack",
+                takes: Takes::Flag,
+                summary: "`false` copies a tar as a file",
+            }]),
         ],
         gives: "",
         summary: "Copies a host file or directory into a draft, metadata included; a tar is unpacked.",
@@ -181,7 +189,7 @@ pub(super) const COMMANDS: &[Command] = &[
         name: "entries",
         group: Group::Layers,
         forms: &[on_layer(&[])],
-        gives: "the changes, one after the other: maps with `path, kind, size, mode, uid, gid, mtime, target, xattrs`",
+        gives: "entries, one after the other: maps with `path, kind, size, mode, uid, gid, mtime, target, xattrs`",
         summary: "Goes through all changes of a layer, deletions included.",
         details: "`kind` is `file`, `dir`, `symlink`, `fifo`, `char`, `block`, `whiteout` or `opaque` (a directory that \
                   cuts off what lies beneath). Meant for `for`: nothing is held in memory.",
@@ -193,7 +201,7 @@ pub(super) const COMMANDS: &[Command] = &[
     Command {
         name: "len",
         group: Group::Layers,
-        forms: &[crate::shell::command::Form { on: Receiver::Entries, params: &[], many: false }],
+        forms: &[ON_ENTRIES],
         gives: "a number",
         summary: "Counts the changes that `entries()` goes through.",
         details: "",
@@ -205,7 +213,7 @@ pub(super) const COMMANDS: &[Command] = &[
     Command {
         name: "to_array",
         group: Group::Layers,
-        forms: &[crate::shell::command::Form { on: Receiver::Entries, params: &[], many: false }],
+        forms: &[ON_ENTRIES],
         gives: "an array of maps",
         summary: "Collects what `entries()` goes through.",
         details: "",
@@ -220,30 +228,35 @@ pub(super) const PROPERTIES: &[Property] = &[
     Property {
         on: Receiver::Layer,
         name: "name",
+        gives: "a string",
         summary: "Its name; `()` where it has none.",
         get: |call| Ok(call.this_layer()?.name().map_or(Dynamic::UNIT, Dynamic::from)),
     },
     Property {
         on: Receiver::Layer,
         name: "id",
+        gives: "a string",
         summary: "Its ID: the SHA-256 of its canonical tar, 64 hex digits; `()` for a draft.",
         get: |call| Ok(call.this_layer()?.id().map_or(Dynamic::UNIT, |id| id.hex().into())),
     },
     Property {
         on: Receiver::Layer,
         name: "diff_id",
+        gives: "a string",
         summary: "`sha256:` and the hash of the uncompressed layer tar (OCI diff ID); `()` for a draft.",
         get: |call| Ok(id_text(call.this_layer()?.diff_id()?)),
     },
     Property {
         on: Receiver::Layer,
         name: "chain_id",
+        gives: "a string",
         summary: "`sha256:` and the chained ID of its stack (OCI chain ID); `()` where not all of it is sealed.",
         get: |call| Ok(id_text(call.this_layer()?.chain_id()?)),
     },
     Property {
         on: Receiver::Layer,
         name: "stack",
+        gives: "an array of layers",
         summary: "The layers that it was committed on and itself, bottom → top.",
         get: |call| {
             let stack = call.this_layer()?.stack()?;
@@ -253,36 +266,42 @@ pub(super) const PROPERTIES: &[Property] = &[
     Property {
         on: Receiver::Layer,
         name: "size",
+        gives: "a number",
         summary: "Bytes of its regular files, each inode once.",
         get: |call| Ok(int(call.this_layer()?.size()?)),
     },
     Property {
         on: Receiver::Layer,
         name: "files",
+        gives: "a number",
         summary: "How many files it holds that are no directories.",
         get: |call| Ok(int(call.this_layer()?.files()?)),
     },
     Property {
         on: Receiver::Layer,
         name: "sealed",
+        gives: "true or false",
         summary: "Whether it can never change.",
         get: |call| Ok(call.this_layer()?.sealed().into()),
     },
     Property {
         on: Receiver::Layer,
         name: "created",
+        gives: "a number",
         summary: "When it was sealed, in seconds since 1970 (UTC); `()` where unknown.",
         get: |call| Ok(call.this_layer()?.created().map_or(Dynamic::UNIT, seconds)),
     },
     Property {
         on: Receiver::Layer,
         name: "message",
+        gives: "a string",
         summary: "The message of its commit; `()` where there is none.",
         get: |call| Ok(call.this_layer()?.message().map_or(Dynamic::UNIT, Dynamic::from)),
     },
     Property {
         on: Receiver::Layer,
         name: "path",
+        gives: "a path",
         summary: "The host directory that holds its tree.",
         get: |call| {
             let path = call.this_layer()?.path()?;
@@ -308,7 +327,7 @@ fn entries(call: &Call<'_>) -> Result<Entries, Raise> {
 
 fn add(call: &Call<'_>) -> Outcome {
     let layer: Layer = call.this_layer()?;
-    let options = call.options(&["unpack"])?;
+    let options = call.options()?;
     let mut how = AddOptions::default();
     if let Some(value) = options.as_ref().and_then(|map| map.get("unpack")) {
         how.unpack = value

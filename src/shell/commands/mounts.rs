@@ -10,11 +10,19 @@ use crate::shell::command::{
     Call, Command, Form, Group, Outcome, Property, Raise, Receiver, as_bytes, from_bytes, global, on_mount,
 };
 use crate::shell::errors;
+use crate::shell::params::{Opt, Takes};
 use crate::shell::values::host_path;
 use crate::workspace::{Mount, MountOptions};
 
 /// A stack in separate arguments or an array, and options.
-const STACK: Form = Form { on: Receiver::None, params: &["stack"], many: true };
+const STACK: Form = Form { on: Receiver::None, params: &["stack"], many: true, options: OPTIONS };
+/// How it is mounted.
+const OPTIONS: &[Opt] = &[
+    Opt { key: "at", takes: Takes::HostDir, summary: "where: an empty directory on the host" },
+    Opt { key: "name", takes: Takes::Value, summary: "its name, for `use_mount` and the prompt" },
+    Opt { key: "read_only", takes: Takes::Flag, summary: "no upper, nothing can be changed" },
+    Opt { key: "volatile", takes: Takes::Flag, summary: "faster: nothing is synced before a commit" },
+];
 
 /// What is said of every way to mount.
 const MOUNTING: &str = "The stack is a layer, a name, an ID, several of them bottom → top, or an array; one alone stands \
@@ -182,34 +190,52 @@ pub(super) const COMMANDS: &[Command] = &[
 ];
 
 pub(super) const PROPERTIES: &[Property] = &[
-    property("name", "Its name.", |call| Ok(call.mount()?.name().into())),
-    property("path", "The merged directory; `()` with `direct` and when it is not mounted.", |call| {
-        Ok(host_path(call.mount()?.path()))
-    }),
+    property("name", "a string", "Its name.", |call| Ok(call.mount()?.name().into())),
+    property(
+        "path",
+        "a path",
+        "The merged directory; `()` with `direct` and when it is not mounted.",
+        |call| Ok(host_path(call.mount()?.path())),
+    ),
     property(
         "host_path",
+        "a path",
         "Where another terminal of this user or of root finds the merged directory.",
         |call| Ok(host_path(call.mount()?.host_path())),
     ),
-    property("work", "The kernel's scratch directory.", |call| Ok(host_path(call.mount()?.work()))),
-    property("driver", "`overlay`, `fuse` or `direct`.", |call| Ok(call.mount()?.driver()?.word().into())),
-    property("mounted", "Whether it is mounted now.", |call| Ok(call.mount()?.mounted().into())),
-    property("read_only", "Whether it takes no changes.", |call| Ok(call.mount()?.read_only().into())),
-    property("stack", "Its read-only layers, bottom → top.", |call| {
+    property("work", "a path", "The kernel's scratch directory.", |call| Ok(host_path(call.mount()?.work()))),
+    property("driver", "a string", "`overlay`, `fuse` or `direct`.", |call| {
+        Ok(call.mount()?.driver()?.word().into())
+    }),
+    property("mounted", "true or false", "Whether it is mounted now.", |call| {
+        Ok(call.mount()?.mounted().into())
+    }),
+    property("read_only", "true or false", "Whether it takes no changes.", |call| {
+        Ok(call.mount()?.read_only().into())
+    }),
+    property("stack", "an array of layers", "Its read-only layers, bottom → top.", |call| {
         let stack = call.mount()?.stack()?;
         Ok(stack.layers().iter().cloned().map(Dynamic::from).collect::<Array>().into())
     }),
-    property("upper", "Its upper as a live layer: `.path`, `.read`, `.ls`, `.stat`, `.entries()`.", |call| {
-        Ok(Dynamic::from(call.mount()?.upper()?))
-    }),
+    property(
+        "upper",
+        "a layer",
+        "Its upper as a live layer: `.path`, `.read`, `.ls`, `.stat`, `.entries()`.",
+        |call| Ok(Dynamic::from(call.mount()?.upper()?)),
+    ),
 ];
 
-const fn property(name: &'static str, summary: &'static str, get: fn(&Call<'_>) -> Outcome) -> Property {
-    Property { on: Receiver::Mount, name, summary, get }
+const fn property(
+    name: &'static str,
+    gives: &'static str,
+    summary: &'static str,
+    get: fn(&Call<'_>) -> Outcome,
+) -> Property {
+    Property { on: Receiver::Mount, name, gives, summary, get }
 }
 
 fn mount(call: &Call<'_>, driver: Option<DriverKind>) -> Outcome {
-    let map = call.options(&["at", "name", "read_only", "volatile"])?;
+    let map = call.options()?;
     let items = call.stack_items(map.is_some())?;
     let options = map.as_ref().map(options).transpose()?.unwrap_or_default();
     let workspace = call.shell.workspace();

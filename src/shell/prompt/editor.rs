@@ -16,11 +16,13 @@ use rustyline::validate::{ValidationContext, ValidationResult, Validator};
 use rustyline::{ColorMode, CompletionType, Config, Context, Editor, Helper};
 
 use super::colours::{self, Moment, Names};
+use super::complete::{Completer as Offers, World};
 use super::hints::{self, Hint};
 use super::history::Entries;
 use super::incomplete::is_whole;
 use super::keys;
 use super::session::Session;
+use crate::shell::state::Shell;
 use crate::view::{Paint, Style};
 
 /// The editor of lines, with all that it asks us.
@@ -28,10 +30,11 @@ pub(super) type Lines = Editor<Asked, Entries>;
 
 /// Sets an editor up; `history` is the file of earlier lines.
 pub(super) fn editor(
+    shell: &Shell,
     session: &Rc<RefCell<Session>>,
     history: Option<&Path>,
-    style: &Style,
 ) -> rustyline::Result<Lines> {
+    let style = shell.style();
     let config = Config::builder()
         .completion_type(CompletionType::List)
         .completion_show_all_if_ambiguous(true)
@@ -46,10 +49,12 @@ pub(super) fn editor(
     let mut editor = Editor::with_history(config, Entries::open(history))?;
     editor.set_helper(Some(Asked {
         session: session.clone(),
-        style: *style,
+        shell: shell.clone(),
+        style,
         empty: Cell::new(true),
         done: Cell::new(false),
         closer: closer.clone(),
+        offers: Offers::default(),
     }));
     keys::bind(&mut editor, &closer);
     Ok(editor)
@@ -58,6 +63,7 @@ pub(super) fn editor(
 /// What the line editor asks.
 pub(super) struct Asked {
     session: Rc<RefCell<Session>>,
+    shell: Shell,
     style: Style,
     /// Whether nothing stands in the line.
     empty: Cell<bool>,
@@ -65,6 +71,7 @@ pub(super) struct Asked {
     done: Cell<bool>,
     /// The closing bracket that was typed at the beginning of a line; 0 where none was.
     closer: Arc<AtomicU8>,
+    offers: Offers,
 }
 
 impl Helper for Asked {}
@@ -114,7 +121,9 @@ impl Completer for Asked {
             let (start, text) = keys::closed(&line[..pos], char::from(closer));
             return Ok((start, vec![Pair { display: String::new(), replacement: text }]));
         }
-        Ok((pos, Vec::new()))
+        let session = self.session.borrow();
+        let world = World { shell: &self.shell, scope: session.scope(), functions: session.functions() };
+        Ok(self.offers.complete(line, pos, &world, &self.shell.style()))
     }
 }
 

@@ -1,8 +1,11 @@
-//! What is shown in dim behind the cursor: how an earlier line went on, or how to get out of an entry.
+//! What is shown in dim behind the cursor: how an earlier line went on, what a call takes, how to get out of an entry.
 
 use rustyline::history::{History, SearchDirection};
 
 use super::incomplete::is_whole;
+use super::lexer::{Kind, lex};
+use crate::shell::command::Receiver;
+use crate::shell::{commands, help};
 
 /// What stands in an empty line of an entry that goes on.
 const WAY_OUT: &str = "… goes on; Enter on an empty line runs it, Ctrl-C drops it";
@@ -34,8 +37,9 @@ pub(super) fn hint(line: &str, history: &dyn History) -> Option<Hint> {
     {
         return (!is_whole(before)).then(|| Hint { shown: WAY_OUT.to_owned(), rest: None });
     }
-    let newest = history.len().checked_sub(1)?;
-    let found = history.starts_with(line, newest, SearchDirection::Reverse).ok()??;
+    let newest = history.len().checked_sub(1);
+    let found = newest.and_then(|newest| history.starts_with(line, newest, SearchDirection::Reverse).ok()?);
+    let Some(found) = found else { return parameters(line) };
     let rest = found.entry[line.len()..].to_owned();
     let first = rest.lines().next()?;
     if first.contains(char::is_control) {
@@ -43,6 +47,24 @@ pub(super) fn hint(line: &str, history: &dyn History) -> Option<Hint> {
     }
     let shown = if first.len() < rest.len() { format!("{first} …") } else { first.to_owned() };
     Some(Hint { shown, rest: Some(rest) })
+}
+
+/// What a call that was just begun takes.
+fn parameters(line: &str) -> Option<Hint> {
+    let before = line.strip_suffix('(')?;
+    let lexed = lex(before);
+    let token = lexed.tokens.last().filter(|token| token.kind == Kind::Word && token.end == before.len())?;
+    if lexed.unclosed.is_some() || lexed.comment.is_some() {
+        return None;
+    }
+    let name = &before[token.start..];
+    let is_method = before[..token.start].ends_with('.');
+    let command = commands().find(|command| command.name == name)?;
+    let mut forms = command.forms.iter().filter(|form| (form.on == Receiver::None) != is_method);
+    let calls = help::signatures(command, forms.next()?.on);
+    let longest = calls.iter().max_by_key(|call| call.len())?;
+    let shown = longest.split_once('(')?.1.to_owned();
+    (shown != ")").then_some(Hint { shown, rest: None })
 }
 
 #[cfg(test)]
@@ -67,5 +89,17 @@ mod tests {
         assert_eq!((shown("x"), shown(""), shown("mount(\"b\")")), (None, None, None));
         assert_eq!(shown("if x {\n    ").as_deref(), Some(WAY_OUT));
         assert_eq!((taken("if x {\n    "), shown("1;\n")), (None, None));
+    }
+
+    #[test]
+    fn a_call_that_is_begun_tells_what_it_takes() {
+        let shown = |line: &str| hint(line, &Entries::default()).map(|hint| hint.display().to_owned());
+        assert_eq!(shown("let x = commit(").as_deref(), Some("[name [, message]])"));
+        assert_eq!(shown("l.add(").as_deref(), Some("host_path [, at [, options]])"));
+        assert_eq!(shown("diff(").as_deref(), Some("a, b)"));
+        assert_eq!(
+            (shown("layers("), shown("nothing("), shown("\"commit("), shown("// commit(")),
+            (None, None, None, None)
+        );
     }
 }

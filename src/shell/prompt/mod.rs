@@ -2,6 +2,7 @@
 
 mod answer;
 mod colours;
+mod complete;
 mod editor;
 mod hints;
 mod history;
@@ -26,13 +27,15 @@ use std::path::Path;
 use std::rc::Rc;
 use std::sync::{Arc, Mutex};
 
+use rustyline::EditMode;
+use rustyline::config::Configurer as _;
 use rustyline::error::ReadlineError;
 
 use self::editor::Asked;
 use self::interrupts::{Interrupts, Said};
 use self::session::{Next, Session};
 use super::run as running;
-use super::state::Shell;
+use super::state::{Keys, Shell};
 use super::watching::{self, Printer};
 use crate::sys::signals;
 
@@ -53,7 +56,7 @@ fn above(shell: &Shell, editor: &mut editor::Lines) -> Option<Printer> {
 /// Reads and runs lines until the end; gives the exit code.
 pub(super) fn run(shell: &Shell, history: Option<&Path>) -> u8 {
     let session = Rc::new(RefCell::new(Session::new(shell)));
-    let mut editor = match editor::editor(&session, history, &shell.style()) {
+    let mut editor = match editor::editor(shell, &session, history) {
         Ok(editor) => editor,
         Err(error) => {
             let message = format!("the terminal cannot be used: {error}");
@@ -71,6 +74,10 @@ fn read_lines(shell: &Shell, session: &RefCell<Session>, editor: &mut editor::Li
     let mut interrupts = Interrupts::default();
     let edited = !plain::is_needed();
     loop {
+        editor.set_edit_mode(match shell.keys() {
+            Keys::Emacs => EditMode::Emacs,
+            Keys::Vi => EditMode::Vi,
+        });
         let (plain, styled) = text::prompt(shell);
         if let Some(asked) = editor.helper() {
             asked.begin();

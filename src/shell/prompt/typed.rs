@@ -3,6 +3,7 @@
 
 use rhai::Scope;
 
+use super::colours::KEYWORDS;
 use crate::shell::command::Receiver;
 use crate::shell::commands;
 use crate::view::Style;
@@ -20,13 +21,6 @@ pub(super) enum Typed<'a> {
     /// A script.
     Code,
 }
-
-/// Keywords, which no command line begins with.
-const KEYWORDS: &[&str] = &[
-    "let", "const", "if", "else", "switch", "while", "loop", "do", "until", "for", "in", "fn", "private",
-    "return", "throw", "try", "catch", "import", "export", "as", "break", "continue", "true", "false",
-    "this", "global",
-];
 
 /// What the names at a line's beginning may stand for.
 pub(super) struct Known<'a> {
