@@ -45,7 +45,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("rustyline", &["shell"]),
     ("serde_json", &["store", "shell"]),
     ("sha2", &["model"]),
-    ("strsim", &["workspace"]),
+    ("strsim", &["workspace", "cli"]),
     ("tar_core", &["tar"]),
     ("tempfile", &["store"]),
     ("unicode_width", &["view"]),

@@ -7,6 +7,7 @@ use clap::error::ErrorKind;
 use clap::{CommandFactory as _, Parser, Subcommand, ValueEnum, ValueHint};
 use clap_complete::aot::Shell as Completed;
 
+use super::mount::MountArguments;
 use crate::driver::DriverKind;
 
 /// Explore, build, mount and commit container file-system layers.
@@ -80,6 +81,7 @@ pub(super) struct Arguments {
 pub(super) enum Word {
     /// Tells what this machine allows; each "no" with its reason and its cure
     Doctor,
+    Mount(MountArguments),
     /// Prints the completions for a shell: bash, zsh or fish
     Completions {
         /// For which shell

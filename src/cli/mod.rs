@@ -3,7 +3,9 @@
 mod arguments;
 mod completions;
 mod man;
+mod mount;
 
+use std::ffi::OsString;
 use std::io::{self, IsTerminal as _, Write as _};
 use std::path::PathBuf;
 
@@ -20,16 +22,17 @@ use crate::workspace::{Options, StorePlace};
 pub fn main() -> u8 {
     // before any thread exists
     sys::clear_umask();
+    let words: Vec<OsString> = std::env::args_os().collect();
+    if words.first().is_some_and(|name| mount::is_helper(name)) {
+        return mount::help_mount(&words);
+    }
     let arguments = match Arguments::of_process() {
         Ok(arguments) => arguments,
-        Err(error) => {
-            let asked = !error.use_stderr();
-            return match error.print() {
-                Ok(()) | Err(_) if asked => 0,
-                Ok(()) | Err(_) => 2,
-            };
-        }
+        Err(error) => return answered(&error),
     };
+    if let Some(Word::Mount(wanted)) = arguments.word {
+        return mount::run(wanted);
+    }
     if let Some(text) = arguments.word.as_ref().and_then(text) {
         return match text {
             Ok(text) => print(&text),
@@ -47,10 +50,18 @@ pub fn main() -> u8 {
     }
 }
 
+/// Prints help or what is wrong with the arguments; gives the exit code.
+fn answered(error: &clap::Error) -> u8 {
+    if let Err(error) = error.print() {
+        log::debug!("the answer could not be printed: {error}");
+    }
+    if error.use_stderr() { 2 } else { 0 }
+}
+
 /// What a word prints that needs no store and no namespace.
 fn text(word: &Word) -> Option<io::Result<Vec<u8>>> {
     match word {
-        Word::Doctor => None,
+        Word::Doctor | Word::Mount(_) => None,
         Word::Completions { shell } => Some(Ok(completions::script(*shell, Arguments::command()))),
         Word::Man => Some(man::page(Arguments::command())),
         Word::Definitions => Some(Ok(shell::definitions().into_bytes())),

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use super::DriverKind;
 use crate::sys::mount::{MAX_LAYERS, Refused};
 use crate::sys::process::User;
-use crate::sys::{Errno, probe};
+use crate::sys::{Errno, fusermount, probe};
 
 /// Why a mount could not be made, changed or ended.
 #[derive(Debug, thiserror::Error)]
@@ -88,6 +88,14 @@ pub enum MountError {
         /// The system's answer.
         errno: Errno,
     },
+    /// `fusermount3` refused.
+    #[error("cannot mount at `{}`: fusermount3: {refused}", target.display())]
+    Helper {
+        /// The mount point.
+        target: PathBuf,
+        /// What it said.
+        refused: fusermount::Refused,
+    },
     /// The layers could not be read in the process.
     #[error("cannot open the layers: {errno}")]
     Layers {
@@ -130,7 +138,7 @@ impl MountError {
             Self::Busy { .. } | Self::UpperInUse { .. } | Self::MountedInside { .. } => "busy",
             Self::NotEmpty { .. } => "not_empty",
             Self::InsideLower { .. } | Self::TooManyLayers { .. } => "invalid_argument",
-            Self::NoDevice { .. } | Self::Server { .. } => "unsupported",
+            Self::NoDevice { .. } | Self::Server { .. } | Self::Helper { .. } => "unsupported",
             Self::Target { errno: Errno::NOENT, .. } => "not_found",
             Self::Target { .. } | Self::Layers { .. } => "mount",
         }
@@ -149,6 +157,7 @@ impl MountError {
             | Self::Layers { errno }
             | Self::NoDevice { errno }
             | Self::Server { errno, .. } => Some(*errno),
+            Self::Helper { .. } => Some(Errno::PERM),
             Self::Busy { .. } | Self::UpperInUse { .. } | Self::MountedInside { .. } => Some(Errno::BUSY),
             Self::NotEmpty { .. } => Some(Errno::NOTEMPTY),
             Self::InsideLower { .. } | Self::TooManyLayers { .. } => Some(Errno::INVAL),
@@ -164,6 +173,7 @@ impl MountError {
             | Self::UpperInUse { target, .. }
             | Self::MountedInside { target, .. }
             | Self::NotEmpty { target }
+            | Self::Helper { target, .. }
             | Self::InsideLower { target, .. } => Some(target.as_os_str().as_bytes().to_vec()),
             _ => None,
         }
@@ -190,6 +200,9 @@ impl MountError {
             Self::MountedInside { inner, .. } => Some(format!("`umount {}` first", inner.display())),
             Self::NotEmpty { .. } => Some("take an empty directory, or leave `at` out".to_owned()),
             Self::InsideLower { .. } => Some("take a directory outside of all layers".to_owned()),
+            Self::Helper { refused, .. } if refused.to_string().contains("user_allow_other") => Some(
+                "put a line `user_allow_other` into /etc/fuse.conf, or leave `allow_other` out".to_owned(),
+            ),
             Self::NoDevice { errno } => probe::fuse_cure(*errno),
             Self::Target { errno: Errno::PERM, .. } => probe::cure(Errno::PERM),
             Self::Target { errno: Errno::NOENT, target, .. } => {

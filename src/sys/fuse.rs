@@ -7,22 +7,34 @@ use std::os::fd::{AsFd, AsRawFd as _, BorrowedFd, OwnedFd};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::OFlags;
-use rustix::mount::{
-    FsMountFlags, MountAttrFlags, fsconfig_create, fsconfig_set_flag, fsconfig_set_string, fsmount,
-};
+pub use rustix::mount::MountAttrFlags;
+use rustix::mount::{FsMountFlags, fsconfig_create, fsconfig_set_flag, fsconfig_set_string, fsmount};
 
 use super::Errno;
+use super::dir::own_ids;
 use super::mount::{Detached, Refused, SOURCE, begin, refused};
+
+/// A setting of a file system, with its value if it has one.
+pub type Setting = (Vec<u8>, Option<Vec<u8>>);
 
 /// What is told to the kernel about a FUSE mount.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Fuse {
-    /// Who serves it, as this process numbers users.
-    pub uid: u32,
-    /// The group of who serves it.
-    pub gid: u32,
+pub struct Fuse<'a> {
+    /// What mountinfo shows as its source.
+    pub source: &'a [u8],
     /// Whether the mount takes no changes.
     pub read_only: bool,
+    /// What any file system can be told: `sync`, `lazytime`, a label of the security module.
+    pub settings: &'a [Setting],
+    /// What counts for the mount alone: `nodev`, `nosuid`, `noatime`, …
+    pub attributes: MountAttrFlags,
+}
+
+impl Fuse<'_> {
+    /// A mount of a stack in the store.
+    pub fn of_store(read_only: bool) -> Self {
+        Self { source: SOURCE.as_bytes(), read_only, settings: &[], attributes: MountAttrFlags::empty() }
+    }
 }
 
 /// Opens the FUSE device.
@@ -42,20 +54,16 @@ pub fn has_request(device: impl AsFd) -> bool {
 ///
 /// # Errors
 /// [`Refused`] with the step and the kernel's words.
-pub fn mount(device: BorrowedFd<'_>, what: Fuse) -> Result<Detached, Refused> {
+pub fn mount(device: BorrowedFd<'_>, what: Fuse<'_>) -> Result<Detached, Refused> {
     let context = begin("fuse")?;
     let tell =
         |step, result: Result<(), Errno>| result.map_err(|errno| refused("fuse", &context, step, errno));
     let number = device.as_raw_fd().to_string();
-    let (uid, gid) = (what.uid.to_string(), what.gid.to_string());
-    let settings = [
-        ("source", SOURCE),
-        ("subtype", SOURCE),
-        ("fd", &number),
-        ("rootmode", "40000"),
-        ("user_id", &uid),
-        ("group_id", &gid),
-    ];
+    let (uid, gid) = own_ids();
+    let (uid, gid) = (uid.to_string(), gid.to_string());
+    tell("source", fsconfig_set_string(&context, "source", what.source))?;
+    let settings =
+        [("subtype", SOURCE), ("fd", &number), ("rootmode", "40000"), ("user_id", &uid), ("group_id", &gid)];
     for (key, value) in settings {
         tell(key, fsconfig_set_string(&context, key, value))?;
     }
@@ -65,8 +73,16 @@ pub fn mount(device: BorrowedFd<'_>, what: Fuse) -> Result<Detached, Refused> {
     if what.read_only {
         tell("ro", fsconfig_set_flag(&context, "ro"))?;
     }
+    for (key, value) in what.settings {
+        let told = match value {
+            Some(value) => fsconfig_set_string(&context, &key[..], &value[..]),
+            None => fsconfig_set_flag(&context, &key[..]),
+        };
+        tell("set", told)?;
+    }
     tell("create", fsconfig_create(&context))?;
-    let attributes = if what.read_only { MountAttrFlags::MOUNT_ATTR_RDONLY } else { MountAttrFlags::empty() };
+    let mut attributes = what.attributes;
+    attributes.set(MountAttrFlags::MOUNT_ATTR_RDONLY, what.read_only);
     let mounted = fsmount(&context, FsMountFlags::FSMOUNT_CLOEXEC, attributes);
     mounted.map(Detached).map_err(|errno| refused("fuse", &context, "fsmount", errno))
 }

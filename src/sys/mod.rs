@@ -3,9 +3,11 @@
 pub mod awake;
 mod child;
 pub mod copy;
+pub mod daemon;
 pub mod dir;
 pub mod file;
 pub mod fuse;
+pub mod fusermount;
 pub mod handle;
 pub mod lock;
 pub mod mount;

@@ -18,7 +18,7 @@ use rustix::mount::{
     move_mount, unmount,
 };
 
-use super::Errno;
+use super::{Dir, Errno};
 
 /// The source that our overlay mounts show in mountinfo.
 pub const SOURCE: &str = "ufs";
@@ -201,6 +201,17 @@ impl Detached {
         let flags = rustix::fs::OFlags::RDONLY | rustix::fs::OFlags::DIRECTORY | rustix::fs::OFlags::CLOEXEC;
         rustix::fs::openat(&self.0, c".", flags, rustix::fs::Mode::empty())
     }
+}
+
+/// The same directory without whatever is mounted in it, by a mount of its own that is attached nowhere.
+///
+/// # Errors
+/// `EPERM` for whoever may not mount; `EINVAL` where what is mounted inside may not be uncovered.
+pub fn without_inner(dir: impl AsFd) -> Result<Dir, Errno> {
+    use rustix::mount::{OpenTreeFlags, open_tree};
+    let flags =
+        OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC | OpenTreeFlags::AT_EMPTY_PATH;
+    Detached(open_tree(dir, c"", flags)?).root().map(Dir::from_fd)
 }
 
 /// The number of the mount that an open file lies in (`STATX_MNT_ID`, Linux 5.8).

@@ -57,8 +57,14 @@ fn unescape(field: &[u8]) -> Vec<u8> {
     plain
 }
 
+/// Whether the topmost mount at exactly this path is a FUSE mount of this program, in a store or not.
+pub fn is_of_fuse(target: &Path) -> bool {
+    let real = real(target);
+    all().iter().rfind(|mount| mount.point == real).is_some_and(|mount| mount.fs_type == "fuse.ufs")
+}
+
 /// The path that mountinfo has, also where the server of what is mounted there is gone and the path itself answers nothing.
-fn real(path: &Path) -> PathBuf {
+pub fn real(path: &Path) -> PathBuf {
     let by_parent = || Some(path.parent()?.canonicalize().ok()?.join(path.file_name()?));
     path.canonicalize().ok().or_else(by_parent).unwrap_or_else(|| path.to_owned())
 }

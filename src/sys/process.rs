@@ -43,6 +43,28 @@ fn namespace() -> u64 {
     std::fs::metadata("/proc/self/ns/pid").map_or(0, |found| found.ino())
 }
 
+/// Whether this process reaches `trusted.*` attributes: as root of the machine, not of a user namespace.
+///
+/// # Source
+/// xattr(7); the number from Linux `uapi/linux/capability.h`.
+pub fn reaches_trusted() -> bool {
+    const CAP_SYS_ADMIN: u32 = 21;
+    is_whole_machine() && capabilities() >> CAP_SYS_ADMIN & 1 == 1
+}
+
+/// The capabilities that count for this process.
+fn capabilities() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let held = status.lines().find_map(|line| line.strip_prefix("CapEff:"));
+    held.and_then(|text| u64::from_str_radix(text.trim(), 16).ok()).unwrap_or(0)
+}
+
+/// Whether this process's user namespace is the machine's.
+fn is_whole_machine() -> bool {
+    let map = std::fs::read_to_string("/proc/self/uid_map").unwrap_or_default();
+    map.split_whitespace().eq(["0", "0", "4294967295"])
+}
+
 /// Whether this process is root of the machine with every right over files: the owner, the device or the capability that
 /// such a process gives a file is never refused for want of a right.
 ///
@@ -52,13 +74,8 @@ pub fn has_every_right() -> bool {
     const CAP_CHOWN: u32 = 0;
     const CAP_MKNOD: u32 = 27;
     const CAP_SETFCAP: u32 = 31;
-    let read = |path: &str| std::fs::read_to_string(path).unwrap_or_default();
-    let status = read("/proc/self/status");
-    let held = status.lines().find_map(|line| line.strip_prefix("CapEff:"));
-    let held = held.and_then(|text| u64::from_str_radix(text.trim(), 16).ok()).unwrap_or(0);
-    let map = read("/proc/self/uid_map");
-    let whole = map.split_whitespace().eq(["0", "0", "4294967295"]);
-    whole
+    let held = capabilities();
+    is_whole_machine()
         && super::dir::own_ids().0 == 0
         && [CAP_CHOWN, CAP_MKNOD, CAP_SETFCAP].iter().all(|cap| held >> cap & 1 == 1)
 }

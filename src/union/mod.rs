@@ -37,7 +37,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::model::{Identity, Marks, Mode, Opaque, WhiteoutForm};
-use crate::sys::{Dir, Errno, xattr};
+use crate::sys::{self, Dir, Errno, xattr};
 use merged::{Dirs, Merged, Part};
 use numbers::Numbers;
 use origin::Origins;
@@ -161,6 +161,14 @@ impl Union {
     /// Whether changes fail with `EROFS`.
     pub fn is_read_only(&self) -> bool {
         self.upper.is_none() || self.frozen.load(Ordering::SeqCst)
+    }
+
+    /// syncfs(2) of the upper's file system.
+    ///
+    /// # Errors
+    /// What the system gives.
+    pub fn sync(&self) -> Result<(), Errno> {
+        self.root.upper().map_or(Ok(()), sys::sync_fs)
     }
 
     /// Waits for the change at work; held for the whole of a change.

@@ -3,10 +3,14 @@
 //! `rhai` is a script on an empty store, a `text` behind it what it prints; `sh` must succeed; in `console`, lines
 //! with `$` are commands and the others what they print.
 
+use std::fmt::Write as _;
 use std::fs;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::Path;
 use std::process::{Command, Output};
+
+use ufs::sys::dir::own_ids;
+use ufs::sys::probe;
 
 struct Block {
     line: usize,
@@ -53,10 +57,31 @@ fn run(program: &str, args: &[&str], home: &Path) -> Output {
         .env_clear()
         .env("PATH", format!("{}:{path}", home.display()))
         .env("HOME", home)
+        .env("TMPDIR", home)
         .env("LC_ALL", "C.UTF-8")
         .env("SOURCE_DATE_EPOCH", "1700000000")
         .output()
         .unwrap()
+}
+
+/// Runs the commands of a block one after another in a mount namespace of their own; gives them with what they print.
+fn in_own_namespace(block: &Block, home: &Path) -> String {
+    let mut script = String::from("set -e\n");
+    for command in block.text.lines().filter_map(|line| line.strip_prefix("$ ")) {
+        let quoted = command.replace('\'', r"'\''");
+        writeln!(script, "printf '%s\\n' '$ {quoted}'\n{command}").unwrap();
+    }
+    let namespace: &[&str] = if own_ids().0 == 0 { &["--mount"] } else { &["--mount", "--map-root-user"] };
+    let arguments = [namespace, &["sh", "-c", &script]].concat();
+    succeeded(&run("unshare", &arguments, home), block)
+}
+
+fn skip(reason: &str) {
+    assert!(
+        std::env::var_os("CI").is_none_or(|ci| ci != "true"),
+        "with CI=true nothing is skipped: {reason}"
+    );
+    eprintln!("skipped: {reason}");
 }
 
 #[track_caller]
@@ -102,6 +127,12 @@ fn every_block_of_the_readme_does_what_it_says() {
             "sh" => {
                 succeeded(&run("sh", &["-euc", &block.text], home.path()), block);
             }
+            "console" if block.text.contains("$ ufs mount ") => match probe::fuse_device() {
+                Ok(_) => {
+                    assert_eq!(in_own_namespace(block, home.path()), block.text, "README.md:{}", block.line);
+                }
+                Err(no) => skip(&no.reason),
+            },
             "console" => {
                 let mut said = String::new();
                 for command in block.text.lines().filter_map(|line| line.strip_prefix("$ ")) {

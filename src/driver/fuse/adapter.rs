@@ -24,7 +24,9 @@ use super::data::Opened;
 use super::handles::Handles;
 use super::nodes::Nodes;
 use super::replies::{answer, cached, code, empty, entry, written};
+use super::server::Manner;
 use super::turns::{Turn, Turns};
+use crate::sys::Errno;
 use crate::union::{Maker, Union, Writer};
 
 /// What the kernel is asked to do or to leave to us; each only where it can.
@@ -53,9 +55,13 @@ pub(super) struct Adapter {
     pub(super) union: Arc<Union>,
     pub(super) nodes: Nodes,
     pub(super) handles: Handles,
+    manner: Manner,
     /// Held to read by whatever works on paths, to write while paths change.
     moving: RwLock<()>,
     turns: Turns,
+    /// Closed when nobody uses the mount any more.
+    #[expect(dead_code, reason = "held")]
+    lifeline: Option<OwnedFd>,
 }
 
 /// A request at work, and a hold on the paths. In this order: the thread may rest only when it holds nothing.
@@ -76,14 +82,16 @@ fn writer(request: &Request) -> Writer {
 }
 
 impl Adapter {
-    /// Adapts a union to what is read from `device`.
-    pub(super) fn new(union: Arc<Union>, device: OwnedFd) -> Self {
+    /// Adapts a union to what is read from `device`. `lifeline` is closed when it has ended.
+    pub(super) fn new(union: Arc<Union>, device: OwnedFd, manner: Manner, lifeline: Option<OwnedFd>) -> Self {
         Self {
             union,
             nodes: Nodes::new(),
             handles: Handles::new(),
             moving: RwLock::default(),
             turns: Turns::new(device),
+            manner,
+            lifeline,
         }
     }
 
@@ -103,6 +111,9 @@ impl Adapter {
 impl Filesystem for Adapter {
     fn init(&mut self, _: &Request, config: &mut KernelConfig) -> io::Result<()> {
         for wanted in WANTED {
+            if wanted == InitFlags::FUSE_POSIX_ACL && !self.manner.acl {
+                continue;
+            }
             if let Err(missing) = config.add_capabilities(wanted) {
                 log::debug!("this kernel's FUSE lacks {missing:?}");
             }
@@ -351,7 +362,9 @@ impl Filesystem for Adapter {
     fn fsync(&self, _: &Request, _: INodeNo, fh: FileHandle, datasync: bool, reply: ReplyEmpty) {
         let turn = self.turns.begin();
         turn.pass_on();
-        empty(reply, self.sync_open(fh.0, datasync));
+        // the kernel does not ask again
+        let done = if self.manner.volatile { Err(Errno::NOSYS) } else { self.sync_open(fh.0, datasync) };
+        empty(reply, done);
     }
 
     fn opendir(&self, _: &Request, _: INodeNo, _: OpenFlags, reply: ReplyOpen) {
@@ -391,7 +404,8 @@ impl Filesystem for Adapter {
 
     fn fsyncdir(&self, _: &Request, ino: INodeNo, _: FileHandle, _: bool, reply: ReplyEmpty) {
         let _still = self.still();
-        empty(reply, self.sync_dir(ino.0));
+        let done = if self.manner.volatile { Err(Errno::NOSYS) } else { self.sync_dir(ino.0) };
+        empty(reply, done);
     }
 
     fn statfs(&self, _: &Request, _: INodeNo, reply: ReplyStatfs) {

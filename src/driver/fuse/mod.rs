@@ -14,6 +14,7 @@
 //! - a path has 4,096 bytes at most, also one that is gone down step by step: `ENAMETOOLONG`.
 
 mod adapter;
+mod alone;
 mod attributes;
 mod data;
 mod directories;
@@ -30,8 +31,11 @@ use std::sync::Arc;
 
 use super::point::{Point, is_writable};
 use super::{DriverKind, Files, Listener, MountError, MountSpec, Mounted, direct};
+use crate::sys::fuse::Fuse;
 use crate::sys::mount::Detached;
 use crate::union::Union;
+pub use alone::{Alone, AloneSpec, mount_alone};
+pub use server::Manner;
 use server::Server;
 
 /// A mount that this process serves; unmounted when dropped.
@@ -59,7 +63,9 @@ pub(super) fn mount(spec: &MountSpec<'_>) -> Result<Box<dyn Mounted>, MountError
 fn make(spec: &MountSpec<'_>) -> Result<(Detached, Arc<Union>, Server), MountError> {
     let union = direct::open_union(spec).map_err(|errno| MountError::Layers { errno })?;
     let union = Arc::new(union);
-    let (detached, server) = Server::start(Arc::clone(&union), !is_writable(spec))?;
+    let manner = Manner { volatile: spec.volatile, ..Manner::default() };
+    let (detached, server) =
+        Server::start(Arc::clone(&union), manner, None, &Fuse::of_store(!is_writable(spec)))?;
     Ok((detached, union, server))
 }
 

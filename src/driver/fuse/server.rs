@@ -1,5 +1,6 @@
 //! The threads that serve a mount: started before it is attached, ended when nobody uses it any more.
 
+use std::os::fd::{AsFd as _, OwnedFd};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -7,7 +8,7 @@ use fuser::{BackgroundSession, Config, Session, SessionACL};
 
 use super::adapter::Adapter;
 use crate::driver::{DriverKind, MountError};
-use crate::sys::dir::own_ids;
+use crate::sys::dir::stat_fd;
 use crate::sys::mount::Detached;
 use crate::sys::{Errno, fuse};
 use crate::union::Union;
@@ -19,6 +20,27 @@ const PATIENCE: Duration = Duration::from_secs(1);
 /// How long the threads may take once nobody can ask them anything.
 const GRACE: Duration = Duration::from_secs(2);
 
+/// How a mount is served.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Manner {
+    /// Whether access control lists count.
+    pub acl: bool,
+    /// Whether syncs are left out.
+    pub volatile: bool,
+    /// Whether only who serves it and root may use it.
+    pub private: bool,
+    /// How many threads; `None` for as many as suit the machine.
+    pub threads: Option<usize>,
+    /// Whether each thread opens the device for itself.
+    pub clone_device: bool,
+}
+
+impl Default for Manner {
+    fn default() -> Self {
+        Self { acl: true, volatile: false, private: false, threads: None, clone_device: false }
+    }
+}
+
 /// A mount's threads.
 #[derive(Debug)]
 pub(super) struct Server {
@@ -28,40 +50,53 @@ pub(super) struct Server {
 }
 
 impl Server {
-    /// Makes a mount of a union, not attached yet, and serves it.
-    pub(super) fn start(union: Arc<Union>, read_only: bool) -> Result<(Detached, Self), MountError> {
+    /// Makes a mount of a union, not attached yet, and serves it. `lifeline` is closed when the mount has ended.
+    pub(super) fn start(
+        union: Arc<Union>,
+        manner: Manner,
+        lifeline: Option<OwnedFd>,
+        what: &fuse::Fuse<'_>,
+    ) -> Result<(Detached, Self), MountError> {
         let device = fuse::device().map_err(|errno| MountError::NoDevice { errno })?;
-        let (uid, gid) = own_ids();
-        let mount = fuse::mount(std::os::fd::AsFd::as_fd(&device), fuse::Fuse { uid, gid, read_only });
+        let mount = fuse::mount(device.as_fd(), *what);
         let detached = mount.map_err(|refused| MountError::Refused {
             driver: DriverKind::Fuse,
             refused: Box::new(refused),
             reason: None,
         })?;
+        let number = || Ok(stat_fd(detached.root()?)?.dev);
+        // on an error its threads end with the last hold on the mount
+        let server = Self::serve(union, manner, lifeline, device, number)?;
+        Ok((detached, server))
+    }
+
+    /// Serves a mount that was made. `number` gives the device number of its file system.
+    pub(super) fn serve(
+        union: Arc<Union>,
+        manner: Manner,
+        lifeline: Option<OwnedFd>,
+        device: OwnedFd,
+        number: impl FnOnce() -> Result<u64, Errno>,
+    ) -> Result<Self, MountError> {
         let failed = |act| {
             move |error: std::io::Error| {
                 let errno = Errno::from_io_error(&error).unwrap_or(Errno::IO);
                 MountError::Server { act, errno }
             }
         };
+        let acl = if manner.private { SessionACL::RootAndOwner } else { SessionACL::All };
         let mut config = Config::default();
-        config.acl = SessionACL::All;
+        config.acl = acl;
+        config.clone_fd = manner.clone_device;
         let processors = std::thread::available_parallelism().map_or(1, usize::from);
-        config.n_threads = Some(processors.clamp(THREADS, 4 * THREADS));
+        config.n_threads = Some(manner.threads.unwrap_or_else(|| processors.clamp(THREADS, 4 * THREADS)));
         let requests = crate::sys::file::duplicate(&device)
             .map_err(|errno| MountError::Server { act: "serve", errno })?;
-        let session = Session::from_fd(Adapter::new(union, requests), device, SessionACL::All, config);
+        let adapter = Adapter::new(union, requests, manner, lifeline);
+        let session = Session::from_fd(adapter, device, acl, config);
         let session = session.and_then(Session::spawn).map_err(failed("serve"))?;
-        let mut server = Self { session: Some(session), device: 0 };
-        match detached.root().and_then(crate::sys::dir::stat_fd) {
-            Ok(stat) => server.device = stat.dev,
-            Err(errno) => {
-                // the server ends with the last hold on the mount
-                drop(detached);
-                return Err(MountError::Server { act: "read the root", errno });
-            }
-        }
-        Ok((detached, server))
+        let device = number().map_err(|errno| MountError::Server { act: "read the root", errno })?;
+        Ok(Self { session: Some(session), device })
     }
 
     /// Waits until the threads have ended; tells whether they have.

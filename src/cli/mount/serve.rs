@@ -1,0 +1,256 @@
+//! The daemon: opens the layers, mounts, goes into the background, serves until the mount is gone or a signal comes.
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use super::{Codes, Failure, Request, complain};
+use crate::driver::{Alone, AloneSpec, Manner, MountError, mount_alone};
+use crate::model::{Identity, Marks, WhiteoutForm};
+use crate::sys::daemon::{self, Ends, Parted, Starting};
+use crate::sys::lock::{self, Lock};
+use crate::sys::{self, Dir, Errno, mount, mountinfo, process};
+use crate::union::Options;
+
+/// How long the server of the mount that had the upper before may take to end.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// A mount that is served, and what must be held for as long.
+struct Served {
+    alone: Alone,
+    #[expect(dead_code, reason = "held for its lock")]
+    lock: Option<Lock>,
+}
+
+/// Mounts and serves; gives the exit code once the mount is ready, or in the foreground once it is gone.
+pub(super) fn start(request: &Request, codes: Codes) -> u8 {
+    let starting = if request.foreground {
+        None
+    } else {
+        match daemon::part() {
+            Ok(Parted::Starter(code)) => return code,
+            Ok(Parted::Daemon(starting)) => Some(starting),
+            Err(Errno::CHILD) => {
+                complain(&Failure::new("the server ended before the mount was ready".to_owned()));
+                return codes.failed;
+            }
+            Err(errno) => {
+                complain(&Failure::new(format!("cannot start a server: {errno}")));
+                return codes.failed;
+            }
+        }
+    };
+    sys::raise_file_limit();
+    let ready = Ends::new()
+        .map_err(|errno| Failure::new(format!("cannot wait for signals: {errno}")))
+        .and_then(|ends| Ok((mount_all(request)?, ends)));
+    match ready {
+        Ok((served, ends)) => serve(served, &ends, starting, codes),
+        Err(failure) => {
+            complain(&failure);
+            let code = if failure.lacks { codes.lacks } else { codes.failed };
+            if let Some(starting) = starting {
+                starting.failed(code);
+            }
+            code
+        }
+    }
+}
+
+fn serve(served: Served, ends: &Ends, starting: Option<Starting>, codes: Codes) -> u8 {
+    let alone = served.alone;
+    let is_awaited = starting.is_none_or(|starting| {
+        starting.ready().unwrap_or_else(|errno| {
+            log::warn!("the server cannot leave its starter: {errno}");
+            false
+        })
+    });
+    let told = if is_awaited { ends.wait(alone.ended()) } else { Ok(true) };
+    match told {
+        Ok(false) => 0,
+        Ok(true) | Err(_) => match alone.unmount() {
+            Ok(()) => 0,
+            Err(error) => {
+                complain(&error.into());
+                codes.failed
+            }
+        },
+    }
+}
+
+impl From<MountError> for Failure {
+    fn from(error: MountError) -> Self {
+        Self { message: error.to_string(), hint: error.hint(), lacks: error.kind() == "unsupported" }
+    }
+}
+
+fn open(what: &str, path: &Path) -> Result<Dir, Failure> {
+    Dir::open(path).map_err(|errno| {
+        Failure::new(format!("cannot open the {what} directory `{}`: {errno}", path.display()))
+    })
+}
+
+/// Opens everything and mounts it.
+fn mount_all(request: &Request) -> Result<Served, Failure> {
+    let wanted = &request.wanted;
+    // the server goes to `/`
+    let target = std::path::absolute(&request.dir).map(|path| mountinfo::real(&path)).map_err(|error| {
+        Failure::new(format!("cannot find the mount point `{}`: {error}", request.dir.display()))
+    })?;
+    let mut lowers: Vec<Dir> = Vec::new();
+    let mut seen = Vec::new();
+    for path in &wanted.lowers {
+        let dir = open("lower", path)?;
+        let place = dir.stat_self().map(|stat| (stat.dev, stat.ino));
+        let place = place.map_err(|errno| Failure::new(format!("`{}`: {errno}", path.display())))?;
+        // one that is there twice counts where it is topmost
+        if !seen.contains(&place) {
+            seen.push(place);
+            lowers.push(apart(dir, path, &target)?);
+        }
+    }
+    lowers.reverse();
+    let pair = match (&wanted.upper, &wanted.work) {
+        (Some(upper), Some(work)) => Some((upper, work)),
+        _ => None,
+    };
+    let marks = wanted.marks.unwrap_or_else(default_marks);
+    let mut whiteouts = WhiteoutForm::default();
+    let mut lock = None;
+    let upper = match pair {
+        None => None,
+        Some((upper_path, work_path)) => {
+            let (upper, work) = (open("upper", upper_path)?, open("work", work_path)?);
+            check_upper(&upper, upper_path, &work, work_path, &target)?;
+            lock = Some(take(&work, upper_path)?);
+            whiteouts = whiteout_form(&work, work_path)?;
+            Some((upper, work))
+        }
+    };
+    let identity = if wanted.owners == crate::model::Owners::default() {
+        Identity::AsIs
+    } else {
+        // for the life of the process, which serves this mount alone
+        Identity::Shown(Box::leak(Box::new(wanted.owners.clone())))
+    };
+    let mut for_helper = Vec::new();
+    for (given, word) in [(wanted.allow_other, "allow_other"), (wanted.allow_root, "allow_root")] {
+        for_helper.extend(given.then_some(word));
+    }
+    let alone = mount_alone(AloneSpec {
+        lowers,
+        read_only: wanted.read_only || upper.is_none(),
+        upper,
+        target,
+        options: Options {
+            whiteouts,
+            identity,
+            marks,
+            whiteouts_by_name: wanted.whiteouts_by_name,
+            static_links: wanted.static_links,
+        },
+        manner: Manner {
+            acl: wanted.acl,
+            volatile: wanted.volatile,
+            private: wanted.allow_root,
+            threads: wanted.threads,
+            clone_device: wanted.clone_fd,
+        },
+        source: wanted.source.clone().unwrap_or_else(|| mount::SOURCE.as_bytes().to_vec()),
+        settings: wanted.settings.clone(),
+        attributes: wanted.attributes,
+        for_helper,
+    })?;
+    Ok(Served { alone, lock })
+}
+
+/// Which attributes the kernel's overlay would take for marks here.
+fn default_marks() -> Marks {
+    if process::reaches_trusted() { Marks::Trusted } else { Marks::User }
+}
+
+/// A layer as it is without what is mounted in it, as the kernel's overlay sees it. What is mounted inside is most of all
+/// the union itself, if its mount point lies there: whoever serves it must never ask it.
+fn apart(dir: Dir, path: &Path, target: &Path) -> Result<Dir, Failure> {
+    let real = mountinfo::real(path);
+    let holds_target = target != real && target.starts_with(&real);
+    if !holds_target && mountinfo::inside(&real).is_empty() {
+        return Ok(dir);
+    }
+    match mount::without_inner(&dir) {
+        Ok(apart) => Ok(apart),
+        Err(_) if holds_target => {
+            Err(MountError::InsideLower { target: target.to_owned(), lower: real }.into())
+        }
+        Err(errno) => {
+            log::info!("`{}` is read with what is mounted in it: {errno}", path.display());
+            Ok(dir)
+        }
+    }
+}
+
+/// Refuses what renames between the two could not serve.
+fn check_upper(
+    upper: &Dir,
+    upper_path: &Path,
+    work: &Dir,
+    work_path: &Path,
+    target: &Path,
+) -> Result<(), Failure> {
+    let shown = |path: &Path| path.display().to_string();
+    let failed = |errno: Errno| Failure::new(format!("`{}`: {errno}", shown(upper_path)));
+    let (up, scratch) = (upper.stat_self().map_err(failed)?, work.stat_self().map_err(failed)?);
+    let one_mount = match (mount::id(upper), mount::id(work)) {
+        (Ok(one), Ok(other)) => one == other,
+        _ => true,
+    };
+    if up.dev != scratch.dev || !one_mount {
+        let message =
+            format!("`workdir={}` is not on the mount of `upperdir={}`", shown(work_path), shown(upper_path));
+        return Err(Failure::new(message).hint("take a directory beside the upper"));
+    }
+    let (real_upper, real_work) = (mountinfo::real(upper_path), mountinfo::real(work_path));
+    if real_upper.starts_with(&real_work) || real_work.starts_with(&real_upper) {
+        let message = format!("`workdir={}` and `upperdir={}` overlap", shown(work_path), shown(upper_path));
+        return Err(Failure::new(message).hint("take a directory beside the upper"));
+    }
+    for inner in [real_upper, real_work] {
+        if target != inner && target.starts_with(&inner) {
+            return Err(MountError::InsideLower { target: target.to_owned(), lower: inner }.into());
+        }
+    }
+    Ok(())
+}
+
+/// Waits until no other server has the upper: one whose mount is gone may take a moment to end.
+fn take(work: &Dir, upper: &Path) -> Result<Lock, Failure> {
+    let start = Instant::now();
+    loop {
+        match lock::try_dir(work, true) {
+            Ok(Some(lock)) => return Ok(lock),
+            Ok(None) if start.elapsed() < PATIENCE => std::thread::sleep(Duration::from_millis(5)),
+            Ok(None) => {
+                let message = format!("the upper `{}` is in use by another mount of ufs", upper.display());
+                return Err(Failure::new(message).hint("unmount that first"));
+            }
+            Err(errno) => return Err(Failure::new(format!("cannot lock the work directory: {errno}"))),
+        }
+    }
+}
+
+/// The kernel's whiteouts are devices, which a file system that is itself an overlay refuses.
+fn whiteout_form(work: &Dir, path: &Path) -> Result<WhiteoutForm, Failure> {
+    /// The union sweeps names away that begin so.
+    const PROBE: &[u8] = b".ufs-probe";
+    let failed = |errno: Errno| {
+        Failure::new(format!("cannot write in the work directory `{}`: {errno}", path.display()))
+    };
+    match work.unlink(PROBE) {
+        Ok(()) | Err(Errno::NOENT) => {}
+        Err(errno) => return Err(failed(errno)),
+    }
+    match work.whiteout(PROBE) {
+        Ok(()) => work.unlink(PROBE).map(|()| WhiteoutForm::Device).map_err(failed),
+        Err(Errno::PERM | Errno::OPNOTSUPP | Errno::NOSYS) => Ok(WhiteoutForm::Xattr),
+        Err(errno) => Err(failed(errno)),
+    }
+}

@@ -1,0 +1,208 @@
+//! What layers that others wrote mean, and where they may lie.
+
+use std::fs;
+use std::io;
+use std::path::Path;
+use std::process::Command;
+
+use nix::mount::{MntFlags, MsFlags, mount, umount2};
+use ufs::sys::{process, xattr};
+
+use super::stack::{Ran, Stack, WRITABLE, on_stack, with_stack};
+
+fn mark(path: &Path, name: &str, value: &str) {
+    xattr::set(fs::File::open(path).unwrap(), name.as_bytes(), value.as_bytes()).unwrap();
+}
+
+fn marked(path: &Path, name: &str) -> bool {
+    xattr::get(fs::File::open(path).unwrap(), name.as_bytes()).is_ok()
+}
+
+fn listed(stack: &Stack, name: &str) -> Vec<String> {
+    let entries = fs::read_dir(stack.at(name)).unwrap();
+    let mut names: Vec<String> =
+        entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    names.sort();
+    names
+}
+
+#[test]
+fn the_marks_that_count_are_those_that_the_kernels_overlay_would_take() {
+    on_stack(|scratch| {
+        with_stack(scratch, |stack| {
+            fs::create_dir(stack.at("top/d")).unwrap();
+            mark(&stack.at("top/d"), "user.overlay.opaque", "y");
+            let shows = |options: &str| {
+                stack.mount(format!("lowerdir=top:base{options}")).ok();
+                let shows = stack.at("merged/d/deep").exists();
+                stack.umount();
+                shows
+            };
+            assert!(!shows(",userxattr") && !shows(",xattrs=user"));
+            let trusted = process::reaches_trusted();
+            assert_eq!(shows(""), trusted, "root of the machine has marks of its own");
+            if !trusted {
+                return;
+            }
+            mark(&stack.at("top/d"), "trusted.overlay.opaque", "y");
+            assert!(!shows("") && !shows(",xattrs=trusted"));
+        });
+    });
+}
+
+#[test]
+fn what_is_written_with_either_marks_is_read_by_the_kernels_overlay() {
+    on_stack(|scratch| {
+        with_stack(scratch, |stack| {
+            let trusted = process::reaches_trusted();
+            for (options, name, kernel) in [("", "trusted", ""), (",userxattr", "user", "userxattr,")]
+                .into_iter()
+                .skip(usize::from(!trusted))
+            {
+                stack.mount(format!("{WRITABLE}{options}")).ok();
+                fs::remove_dir_all(stack.at("merged/d")).unwrap();
+                fs::create_dir(stack.at("merged/d")).unwrap();
+                fs::write(stack.at("merged/d/new"), "1").unwrap();
+                fs::remove_file(stack.at("merged/file")).unwrap();
+                mark(&stack.at("merged/d"), "user.overlay.mine", "kept");
+                assert!(marked(&stack.at("merged/d"), "user.overlay.mine"));
+                assert!(!marked(&stack.at("merged/d"), &format!("{name}.overlay.opaque")));
+                stack.umount();
+                assert!(marked(&stack.at("upper/d"), &format!("{name}.overlay.opaque")));
+                assert_eq!(marked(&stack.at("upper/d"), "user.overlay.mine"), name == "trusted");
+                let at = |name: &str| stack.at(name).display().to_string();
+                let layers = format!("{kernel}lowerdir={}:{}:{}", at("upper"), at("top"), at("base"));
+                mount(Some("o"), &stack.at("merged"), Some("overlay"), MsFlags::empty(), Some(&*layers))
+                    .unwrap();
+                assert_eq!(listed(&stack, "merged"), ["d"]);
+                assert_eq!(listed(&stack, "merged/d"), ["new"]);
+                assert!(marked(&stack.at("merged/d"), "user.overlay.mine"));
+                umount2(&stack.at("merged"), MntFlags::empty()).unwrap();
+                let clear: Ran = Command::new("sh")
+                    .current_dir(&stack.dir)
+                    .args(["-c", "rm -r upper/*"])
+                    .output()
+                    .unwrap()
+                    .into();
+                clear.ok();
+            }
+        });
+    });
+}
+
+#[test]
+fn whiteouts_by_name_count_only_where_they_are_asked_for() {
+    on_stack(|scratch| {
+        with_stack(scratch, |stack| {
+            for (name, text) in
+                [("base/gone", "1"), ("base/d/e", "1"), ("top/.wh.gone", ""), ("top/.wh.nothing", "")]
+            {
+                fs::write(stack.at(name), text).unwrap();
+            }
+            fs::create_dir_all(stack.at("top/d")).unwrap();
+            fs::write(stack.at("top/d/.wh..wh..opq"), "").unwrap();
+            fs::write(stack.at("top/d/mine"), "").unwrap();
+            stack.mount(WRITABLE).ok();
+            assert_eq!(listed(&stack, "merged"), [".wh.gone", ".wh.nothing", "d", "file", "gone"]);
+            assert_eq!(listed(&stack, "merged/d"), [".wh..wh..opq", "deep", "e", "mine"]);
+            stack.umount();
+
+            stack.mount(format!("{WRITABLE},whiteouts=wh")).ok();
+            assert_eq!(listed(&stack, "merged"), ["d", "file"]);
+            assert_eq!(listed(&stack, "merged/d"), ["mine"]);
+            assert_eq!(
+                fs::metadata(stack.at("merged/.wh.gone")).unwrap_err().kind(),
+                io::ErrorKind::NotFound
+            );
+            assert_eq!(
+                fs::write(stack.at("merged/.wh.x"), "").unwrap_err().kind(),
+                io::ErrorKind::PermissionDenied
+            );
+            assert_eq!(
+                fs::rename(stack.at("merged/file"), stack.at("merged/.wh.x")).unwrap_err().kind(),
+                io::ErrorKind::PermissionDenied
+            );
+            // a name that was hidden is free
+            fs::write(stack.at("merged/gone"), "again").unwrap();
+            assert_eq!(stack.read("merged/gone"), "again");
+            fs::remove_file(stack.at("merged/gone")).unwrap();
+            fs::create_dir(stack.at("merged/gone")).unwrap();
+            fs::remove_dir(stack.at("merged/gone")).unwrap();
+            fs::remove_dir_all(stack.at("merged/d")).unwrap();
+            assert_eq!(listed(&stack, "merged"), ["file"]);
+            stack.umount();
+        });
+    });
+}
+
+#[test]
+fn an_upper_with_whiteouts_by_name_goes_on_hiding() {
+    on_stack(|scratch| {
+        with_stack(scratch, |stack| {
+            fs::create_dir_all(stack.at("base/gone/inner")).unwrap();
+            fs::write(stack.at("upper/.wh.gone"), "").unwrap();
+            fs::write(stack.at("upper/.wh.file"), "").unwrap();
+            stack.mount(format!("{WRITABLE},whiteouts=wh")).ok();
+            assert_eq!(listed(&stack, "merged"), ["d"]);
+            fs::create_dir(stack.at("merged/gone")).unwrap();
+            assert!(listed(&stack, "merged/gone").is_empty());
+            fs::write(stack.at("merged/file"), "mine").unwrap();
+            stack.umount();
+            stack.mount(format!("{WRITABLE},whiteouts=wh")).ok();
+            assert!(listed(&stack, "merged/gone").is_empty());
+            assert_eq!(stack.read("merged/file"), "mine");
+            stack.umount();
+        });
+    });
+}
+
+#[test]
+fn a_mount_point_in_a_layer_never_leads_the_server_into_its_own_mount() {
+    on_stack(|scratch| {
+        with_stack(scratch, |stack| {
+            fs::create_dir(stack.at("base/point")).unwrap();
+            let words = ["mount", "-o", "lowerdir=base", "base/point"];
+            stack.run(&words).ok();
+            assert_eq!(stack.read("base/point/d/deep"), "deep");
+            assert!(listed(&stack, "base/point/point").is_empty());
+            umount2(&stack.at("base/point"), MntFlags::empty()).unwrap();
+            // on a layer itself
+            stack.run(&["mount", "-o", "lowerdir=top:base", "base"]).ok();
+            assert_eq!(stack.read("base/file"), "top");
+            umount2(&stack.at("base"), MntFlags::empty()).unwrap();
+            fs::create_dir(stack.at("upper/point")).unwrap();
+            stack.run(&["mount", "-o", WRITABLE, "upper/point"]).refused(1, &["lies inside"]);
+        });
+    });
+}
+
+#[test]
+fn what_is_mounted_in_a_layer_is_not_part_of_it() {
+    on_stack(|scratch| {
+        with_stack(scratch, |stack| {
+            let point = stack.at("base/d");
+            mount(Some("other"), &point, Some("tmpfs"), MsFlags::empty(), None::<&str>).unwrap();
+            fs::write(point.join("other"), "").unwrap();
+            stack.mount("lowerdir=base").ok();
+            assert_eq!(listed(&stack, "merged/d"), ["deep"]);
+            stack.umount();
+            umount2(&point, MntFlags::empty()).unwrap();
+        });
+    });
+}
+
+#[test]
+fn syncs_may_be_left_out() {
+    on_stack(|scratch| {
+        with_stack(scratch, |stack| {
+            for options in ["volatile", "fsync=0", "fsync=volatile", "fsync=auto"] {
+                stack.mount(format!("{WRITABLE},{options}")).ok();
+                let file = fs::File::create(stack.at("merged/new")).unwrap();
+                file.sync_all().unwrap();
+                fs::File::open(stack.at("merged/d")).unwrap().sync_all().unwrap();
+                drop(file);
+                stack.umount();
+            }
+        });
+    });
+}

@@ -1,0 +1,6 @@
+//! `ufs mount`: the program itself, as users and mount(8) call it.
+
+mod ending;
+mod layers;
+mod options;
+mod stack;
