@@ -152,16 +152,21 @@ fn run_text(shell: &Shell, name: &str, text: String, print_last: bool, modules: 
 
 /// Whether the value that a text ends with was seen when it came: what `sh` gives has been on the screen.
 pub(super) fn was_seen(ast: &AST) -> bool {
-    fn is_shell(expr: &Expr) -> bool {
+    ends_with(ast, "sh")
+}
+
+/// Whether the last thing that a text does is a call of this name.
+pub(super) fn ends_with(ast: &AST, name: &str) -> bool {
+    fn is_call(expr: &Expr, name: &str) -> bool {
         match expr {
-            Expr::FnCall(call, _) | Expr::MethodCall(call, _) => call.name == "sh",
-            Expr::Dot(both, ..) => is_shell(&both.rhs),
+            Expr::FnCall(call, _) | Expr::MethodCall(call, _) => call.name == name,
+            Expr::Dot(both, ..) => is_call(&both.rhs, name),
             _ => false,
         }
     }
     match ast.statements().last() {
-        Some(Stmt::FnCall(call, _)) => call.name == "sh",
-        Some(Stmt::Expr(expr)) => is_shell(expr),
+        Some(Stmt::FnCall(call, _)) => call.name == name,
+        Some(Stmt::Expr(expr)) => is_call(expr, name),
         _ => false,
     }
 }

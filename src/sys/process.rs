@@ -103,6 +103,24 @@ pub fn is_own_thread(number: u32) -> bool {
     number == std::process::id() || Path::new(&format!("/proc/self/task/{number}")).exists()
 }
 
+/// Whether a process or thread is this process, or was started by it or by what it started.
+pub fn hangs_on_us(number: u32) -> bool {
+    let mut at = number;
+    // a chain that is read while processes come and go must still end
+    for _ in 0..64 {
+        if at <= 1 {
+            return std::process::id() == at;
+        }
+        if is_own_thread(at) {
+            return true;
+        }
+        let parent = stat_fields(at).and_then(|fields| fields.split(' ').nth(1)?.parse().ok());
+        let Some(parent) = parent else { return false };
+        at = parent;
+    }
+    false
+}
+
 /// What a process may do with the set-ID marks of files that it changes.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Credentials {

@@ -2,10 +2,13 @@
 //!
 //! Handlers are set without `SA_RESTART`, so that a blocking call returns `EINTR` instead of outliving Ctrl-C.
 
+use std::cell::Cell;
 use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 
 use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, kill, sigaction};
 use nix::unistd::{alarm, getpid};
+
+use super::process;
 
 static PENDING: AtomicI32 = AtomicI32::new(0);
 /// Whether a line editor is at work.
@@ -30,6 +33,11 @@ extern "C" fn wake(_: i32) {
             debug_assert!(false, "a process may signal itself: {errno}");
         }
     }
+}
+
+thread_local! {
+    /// The process that this thread works for; none: this one.
+    static ASKS: Cell<Option<u32>> = const { Cell::new(None) };
 }
 
 /// What came in.
@@ -68,9 +76,15 @@ pub fn while_reading<T>(read: impl FnOnce() -> T) -> Option<T> {
     result
 }
 
-/// Whether anything came in that was not taken yet.
+/// Whether anything came in that was not taken yet, and concerns what this thread does.
 pub fn interrupted() -> bool {
-    PENDING.load(Ordering::Relaxed) != 0
+    PENDING.load(Ordering::Relaxed) != 0 && ASKS.get().is_none_or(process::hangs_on_us)
+}
+
+/// From now on this thread works for a process, by the number that this one knows it by (0: it does not): Ctrl-C here
+/// does not stop what other people's programs ask for.
+pub fn work_for(asks: u32) {
+    ASKS.set(Some(asks));
 }
 
 /// What came in and was not taken yet.
@@ -95,4 +109,20 @@ pub fn take_interrupt() -> bool {
 /// Acts as if Ctrl-C had come, for a prompt in raw mode that reads it as a key.
 pub fn raise_interrupt() {
     remember(Signal::SIGINT as i32);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_thread_does_for_another_process_is_not_stopped() {
+        let own = std::process::id();
+        let mut child = std::process::Command::new("sleep").arg("60").spawn().unwrap();
+        assert!(process::hangs_on_us(own) && process::hangs_on_us(child.id()));
+        // the first process, one that is not seen, and one that does not exist
+        assert!(!process::hangs_on_us(1) && !process::hangs_on_us(0) && !process::hangs_on_us(u32::MAX));
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
 }

@@ -25,7 +25,7 @@ const REST: usize = "... 10,000,000 more".len();
 
 /// A text for each of as many as can be shown, and one that counts the rest, if there is a rest.
 ///
-/// The line editor sets them in columns by itself, [`GAP`] apart, as wide as the widest of them.
+/// The line editor sets them in columns by itself, a gap apart, as wide as the widest of them.
 pub fn candidates(all: &[Candidate], style: &Style) -> (Vec<String>, Option<String>) {
     let rows = style.height.saturating_sub(LEFT).max(1);
     if all.len() <= rows && all.iter().any(|candidate| !candidate.about.is_empty()) {

@@ -32,7 +32,9 @@ fn a_bare_word_is_called_and_a_variable_of_its_name_is_shown() {
     let place = Place::new();
     let mut terminal = Terminal::start(&place, &[]);
     holds(&terminal.ask("show"), &["no mount is current"]);
-    terminal.ask("mount_direct(layer(\"base\"), #{ name: \"web\" }); write(\"/a\", \"1\")");
+    terminal.ask("mount_direct(layer(\"base\"), #{ name: \"web\" })");
+    assert_eq!(terminal.ask("diff"), "no differences");
+    terminal.ask("write(\"/a\", \"1\")");
     holds(&terminal.ask("show"), &["upper", "base", "new in upper"]);
     holds(&terminal.ask(" diff "), &["A  /a"]);
     holds(&terminal.ask("layers"), &["base"]);

@@ -9,7 +9,7 @@ use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::{Arc, RwLock};
 use std::time::SystemTime;
 
 use fuser::{
@@ -25,7 +25,7 @@ use super::handles::Handles;
 use super::nodes::Nodes;
 use super::replies::{answer, cached, code, empty, entry, written};
 use super::server::Manner;
-use super::turns::{Turn, Turns};
+use super::turns::Turns;
 use crate::sys::Errno;
 use crate::union::{Maker, Union, Writer};
 
@@ -57,21 +57,12 @@ pub(super) struct Adapter {
     pub(super) handles: Handles,
     manner: Manner,
     /// Held to read by whatever works on paths, to write while paths change.
-    moving: RwLock<()>,
-    turns: Turns,
+    pub(super) paths: RwLock<()>,
+    pub(super) turns: Turns,
     /// Closed when nobody uses the mount any more.
     #[expect(dead_code, reason = "held")]
     lifeline: Option<OwnedFd>,
 }
-
-/// A request at work, and a hold on the paths. In this order: the thread may rest only when it holds nothing.
-struct Held<'a, T> {
-    _paths: T,
-    _turn: Turn<'a>,
-}
-
-type Still<'a> = Held<'a, RwLockReadGuard<'a, ()>>;
-type Moving<'a> = Held<'a, RwLockWriteGuard<'a, ()>>;
 
 fn maker(request: &Request, umask: u32) -> Maker {
     Maker { uid: request.uid(), gid: request.gid(), umask }
@@ -88,23 +79,11 @@ impl Adapter {
             union,
             nodes: Nodes::new(),
             handles: Handles::new(),
-            moving: RwLock::default(),
+            paths: RwLock::default(),
             turns: Turns::new(device),
             manner,
             lifeline,
         }
-    }
-
-    /// Begins with a request; paths stay as they are until it is done.
-    fn still(&self) -> Still<'_> {
-        let turn = self.turns.begin();
-        Held { _paths: self.moving.read().unwrap_or_else(PoisonError::into_inner), _turn: turn }
-    }
-
-    /// Begins with a request that changes paths.
-    fn moving(&self) -> Moving<'_> {
-        let turn = self.turns.begin();
-        Held { _paths: self.moving.write().unwrap_or_else(PoisonError::into_inner), _turn: turn }
     }
 }
 
@@ -129,8 +108,8 @@ impl Filesystem for Adapter {
         Ok(())
     }
 
-    fn lookup(&self, _: &Request, parent: INodeNo, name: &OsStr, reply: ReplyEntry) {
-        let _still = self.still();
+    fn lookup(&self, request: &Request, parent: INodeNo, name: &OsStr, reply: ReplyEntry) {
+        let _still = self.still(request);
         match self.look_up(parent.0, name.as_bytes()) {
             // only we make names, so what is not there stays so
             Ok(None) => reply.entry_with_ttls(&NEVER, &FOREVER, &attributes::nothing(), Generation(0)),
@@ -144,8 +123,8 @@ impl Filesystem for Adapter {
         self.nodes.forget(ino.0, nlookup);
     }
 
-    fn getattr(&self, _: &Request, ino: INodeNo, _: Option<FileHandle>, reply: ReplyAttr) {
-        let _still = self.still();
+    fn getattr(&self, request: &Request, ino: INodeNo, _: Option<FileHandle>, reply: ReplyAttr) {
+        let _still = self.still(request);
         match self.look_at(ino.0) {
             Ok(shown) => reply.attr(&attributes::lasts(&shown), &attributes::of(&shown, shown.stat.ino)),
             Err(errno) => reply.error(code(errno)),
@@ -170,7 +149,7 @@ impl Filesystem for Adapter {
         _: Option<BsdFileFlags>,
         reply: ReplyAttr,
     ) {
-        let _still = self.still();
+        let _still = self.still(request);
         let change = Change { mode, uid, gid, size, atime, mtime, by: writer(request) };
         match self.change(ino.0, &change, fh.map(|handle| handle.0)) {
             Ok(shown) => reply.attr(&attributes::lasts(&shown), &attributes::of(&shown, shown.stat.ino)),
@@ -178,8 +157,8 @@ impl Filesystem for Adapter {
         }
     }
 
-    fn readlink(&self, _: &Request, ino: INodeNo, reply: ReplyData) {
-        let _still = self.still();
+    fn readlink(&self, request: &Request, ino: INodeNo, reply: ReplyData) {
+        let _still = self.still(request);
         match self.link_target(ino.0) {
             Ok(target) => reply.data(&target),
             Err(errno) => reply.error(code(errno)),
@@ -196,7 +175,7 @@ impl Filesystem for Adapter {
         rdev: u32,
         reply: ReplyEntry,
     ) {
-        let _still = self.still();
+        let _still = self.still(request);
         entry(reply, self.make_node(parent.0, name.as_bytes(), (mode, rdev), maker(request, umask)));
     }
 
@@ -209,29 +188,29 @@ impl Filesystem for Adapter {
         umask: u32,
         reply: ReplyEntry,
     ) {
-        let _still = self.still();
+        let _still = self.still(request);
         entry(reply, self.make_dir(parent.0, name.as_bytes(), mode, maker(request, umask)));
     }
 
-    fn unlink(&self, _: &Request, parent: INodeNo, name: &OsStr, reply: ReplyEmpty) {
-        let _still = self.still();
+    fn unlink(&self, request: &Request, parent: INodeNo, name: &OsStr, reply: ReplyEmpty) {
+        let _still = self.still(request);
         empty(reply, self.remove(parent.0, name.as_bytes()));
     }
 
-    fn rmdir(&self, _: &Request, parent: INodeNo, name: &OsStr, reply: ReplyEmpty) {
-        let _moving = self.moving();
+    fn rmdir(&self, request: &Request, parent: INodeNo, name: &OsStr, reply: ReplyEmpty) {
+        let _moving = self.moving(request);
         empty(reply, self.remove_dir(parent.0, name.as_bytes()));
     }
 
     fn symlink(&self, request: &Request, parent: INodeNo, name: &OsStr, target: &Path, reply: ReplyEntry) {
-        let _still = self.still();
+        let _still = self.still(request);
         let target = target.as_os_str().as_bytes();
         entry(reply, self.make_symlink(parent.0, name.as_bytes(), target, maker(request, 0)));
     }
 
     fn rename(
         &self,
-        _: &Request,
+        request: &Request,
         parent: INodeNo,
         name: &OsStr,
         newparent: INodeNo,
@@ -239,18 +218,18 @@ impl Filesystem for Adapter {
         flags: RenameFlags,
         reply: ReplyEmpty,
     ) {
-        let _moving = self.moving();
+        let _moving = self.moving(request);
         let (from, to) = ((parent.0, name.as_bytes()), (newparent.0, newname.as_bytes()));
         empty(reply, self.move_name(from, to, flags.bits()));
     }
 
-    fn link(&self, _: &Request, ino: INodeNo, newparent: INodeNo, newname: &OsStr, reply: ReplyEntry) {
-        let _still = self.still();
+    fn link(&self, request: &Request, ino: INodeNo, newparent: INodeNo, newname: &OsStr, reply: ReplyEntry) {
+        let _still = self.still(request);
         entry(reply, self.link_name(ino.0, newparent.0, newname.as_bytes()));
     }
 
     fn open(&self, request: &Request, ino: INodeNo, flags: OpenFlags, reply: ReplyOpen) {
-        let _still = self.still();
+        let _still = self.still(request);
         match self.open_node(ino.0, flags.0, writer(request), |file| reply.open_backing(file)) {
             Ok(Opened::Cached(handle, holds)) => reply.opened(FileHandle(handle), cached(holds)),
             Ok(Opened::Passthrough(handle, backing)) => {
@@ -270,7 +249,7 @@ impl Filesystem for Adapter {
         flags: i32,
         reply: ReplyCreate,
     ) {
-        let _still = self.still();
+        let _still = self.still(request);
         let back = |file: &std::fs::File| reply.open_backing(file);
         match self.create_file(
             parent.0,
@@ -373,8 +352,15 @@ impl Filesystem for Adapter {
         reply.opened(FileHandle(self.handles.open_dir()), flags);
     }
 
-    fn readdir(&self, _: &Request, ino: INodeNo, fh: FileHandle, offset: u64, mut reply: ReplyDirectory) {
-        let _still = self.still();
+    fn readdir(
+        &self,
+        request: &Request,
+        ino: INodeNo,
+        fh: FileHandle,
+        offset: u64,
+        mut reply: ReplyDirectory,
+    ) {
+        let _still = self.still(request);
         match self.read_dir(ino.0, fh.0, offset, &mut reply) {
             Ok(()) => reply.ok(),
             Err(errno) => reply.error(code(errno)),
@@ -383,13 +369,13 @@ impl Filesystem for Adapter {
 
     fn readdirplus(
         &self,
-        _: &Request,
+        request: &Request,
         ino: INodeNo,
         fh: FileHandle,
         offset: u64,
         mut reply: ReplyDirectoryPlus,
     ) {
-        let _still = self.still();
+        let _still = self.still(request);
         match self.read_dir_with_attributes(ino.0, fh.0, offset, &mut reply) {
             Ok(()) => reply.ok(),
             Err(errno) => reply.error(code(errno)),
@@ -402,8 +388,8 @@ impl Filesystem for Adapter {
         reply.ok();
     }
 
-    fn fsyncdir(&self, _: &Request, ino: INodeNo, _: FileHandle, _: bool, reply: ReplyEmpty) {
-        let _still = self.still();
+    fn fsyncdir(&self, request: &Request, ino: INodeNo, _: FileHandle, _: bool, reply: ReplyEmpty) {
+        let _still = self.still(request);
         let done = if self.manner.volatile { Err(Errno::NOSYS) } else { self.sync_dir(ino.0) };
         empty(reply, done);
     }
@@ -436,22 +422,22 @@ impl Filesystem for Adapter {
         _: u32,
         reply: ReplyEmpty,
     ) {
-        let _still = self.still();
+        let _still = self.still(request);
         empty(reply, self.set_xattr(ino.0, name.as_bytes(), (value, flags), writer(request)));
     }
 
     fn getxattr(&self, request: &Request, ino: INodeNo, name: &OsStr, size: u32, reply: ReplyXattr) {
-        let _still = self.still();
+        let _still = self.still(request);
         answer(reply, size, self.xattr(ino.0, name.as_bytes(), request.pid()));
     }
 
-    fn listxattr(&self, _: &Request, ino: INodeNo, size: u32, reply: ReplyXattr) {
-        let _still = self.still();
+    fn listxattr(&self, request: &Request, ino: INodeNo, size: u32, reply: ReplyXattr) {
+        let _still = self.still(request);
         answer(reply, size, self.xattrs(ino.0));
     }
 
     fn removexattr(&self, request: &Request, ino: INodeNo, name: &OsStr, reply: ReplyEmpty) {
-        let _still = self.still();
+        let _still = self.still(request);
         empty(reply, self.remove_xattr(ino.0, name.as_bytes(), writer(request)));
     }
 

@@ -24,6 +24,7 @@ mod nodes;
 mod replies;
 mod server;
 mod turns;
+mod work;
 mod xattrs;
 
 use std::path::Path;

@@ -3,8 +3,9 @@
 
 use std::time::{Duration, Instant};
 
-use rhai::{AST, Dynamic, Expr, Stmt};
+use rhai::{AST, Array, Dynamic};
 
+use crate::shell::run;
 use crate::shell::state::{Shell, write_err};
 use crate::view::{self, Paint};
 
@@ -33,9 +34,16 @@ impl Clock {
 }
 
 /// Shows a line's value.
-pub(super) fn show(shell: &Shell, value: &Dynamic) {
+pub(super) fn show(shell: &Shell, ast: &AST, value: &Dynamic) {
     shell.start_answer(true);
-    if let Ok(text) = value.as_immutable_string_ref()
+    if !shell.is_json()
+        && run::ends_with(ast, "diff")
+        && value.read_lock::<Array>().is_some_and(|changes| changes.is_empty())
+    {
+        // an array says nothing of what was compared, and `[]` would leave a learner guessing
+        let style = shell.style();
+        shell.write_long(&format!("{}\n", style.paint(Paint::Dim, "no differences")));
+    } else if let Ok(text) = value.as_immutable_string_ref()
         && !shell.is_json()
     {
         // what a file holds must not reach the terminal as it is
@@ -57,16 +65,5 @@ pub(super) fn tell_time(shell: &Shell, took: Duration) {
 
 /// Whether a text is one call of `show`.
 fn is_show(ast: &AST) -> bool {
-    let named = |expr: &Expr| match expr {
-        Expr::FnCall(call, _) | Expr::MethodCall(call, _) => call.name == "show",
-        _ => false,
-    };
-    match ast.statements() {
-        [Stmt::FnCall(call, _)] => call.name == "show",
-        [Stmt::Expr(expr)] => match &**expr {
-            Expr::Dot(both, ..) => named(&both.rhs),
-            expr => named(expr),
-        },
-        _ => false,
-    }
+    ast.statements().len() == 1 && run::ends_with(ast, "show")
 }

@@ -129,7 +129,7 @@ impl Session {
                 }
                 self.memory.keep_value(&value);
                 if !value.is_unit() && (self.shell.is_json() || !running::was_seen(&ast)) {
-                    answer::show(&self.shell, &value);
+                    answer::show(&self.shell, &ast, &value);
                 }
                 answer::tell_time(&self.shell, took);
                 Next::Line
