@@ -253,6 +253,14 @@ fn fuse_works() -> bool {
     false
 }
 
+/// Starts another program that changes the mount once a file is there; where users have mounts of their own, only what
+/// the prompt started sees them.
+fn once(terminal: &mut Terminal, there: &std::path::Path, command: &str) {
+    let there = there.display();
+    let wait = format!("n=0; until [ -e {there} ]; do n=$((n+1)); [ $n -lt 600 ] || exit; sleep 0.05; done");
+    terminal.ask(&format!("!({wait}; {command}) >/dev/null 2>&1 &"));
+}
+
 #[test]
 fn what_other_programs_do_appears_above_the_line_that_is_typed() {
     if !fuse_works() {
@@ -266,10 +274,10 @@ fn what_other_programs_do_appears_above_the_line_that_is_typed() {
         "let base = layer(\"base\"); base.write(\"/etc/motd\", \"hello\\n\"); base.write(\"/x\", \"\");",
     );
     terminal.ask(&format!("mount_fuse(base, #{{ at: \"{}\" }}); watch(true)", merged.display()));
+    let go = place.path().join("go");
+    once(&mut terminal, &go, "echo x >new; rm x");
     terminal.prompt().keys("write(\"/y\", \"half ty").wait_for("half ty");
-    // this process is another program
-    std::fs::write(merged.join("new"), "x").unwrap();
-    std::fs::remove_file(merged.join("x")).unwrap();
+    std::fs::write(&go, "").unwrap();
     terminal.wait_for("watch: created /new").wait_for("watch: whiteout /x hides base's");
     terminal.wait_until("the line beneath", |seen| {
         let rows: Vec<String> = (0..24).map(|row| seen.row(row)).collect();
@@ -282,7 +290,7 @@ fn what_other_programs_do_appears_above_the_line_that_is_typed() {
     // while another program has the terminal, nothing is written over it
     assert_eq!(terminal.ask("!rm y; echo quiet"), "quiet\nwatch: removed /y, which the upper alone held");
     terminal.ask("watch(false)");
-    std::fs::write(merged.join("z"), "x").unwrap();
+    terminal.ask("!printf x >z");
     assert_eq!(terminal.ask("print(read(\"/z\"))"), "x");
     terminal.prompt().keys(CTRL_D);
     assert_eq!(terminal.ends(), 0);
@@ -298,8 +306,10 @@ fn where_nothing_can_be_printed_above_a_line_it_is_told_beneath() {
     std::fs::create_dir(&merged).unwrap();
     let mut terminal = Terminal::open(&place, Look { term: "dumb", ..Look::default() }, &[]);
     terminal.ask(&format!("mount_fuse(layer(\"base\"), #{{ at: \"{}\" }}); watch(true)", merged.display()));
+    let go = place.path().join("go");
+    once(&mut terminal, &go, "echo x >new");
     terminal.prompt();
-    std::fs::write(merged.join("new"), "x").unwrap();
+    std::fs::write(&go, "").unwrap();
     terminal.wait_for("watch: created /new");
     terminal.keys("print(1 + 1)").enter().shows("2");
     terminal.keys(CTRL_D);
