@@ -18,6 +18,10 @@ pub mod names {
     pub const OPAQUE: &[u8] = b"user.overlay.opaque";
     /// On a zero-size file in a directory marked `x`: it is a whiteout.
     pub const WHITEOUT: &[u8] = b"user.overlay.whiteout";
+    /// Who may do what with a file, beside its mode.
+    pub const ACCESS_LIST: &[u8] = b"system.posix_acl_access";
+    /// The access list of what is made in a directory.
+    pub const DEFAULT_LIST: &[u8] = b"system.posix_acl_default";
     /// Our prefix; never in a tar.
     pub const UFS: &[u8] = b"user.ufs.";
     /// The owner that the host could not give: `UID:GID` in decimal.
@@ -178,7 +182,7 @@ fn is_carried(name: &[u8]) -> bool {
         return false;
     }
     name.starts_with(b"user.")
-        || matches!(name, b"security.capability" | b"system.posix_acl_access" | b"system.posix_acl_default")
+        || [b"security.capability", names::ACCESS_LIST, names::DEFAULT_LIST].contains(&name)
 }
 
 fn parse_owner(value: &[u8]) -> Option<(u32, u32)> {

@@ -25,6 +25,9 @@ pub enum Receiver {
 }
 
 impl Receiver {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::None, Self::Layer, Self::Mount, Self::Entries];
+
     pub(super) fn type_id(self) -> Option<TypeId> {
         match self {
             Self::None => None,

@@ -10,7 +10,7 @@ use rhai::Engine;
 
 use super::command::{Command, Form, Property, Receiver};
 use super::params::named;
-use super::{commands, properties};
+use super::{commands, is_word, properties};
 
 /// What a language server must know: our calls and properties, then Rhai's standard functions.
 pub fn definitions() -> String {
@@ -145,11 +145,6 @@ fn standard() -> Vec<(String, String)> {
     found.sort_by(|(_, a), (_, b)| a.cmp(b));
     found.dedup_by(|(_, a), (_, b)| a == b);
     found
-}
-
-fn is_word(name: &str) -> bool {
-    name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
-        && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
 }
 
 /// A doc-comment without its slashes.

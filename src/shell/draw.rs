@@ -2,8 +2,8 @@
 
 use rhai::{Array, Blob, Dynamic, Map};
 
-use super::layout;
 use super::values::{Change, Doctor, Entries, Explanation, Generation, Picture, Stat, Text, Union};
+use super::{is_word, layout};
 use crate::overlay::Difference;
 use crate::view::{self, Style};
 use crate::workspace::{Layer, Mount};
@@ -211,7 +211,5 @@ fn list(items: &[Dynamic], style: &Style) -> String {
 
 /// A map's key: in quotes where it is no word.
 pub(super) fn key_of(key: &str, style: &Style) -> String {
-    let word = key.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
-        && key.starts_with(|c: char| !c.is_ascii_digit());
-    if word { key.to_owned() } else { view::escape::literal(key, style) }
+    if is_word(key) { key.to_owned() } else { view::escape::literal(key, style) }
 }

@@ -260,7 +260,7 @@ fn has_both(command: &Command) -> bool {
 
 fn about(command: &Command, asked: &Asked<'_>, style: &Style) -> String {
     let mut text = String::new();
-    for on in [Receiver::None, Receiver::Layer, Receiver::Mount, Receiver::Entries] {
+    for on in Receiver::ALL {
         if asked.fits(on) {
             for signature in signatures(command, on) {
                 text += &words(Paint::Heading, 0, &signature, style);

@@ -25,12 +25,8 @@ pub(super) fn value(value: &Dynamic, style: &Style) -> String {
     let mut page = Page { style, text: String::new() };
     page.put(0, "", value, "");
     let mut text = page.text;
-    if let Some(array) = value.read_lock::<Array>()
-        && array.len() > view::ROWS
-    {
-        let (more, all) = (count((array.len() - view::ROWS) as u64), count(array.len() as u64));
-        let how = "a `for` over the array goes through all, `--json` prints them";
-        text += &view::words(Paint::Hint, 0, &format!("{more} of {all} items are not shown: {how}"), style);
+    if let Some(array) = value.read_lock::<Array>() {
+        text += &view::rest_of_items(array.len(), style);
     }
     text
 }

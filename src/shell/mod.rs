@@ -32,3 +32,9 @@ pub use commands::{all as commands, properties};
 pub use definitions::definitions;
 pub use pager::Pager;
 pub use run::{Settings, Source, run};
+
+/// Whether a text is a name as scripts have them.
+fn is_word(text: &str) -> bool {
+    text.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
+        && text.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
+}

@@ -78,6 +78,24 @@ impl Shell {
         }))
     }
 
+    /// One on an empty store that goes with it.
+    #[cfg(test)]
+    pub(super) fn for_tests(style: Style) -> Self {
+        use crate::sys::namespace;
+        use crate::workspace::{Options, Quiet, StorePlace};
+        let options = Options {
+            store: StorePlace::Ephemeral,
+            driver: None,
+            keep: false,
+            epoch: None,
+            namespace: namespace::enter(false),
+        };
+        let workspace = Workspace::open(options, Rc::new(Quiet)).unwrap();
+        let bar = Rc::new(Bar::new(style, false));
+        let (out, err, args) = (style, style, Vec::new());
+        Self::new(workspace, Voice { out, err, json: false, quiet: true, args, pager: None, bar })
+    }
+
     pub(super) fn workspace(&self) -> &Workspace {
         &self.0.workspace
     }

@@ -13,7 +13,7 @@ use nix::unistd::{ForkResult, setsid};
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::fs::OFlags;
 
-use super::Errno;
+use super::{Errno, from_nix};
 
 /// This process after [`part`].
 #[derive(Debug)]
@@ -29,10 +29,6 @@ pub enum Parted {
 pub struct Starting {
     tell: File,
     inherited: Vec<RawFd>,
-}
-
-fn from_nix(errno: nix::Error) -> Errno {
-    Errno::from_raw_os_error(errno as i32)
 }
 
 /// Starts a process that goes on while this one waits for its word. Must be called before any thread exists.

@@ -6,7 +6,7 @@
 use std::ffi::{CString, c_int};
 use std::os::fd::{AsFd, AsRawFd as _, FromRawFd as _, OwnedFd};
 
-use super::{Errno, OFlags};
+use super::{Errno, OFlags, last_errno};
 
 /// The longest handle, in bytes (Linux `MAX_HANDLE_SZ`).
 const LONGEST: u32 = 128;
@@ -28,10 +28,6 @@ struct Raw {
     bytes: [u8; LONGEST as usize],
 }
 
-fn last() -> Errno {
-    Errno::from_raw_os_error(std::io::Error::last_os_error().raw_os_error().unwrap_or(libc::EIO))
-}
-
 /// The handle of a name in a directory, of a symlink itself; `EOPNOTSUPP` where the file system has none.
 #[expect(unsafe_code, reason = "a system call that no safe crate has")]
 pub fn of_name(dir: impl AsFd, name: &[u8]) -> Result<Handle, Errno> {
@@ -51,7 +47,7 @@ pub fn of_name(dir: impl AsFd, name: &[u8]) -> Result<Handle, Errno> {
         )
     };
     if done < 0 {
-        return Err(last());
+        return Err(last_errno());
     }
     let length = raw.length.min(LONGEST) as usize;
     Ok(Handle { form: raw.form, bytes: raw.bytes[..length].to_vec() })
@@ -70,7 +66,7 @@ pub fn open(on: impl AsFd, handle: &Handle, flags: OFlags) -> Result<OwnedFd, Er
     // SAFETY: the descriptor is open, and `raw` is laid out as `struct file_handle` with the `length` bytes that it says.
     let opened =
         unsafe { libc::syscall(libc::SYS_open_by_handle_at, on.as_fd().as_raw_fd(), &raw mut raw, flags) };
-    let opened = c_int::try_from(opened).ok().filter(|&fd| fd >= 0).ok_or_else(last)?;
+    let opened = c_int::try_from(opened).ok().filter(|&fd| fd >= 0).ok_or_else(last_errno)?;
     // SAFETY: the system call has just made this descriptor, and nobody else knows it.
     Ok(unsafe { OwnedFd::from_raw_fd(opened) })
 }
@@ -88,7 +84,7 @@ pub fn file_system(of: impl AsFd) -> Result<[u8; 16], Errno> {
     let mut uuid = Uuid { length: 0, bytes: [0; 16] };
     // SAFETY: the descriptor is open, and the number says that the kernel writes as many bytes as `uuid` has.
     let done = unsafe { libc::ioctl(of.as_fd().as_raw_fd(), GET.into(), &raw mut uuid) };
-    match if done < 0 { Err(last()) } else { Ok(()) } {
+    match if done < 0 { Err(last_errno()) } else { Ok(()) } {
         Ok(()) => Ok(uuid.bytes),
         Err(Errno::NOTTY) => Ok([0; 16]),
         Err(errno) => Err(errno),

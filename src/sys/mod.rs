@@ -32,6 +32,15 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use crate::model::Timestamp;
 
+/// What the last system call of this thread failed with.
+fn last_errno() -> Errno {
+    Errno::from_io_error(&std::io::Error::last_os_error()).unwrap_or(Errno::IO)
+}
+
+fn from_nix(errno: nix::Error) -> Errno {
+    Errno::from_raw_os_error(errno as i32)
+}
+
 /// The time now.
 pub fn now() -> Timestamp {
     let now = rustix::time::clock_gettime(rustix::time::ClockId::Realtime);

@@ -54,9 +54,17 @@ pub fn reaches_trusted() -> bool {
 
 /// The capabilities that count for this process.
 fn capabilities() -> u64 {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let held = status.lines().find_map(|line| line.strip_prefix("CapEff:"));
-    held.and_then(|text| u64::from_str_radix(text.trim(), 16).ok()).unwrap_or(0)
+    effective(&std::fs::read_to_string("/proc/self/status").unwrap_or_default()).unwrap_or(0)
+}
+
+/// A field of a process's status.
+fn field<'a>(status: &'a str, name: &str) -> Option<&'a str> {
+    status.lines().find_map(|line| line.strip_prefix(name))
+}
+
+/// The capabilities that count, by a process's status.
+fn effective(status: &str) -> Option<u64> {
+    u64::from_str_radix(field(status, "CapEff:")?.trim(), 16).ok()
 }
 
 /// Whether this process's user namespace is the machine's.
@@ -98,6 +106,11 @@ fn stat_fields(pid: u32) -> Option<String> {
     Some(std::str::from_utf8(stat.get(end + 2..)?).ok()?.to_owned())
 }
 
+/// Who started a process, or who took it in since.
+fn parent(pid: u32) -> Option<u32> {
+    stat_fields(pid)?.split(' ').nth(1)?.parse().ok()
+}
+
 /// Whether a thread, by its number, is one of this process.
 pub fn is_own_thread(number: u32) -> bool {
     number == std::process::id() || Path::new(&format!("/proc/self/task/{number}")).exists()
@@ -114,8 +127,7 @@ pub fn hangs_on_us(number: u32) -> bool {
         if is_own_thread(at) {
             return true;
         }
-        let parent = stat_fields(at).and_then(|fields| fields.split(' ').nth(1)?.parse().ok());
-        let Some(parent) = parent else { return false };
+        let Some(parent) = parent(at) else { return false };
         at = parent;
     }
     false
@@ -137,9 +149,9 @@ pub struct Credentials {
 pub fn credentials(number: u32) -> Option<Credentials> {
     const CAP_FSETID: u32 = 4;
     let status = std::fs::read_to_string(format!("/proc/{number}/status")).ok()?;
-    let field = |name: &str| status.lines().find_map(|line| line.strip_prefix(name));
-    let groups = field("Groups:")?.split_whitespace().filter_map(|group| group.parse().ok()).collect();
-    let held = u64::from_str_radix(field("CapEff:")?.trim(), 16).ok()?;
+    let groups =
+        field(&status, "Groups:")?.split_whitespace().filter_map(|group| group.parse().ok()).collect();
+    let held = effective(&status)?;
     // held in a namespace of its own it counts nothing here
     let namespace = |number: &str| std::fs::read_link(format!("/proc/{number}/ns/user")).ok();
     let keeps_set_ids = held >> CAP_FSETID & 1 == 1 && namespace(&number.to_string()) == namespace("self");
@@ -154,8 +166,7 @@ fn all() -> impl Iterator<Item = u32> {
 
 /// A process and everything that it started and that still hangs on it, with their start times.
 pub(super) fn family(of: u32) -> Vec<(u32, u64)> {
-    let parents: Vec<(u32, u32)> =
-        all().filter_map(|pid| Some((pid, stat_fields(pid)?.split(' ').nth(1)?.parse().ok()?))).collect();
+    let parents: Vec<(u32, u32)> = all().filter_map(|pid| Some((pid, parent(pid)?))).collect();
     let mut family = vec![of];
     let mut next = 0;
     while let Some(&parent) = family.get(next) {

@@ -11,7 +11,7 @@ use std::ffi::{CStr, CString, c_long};
 use std::os::fd::{AsRawFd, BorrowedFd};
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use super::Errno;
+use super::{Errno, last_errno};
 
 /// Where the calls have these numbers; the architectures left out number them differently.
 const IS_NUMBERED: bool = cfg!(any(target_arch = "x86_64", target_arch = "aarch64", target_arch = "riscv64"));
@@ -36,10 +36,7 @@ impl Call {
         if !self.known.load(Ordering::Relaxed) {
             return None;
         }
-        let returned = usize::try_from(call(self.number)).map_err(|_| {
-            let errno = std::io::Error::last_os_error().raw_os_error().unwrap_or(libc::EIO);
-            Errno::from_raw_os_error(errno)
-        });
+        let returned = usize::try_from(call(self.number)).map_err(|_| last_errno());
         match returned {
             Err(Errno::NOSYS) => {
                 self.known.store(false, Ordering::Relaxed);

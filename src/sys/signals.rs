@@ -61,8 +61,7 @@ pub fn install() -> Result<(), super::Errno> {
     for (signal, handler) in handlers {
         let action = SigAction::new(SigHandler::Handler(handler), SaFlags::empty(), SigSet::empty());
         // SAFETY: both are async-signal-safe: they do nothing but atomic operations, alarm(2) and kill(2).
-        unsafe { sigaction(signal, &action) }
-            .map_err(|errno| super::Errno::from_raw_os_error(errno as i32))?;
+        unsafe { sigaction(signal, &action) }.map_err(super::from_nix)?;
     }
     Ok(())
 }

@@ -105,6 +105,15 @@ pub fn all(fd: impl AsFd) -> Result<RawXattrs, Errno> {
     values(&raw, |name, buffer| rustix::fs::getxattr(&path, name, buffer))
 }
 
+/// An attribute that is not there is an answer, not an error.
+pub fn if_there(value: Result<Vec<u8>, Errno>) -> Result<Option<Vec<u8>>, Errno> {
+    match value {
+        Ok(value) => Ok(Some(value)),
+        Err(Errno::NODATA | Errno::OPNOTSUPP) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
 /// The names of the attributes of a file or directory that is open for reading or writing; saves the way through `/proc`.
 pub fn list_open(fd: impl AsFd) -> Result<Vec<Vec<u8>>, Errno> {
     let raw = supported(grown(|buffer| rustix::fs::flistxattr(&fd, buffer)))?;

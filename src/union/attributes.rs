@@ -4,7 +4,6 @@ use std::fs::File;
 
 use super::Union;
 use super::lookup::{Found, Place, split};
-use super::marks;
 use super::raise::{Content, kind, stand_in};
 use crate::model::{Kind, LayerPath, Mode, Timestamp, decode_xattrs, encode_owner, names};
 use crate::overlay::Aspect;
@@ -23,7 +22,7 @@ impl Union {
         let mut stat = found.stat;
         (stat.uid, stat.gid) = self.options.identity.to_layer(stat.uid, stat.gid);
         if matches!(stat.kind, Kind::File | Kind::Dir) {
-            let kept = marks::attribute(xattr::get_at(&found.place.dir, &found.place.name, names::OWNER))?;
+            let kept = xattr::if_there(xattr::get_at(&found.place.dir, &found.place.name, names::OWNER))?;
             if let Some(owner) = kept.and_then(|value| decode_xattrs([(names::OWNER, &value[..])]).owner) {
                 (stat.uid, stat.gid) = owner;
             }

@@ -336,5 +336,5 @@ fn is_whiteout(marks: Marks, dir: &Dir, name: &[u8], stat: &RawStat, by_xattr: b
     if !by_xattr || stat.kind != Kind::File || stat.size != 0 {
         return Ok(false);
     }
-    Ok(super::marks::attribute(xattr::get_at(dir, name, marks.whiteout()))?.is_some())
+    Ok(xattr::if_there(xattr::get_at(dir, name, marks.whiteout()))?.is_some())
 }

@@ -7,16 +7,12 @@ use std::fs::File;
 
 use super::create::Vacancy;
 use super::lookup::{Slot, split};
-use super::marks::attribute;
 use super::merged::Merged;
 use super::shown::Shown;
 use super::{Union, Upper};
 use crate::model::{Device, Kind, LayerPath, Mode, Node, encode_node, encode_owner, names};
 use crate::sys::dir::stat_fd;
 use crate::sys::{Dir, Errno, OFlags, RawStat, RenameFlags, xattr};
-
-/// The attribute that holds what a directory's files inherit.
-pub(super) const DEFAULT_ACL: &[u8] = b"system.posix_acl_default";
 
 /// On whose behalf something is made.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -228,7 +224,7 @@ fn in_nursery<T>(
             place.chmod(temporary, Mode::new(0o2700))?;
         }
         if let Some(acl) = acl {
-            xattr::set_at(place, temporary, DEFAULT_ACL, &acl)?;
+            xattr::set_at(place, temporary, names::DEFAULT_LIST, &acl)?;
         }
         let done = work(&place.dir(temporary)?, b"child");
         place.remove_tree(temporary)?;
@@ -252,7 +248,7 @@ fn default_acl(dir: &Merged, up: &Dir) -> Result<Option<Vec<u8>>, Errno> {
     if dir.known_without_acl() {
         return Ok(None);
     }
-    let acl = attribute(xattr::get_at(up, b".", DEFAULT_ACL))?;
+    let acl = xattr::if_there(xattr::get_at(up, b".", names::DEFAULT_LIST))?;
     if acl.is_none() {
         dir.note_without_acl(true);
     }

@@ -9,18 +9,9 @@ use super::{Union, discard};
 use crate::model::{Kind, Marks, Mode, Opaque, WhiteoutForm};
 use crate::sys::{Dir, Errno, RenameFlags, xattr};
 
-/// An attribute that is not there is an answer, not an error.
-pub(super) fn attribute(value: Result<Vec<u8>, Errno>) -> Result<Option<Vec<u8>>, Errno> {
-    match value {
-        Ok(value) => Ok(Some(value)),
-        Err(Errno::NODATA | Errno::OPNOTSUPP) => Ok(None),
-        Err(error) => Err(error),
-    }
-}
-
 /// The opaque mark of a directory.
 pub(super) fn opaque_mark(marks: Marks, dir: &Dir, name: &[u8]) -> Result<Option<Opaque>, Errno> {
-    Ok(match attribute(xattr::get_at(dir, name, marks.opaque()))?.as_deref() {
+    Ok(match xattr::if_there(xattr::get_at(dir, name, marks.opaque()))?.as_deref() {
         Some(b"y") => Some(Opaque::Yes),
         Some(b"x") => Some(Opaque::Whiteouts),
         _ => None,

@@ -36,7 +36,7 @@ mod xattrs;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use crate::model::{Identity, Marks, Mode, Opaque, WhiteoutForm};
+use crate::model::{Identity, Marks, Mode, Opaque, WhiteoutForm, names};
 use crate::sys::{self, Dir, Errno, xattr};
 use merged::{Dirs, Merged, Part};
 use numbers::Numbers;
@@ -96,9 +96,6 @@ pub struct Union {
     frozen: AtomicBool,
     ears: events::Ears,
 }
-
-/// The access control list that a directory hands on to what is made in it.
-const DEFAULT_LIST: &[u8] = b"system.posix_acl_default";
 
 /// The names of copies in the making begin so; what a crash left is swept at the next start.
 const TEMPORARY: &[u8] = b".ufs-";
@@ -208,11 +205,13 @@ impl Upper {
         up: &Dir,
         build: impl FnOnce(&Dir, &[u8]) -> Result<T, Errno>,
     ) -> Result<T, Errno> {
-        let Some(list) = marks::attribute(xattr::get(up, DEFAULT_LIST))? else { return self.building(build) };
+        let Some(list) = xattr::if_there(xattr::get(up, names::DEFAULT_LIST))? else {
+            return self.building(build);
+        };
         let nest = self.temporary();
         self.work.mkdir(&nest, Mode::new(0o700))?;
         let result = self.work.dir(&nest).and_then(|dir| {
-            xattr::set(&dir, DEFAULT_LIST, &list)?;
+            xattr::set(&dir, names::DEFAULT_LIST, &list)?;
             build(&dir, TEMPORARY)
         });
         discard(&self.work, &nest);

@@ -12,7 +12,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::Union;
 use super::lookup::Place;
-use super::marks::attribute;
 use super::merged::Merged;
 use crate::model::Kind;
 use crate::sys::dir::stat_fd;
@@ -120,7 +119,7 @@ impl Union {
         if kind != Kind::File || dir.is_impure() == Some(true) {
             return Ok(());
         }
-        match attribute(xattr::get_at(&moved.dir, &moved.name, self.options.marks.origin()))? {
+        match xattr::if_there(xattr::get_at(&moved.dir, &moved.name, self.options.marks.origin()))? {
             Some(_) => self.mark_impure(dir, up),
             None => Ok(()),
         }
@@ -136,7 +135,7 @@ impl Union {
         if let Some(kept) = self.numbers.kept(number) {
             return Ok(kept);
         }
-        let mark = attribute(xattr::get_at(up, name, self.options.marks.origin()))?;
+        let mark = xattr::if_there(xattr::get_at(up, name, self.options.marks.origin()))?;
         let origin = mark.and_then(|mark| self.origins.find(&mark, &self.lowers));
         // names of one lower file go ways of their own
         if let Some(origin) = origin.filter(|origin| origin.kind == Kind::File && origin.nlink == 1) {
@@ -156,7 +155,7 @@ impl Union {
             return Ok(known);
         }
         let marked =
-            attribute(xattr::get_at(up, b".", self.options.marks.impure()))?.as_deref() == Some(b"y");
+            xattr::if_there(xattr::get_at(up, b".", self.options.marks.impure()))?.as_deref() == Some(b"y");
         dir.note_impure(marked);
         Ok(marked)
     }

@@ -5,9 +5,9 @@
 
 use std::sync::Arc;
 
+use super::Union;
 use super::lookup::{Found, Place, split};
 use super::merged::Merged;
-use super::{Union, marks};
 use crate::model::{Device, Kind, Mode, Node, encode_node, encode_owner, names};
 use crate::sys::{Dir, Errno, OFlags, RawStat, RenameFlags, copy, xattr};
 
@@ -177,7 +177,7 @@ pub(super) fn stand_in(place: &Place, stat: &RawStat) -> Result<Option<(Kind, De
     if stat.kind != Kind::File || stat.size != 0 {
         return Ok(None);
     }
-    let value = marks::attribute(xattr::get_at(&place.dir, &place.name, names::NODE))?;
+    let value = xattr::if_there(xattr::get_at(&place.dir, &place.name, names::NODE))?;
     let decoded = value.and_then(|value| crate::model::decode_xattrs([(names::NODE, &value[..])]).node);
     Ok(match decoded {
         Some(Node::CharDevice(device)) => Some((Kind::CharDevice, device)),

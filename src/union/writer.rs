@@ -10,7 +10,7 @@
 use std::os::fd::AsFd;
 
 use super::Union;
-use crate::model::{Kind, Mode};
+use crate::model::{Kind, LayerPath, Mode};
 use crate::sys::dir::stat_fd;
 use crate::sys::process::{self, Credentials};
 use crate::sys::{Errno, RawStat};
@@ -55,13 +55,28 @@ impl Union {
         self.take(to, &stat, lost)
     }
 
-    /// After a file that was as `before` says got another owner or group.
-    pub fn after_chown(&self, of: impl AsFd, before: &RawStat, by: Writer) -> Result<(), Errno> {
-        // of files that can be executed the host takes it, whoever asks
-        if before.kind == Kind::Dir || before.mode.bits() & SETGID == 0 {
-            return Ok(());
-        }
-        self.leave_group(of, before, by)
+    /// [`Union::chown`] on somebody's behalf.
+    pub fn chown_for(
+        &self,
+        path: &LayerPath,
+        (uid, gid): (Option<u32>, Option<u32>),
+        by: Writer,
+    ) -> Result<(), Errno> {
+        let before = self.find(path)?.stat;
+        self.chown(path, uid, gid)?;
+        if may_lose_group(&before) { self.leave_group(self.hold(path)?.0, &before, by) } else { Ok(()) }
+    }
+
+    /// [`Union::chown_open`] on somebody's behalf.
+    pub fn chown_open_for(
+        &self,
+        of: impl AsFd,
+        (uid, gid): (Option<u32>, Option<u32>),
+        by: Writer,
+    ) -> Result<(), Errno> {
+        let before = stat_fd(&of)?;
+        self.chown_open(&of, uid, gid)?;
+        if may_lose_group(&before) { self.leave_group(of, &before, by) } else { Ok(()) }
     }
 
     /// After a file's access control list was set or removed.
@@ -88,4 +103,9 @@ impl Union {
         let kept = Mode::new(stat.mode.bits() & !lost);
         if kept == stat.mode { Ok(()) } else { self.chmod_open(of, kept) }
     }
+}
+
+/// Whether a file may lose setgid by another owner: of those that can be executed the host takes it, whoever asks.
+fn may_lose_group(before: &RawStat) -> bool {
+    before.kind != Kind::Dir && before.mode.bits() & SETGID != 0
 }

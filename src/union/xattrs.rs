@@ -11,7 +11,7 @@ use crate::sys::Errno;
 use crate::sys::xattr::{self, Setting};
 
 /// The access control lists.
-const LISTS: [&[u8]; 2] = [b"system.posix_acl_access", b"system.posix_acl_default"];
+const LISTS: [&[u8]; 2] = [names::ACCESS_LIST, names::DEFAULT_LIST];
 
 /// The longest attribute name and value (Linux `limits.h`: `XATTR_NAME_MAX`, `XATTR_SIZE_MAX`), in bytes.
 const NAME_LIMIT: usize = 255;
@@ -110,7 +110,7 @@ impl Union {
             return Err(Errno::PERM);
         }
         self.change_file(path, (Aspect::Xattr, Content::Copied), |place, found| {
-            if name == super::make::DEFAULT_ACL && found.is_dir() {
+            if name == names::DEFAULT_LIST && found.is_dir() {
                 self.dir(path.as_bytes())?.note_without_acl(false);
             }
             xattr::set_at_if(&place.dir, &place.name, &on_disk, value, setting)

@@ -52,7 +52,7 @@ pub use layer::{layer, layers};
 pub use mounts::{mount, mounts};
 pub use paint::{Paint, Style};
 pub use progress::Bar;
-pub use records::{Field, records};
+pub use records::{Field, records, rest_of_items};
 pub use stack::stack;
 pub use stat::stat;
 pub use tree::tree;

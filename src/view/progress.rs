@@ -155,7 +155,7 @@ impl Work {
             }
             piece = waited.0;
             wait = TICK;
-            let line = self.line(piece.as_ref(), step, &self.style);
+            let line = self.line(piece.as_ref(), step);
             self.drawn.store(true, Ordering::Relaxed);
             // the last column stays free: a terminal may go to the next line behind it
             let room = self.style.width.saturating_sub(1);
@@ -175,7 +175,8 @@ impl Work {
     }
 
     /// The line, in pieces.
-    fn line(&self, piece: Option<&Piece>, step: usize, style: &Style) -> Vec<(Paint, String)> {
+    fn line(&self, piece: Option<&Piece>, step: usize) -> Vec<(Paint, String)> {
+        let style = &self.style;
         let spinner = || (Paint::Dim, style.signs().spinner[step % style.signs().spinner.len()].to_owned());
         let plain = |text: String| (Paint::Plain, text);
         let Some(Piece { what, total, started }) = piece else {
@@ -241,7 +242,7 @@ mod tests {
         work.bytes.store(bytes, Ordering::Relaxed);
         let started = Instant::now().checked_sub(Duration::from_secs(2)).unwrap();
         let piece = Piece { what: "adding x".to_owned(), total, started };
-        let drawn = work.line(Some(&piece), 1, style);
+        let drawn = work.line(Some(&piece), 1);
         work.end();
         fit_line(&drawn, style.width, style)
     }

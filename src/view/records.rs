@@ -34,12 +34,13 @@ pub fn records(names: &[String], rows: &[Vec<Field>], style: &Style) -> String {
     }
     let mut out = String::new();
     table.write(style, &mut out);
-    rest(
-        &mut out,
-        style,
-        rows.len(),
-        "items",
-        "a `for` over the array goes through all, `--json` prints them",
-    );
+    out += &rest_of_items(rows.len(), style);
+    out
+}
+
+/// Tells how many items of an array are not shown, if any, and how to get at them.
+pub fn rest_of_items(all: usize, style: &Style) -> String {
+    let mut out = String::new();
+    rest(&mut out, style, all, "items", "a `for` over the array goes through all, `--json` prints them");
     out
 }

@@ -111,3 +111,16 @@ fn prepare(scratch: &Path) -> Result<(), No> {
     probe::upper(scratch)?;
     probe::overlay_mount(scratch).map(|_| ())
 }
+
+/// An access control list as on disk (Linux `posix_acl_xattr.h`): the rights of the owner, of one more user, of the
+/// group, those at most, and of all others.
+pub(crate) fn access_list(rights: [u16; 5], uid: u32) -> Vec<u8> {
+    let mut value = 2_u32.to_le_bytes().to_vec();
+    for (rights, tag) in rights.into_iter().zip([0x01_u16, 0x02, 0x04, 0x10, 0x20]) {
+        let id = if tag == 0x02 { uid } else { u32::MAX };
+        value.extend(tag.to_le_bytes());
+        value.extend(rights.to_le_bytes());
+        value.extend(id.to_le_bytes());
+    }
+    value
+}

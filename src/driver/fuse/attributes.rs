@@ -8,7 +8,6 @@ use fuser::{FileAttr, FileType, INodeNo, TimeOrNow};
 use super::adapter::Adapter;
 use super::nodes::ROOT;
 use crate::model::{Kind, LayerPath, Mode, Timestamp};
-use crate::sys::dir::stat_fd;
 use crate::sys::{self, Errno, RawStat};
 use crate::union::{Shown, Writer};
 
@@ -187,9 +186,7 @@ impl Adapter {
             }
         }
         if change.uid.is_some() || change.gid.is_some() {
-            let before = stat_fd(self.union.hold(path)?.0)?;
-            self.union.chown(path, change.uid, change.gid)?;
-            self.union.after_chown(self.union.hold(path)?.0, &before, change.by)?;
+            self.union.chown_for(path, (change.uid, change.gid), change.by)?;
         }
         if let Some(mode) = change.mode {
             self.union.chmod(path, Mode::new(mode))?;
@@ -227,9 +224,7 @@ impl Adapter {
             }
         }
         if change.uid.is_some() || change.gid.is_some() {
-            let before = stat_fd(file)?;
-            self.union.chown_open(file, change.uid, change.gid)?;
-            self.union.after_chown(file, &before, change.by)?;
+            self.union.chown_open_for(file, (change.uid, change.gid), change.by)?;
         }
         if let Some(mode) = change.mode {
             self.union.chmod_open(file, Mode::new(mode))?;

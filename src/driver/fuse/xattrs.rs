@@ -6,6 +6,7 @@ use std::os::unix::ffi::OsStrExt as _;
 
 use super::adapter::Adapter;
 use super::attributes::{NAMELESS, Spot};
+use crate::model::names;
 use crate::sys::Errno;
 use crate::sys::process::is_own_thread;
 use crate::sys::xattr::Setting;
@@ -16,9 +17,6 @@ pub(super) type Answer = Vec<u8>;
 
 /// Answers `upper` or the layer's index in the stack, bottom → top, and then its directory.
 const ORIGIN: &[u8] = b"user.ufs.origin";
-
-/// Who may do what with a file, beside its mode.
-const ACCESS_LIST: &[u8] = b"system.posix_acl_access";
 
 /// Whether the attribute is of a kind that every layer keeps and lists: one that is not there is `ENODATA`.
 fn is_kept(name: &[u8]) -> bool {
@@ -89,21 +87,13 @@ impl Adapter {
                 } else {
                     self.union.set_xattr_if(&path, name, value, setting)?;
                 }
-                self.nodes.note_attribute(node);
                 self.raised(node, &path);
-                if name == ACCESS_LIST {
-                    self.union.after_access_list(self.union.hold(&path)?.0, by)
-                } else {
-                    Ok(())
-                }
             }
-            Spot::Open(_, false) => Err(NAMELESS),
-            Spot::Open(file, true) => {
-                self.union.set_xattr_open(&file, name, value, setting)?;
-                self.nodes.note_attribute(node);
-                if name == ACCESS_LIST { self.union.after_access_list(file, by) } else { Ok(()) }
-            }
+            Spot::Open(_, false) => return Err(NAMELESS),
+            Spot::Open(file, true) => self.union.set_xattr_open(&file, name, value, setting)?,
         }
+        self.nodes.note_attribute(node);
+        self.after_xattr(node, name, by)
     }
 
     pub(super) fn remove_xattr(&self, node: u64, name: &[u8], by: Writer) -> Result<(), Errno> {
@@ -115,17 +105,21 @@ impl Adapter {
                     self.union.remove_xattr(&path, name)?;
                 }
                 self.raised(node, &path);
-                if name == ACCESS_LIST {
-                    self.union.after_access_list(self.union.hold(&path)?.0, by)
-                } else {
-                    Ok(())
-                }
             }
-            Spot::Open(_, false) => Err(NAMELESS),
-            Spot::Open(file, true) => {
-                self.union.remove_xattr_open(&file, name)?;
-                if name == ACCESS_LIST { self.union.after_access_list(file, by) } else { Ok(()) }
-            }
+            Spot::Open(_, false) => return Err(NAMELESS),
+            Spot::Open(file, true) => self.union.remove_xattr_open(&file, name)?,
+        }
+        self.after_xattr(node, name, by)
+    }
+
+    /// After an attribute was set or removed: a file's access list says more than its mode about who may keep what.
+    fn after_xattr(&self, node: u64, name: &[u8], by: Writer) -> Result<(), Errno> {
+        if name != names::ACCESS_LIST {
+            return Ok(());
+        }
+        match self.spot(node)? {
+            Spot::Path(path) => self.union.after_access_list(self.union.hold(&path)?.0, by),
+            Spot::Open(file, _) => self.union.after_access_list(file, by),
         }
     }
 }

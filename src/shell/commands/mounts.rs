@@ -25,6 +25,19 @@ const OPTIONS: &[Opt] = &[
 ];
 
 /// What is said of every way to mount.
+/// What mounting by a driver that makes a mount fails with.
+const MOUNTING_RAISES: &[&str] = &[
+    "ambiguous_id",
+    "busy",
+    "mount",
+    "mount_exists",
+    "not_empty",
+    "not_found",
+    "unknown_layer",
+    "unsupported",
+    "wrong_layer",
+];
+
 const MOUNTING: &str = "The stack is a layer, a name, an ID, several of them bottom → top, or an array; one alone stands \
     for its whole recorded stack. Drafts are sealed. It gets a fresh upper and becomes the current mount.\n\
     Options: `#{ at: \"/mnt/x\", name: \"web\", read_only: false, volatile: false }`.";
@@ -63,17 +76,7 @@ pub(super) const COMMANDS: &[Command] = &[
         gives: "a mount",
         summary: "Mounts a stack by the kernel's OverlayFS, with a fresh upper.",
         details: MOUNTING,
-        errors: &[
-            "ambiguous_id",
-            "busy",
-            "mount",
-            "mount_exists",
-            "not_empty",
-            "not_found",
-            "unknown_layer",
-            "unsupported",
-            "wrong_layer",
-        ],
+        errors: MOUNTING_RAISES,
         example: "layer(\"base\").write(\"/a\", \"1\");\nif doctor().best == \"overlay\" {\n    \
                   mount_overlay(\"base\");\n    sh(\"cat a\");\n}",
         see: &["mount", "mount_fuse", "mount_direct", "command"],
@@ -86,17 +89,7 @@ pub(super) const COMMANDS: &[Command] = &[
         gives: "a mount",
         summary: "Mounts a stack by our own union behind FUSE, with a fresh upper.",
         details: MOUNTING,
-        errors: &[
-            "ambiguous_id",
-            "busy",
-            "mount",
-            "mount_exists",
-            "not_empty",
-            "not_found",
-            "unknown_layer",
-            "unsupported",
-            "wrong_layer",
-        ],
+        errors: MOUNTING_RAISES,
         example: "layer(\"base\").write(\"/a\", \"1\");\nlet fuse = doctor().checks.filter(|c| c.what == \"driver `fuse`\")[0];\n\
                   if fuse.ok {\n    mount_fuse(\"base\");\n    sh(\"echo 2 >>a; cat a; getfattr -n user.ufs.origin a 2>/dev/null || true\");\n}",
         see: &["mount", "mount_overlay", "mount_direct", "doctor"],

@@ -1,17 +1,14 @@
 //! What stays from line to line, and what goes.
 
 use std::path::Path;
-use std::rc::Rc;
 
 use rhai::Dynamic;
 
 use super::memory::Memory;
 use crate::shell::engine::{self, Ours};
 use crate::shell::render::Text;
-use crate::shell::state::{Shell, Voice};
-use crate::sys::namespace;
+use crate::shell::state::Shell;
 use crate::view::Style;
-use crate::workspace::{Options, Quiet, StorePlace, Workspace};
 
 struct Lines {
     ours: Ours,
@@ -21,25 +18,7 @@ struct Lines {
 
 impl Lines {
     fn new() -> Self {
-        let options = Options {
-            store: StorePlace::Ephemeral,
-            driver: None,
-            keep: false,
-            epoch: None,
-            namespace: namespace::enter(false),
-        };
-        let workspace = Workspace::open(options, Rc::new(Quiet)).unwrap();
-        let style = Style::plain(80);
-        let voice = Voice {
-            out: style,
-            err: style,
-            json: false,
-            quiet: true,
-            args: Vec::new(),
-            pager: None,
-            bar: std::rc::Rc::new(crate::view::Bar::new(style, false)),
-        };
-        let ours = engine::build(&Shell::new(workspace, voice), Path::new(""));
+        let ours = engine::build(&Shell::for_tests(Style::plain(80)), Path::new(""));
         Self { ours, memory: Memory::default(), entry: 0 }
     }
 

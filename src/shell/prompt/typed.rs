@@ -5,7 +5,7 @@ use rhai::Scope;
 
 use super::colours::KEYWORDS;
 use crate::shell::command::Receiver;
-use crate::shell::commands;
+use crate::shell::{commands, is_word};
 use crate::view::Style;
 use crate::view::escape::literal;
 
@@ -78,18 +78,11 @@ fn is_topic(text: &str) -> bool {
 fn with_type(topic: &str, scope: &Scope<'_>) -> String {
     if let Some((name, member)) = topic.split_once('.')
         && let Some(value) = scope.get(name)
-        && let Some(on) = [Receiver::Layer, Receiver::Mount, Receiver::Entries]
-            .into_iter()
-            .find(|on| on.is_type_of(&value.flatten_clone()))
+        && let Some(on) = Receiver::ALL.into_iter().find(|on| on.is_type_of(&value.flatten_clone()))
     {
         return format!("{}{member}", on.prefix());
     }
     topic.to_owned()
-}
-
-fn is_word(text: &str) -> bool {
-    text.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
-        && text.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
 }
 
 /// Whether a command can be called on nothing and without arguments.

@@ -2,12 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use crate::model::{Kind, LayerPath, Mode, Timestamp, names};
+use crate::model::{Kind, LayerPath, Marks, Mode, Timestamp};
 use crate::sys::{Dir, Errno, RawStat, xattr};
 use crate::workspace::error::{Act, Error};
-
-/// The kernel's note of where a copy came from.
-const ORIGIN: &[u8] = b"user.overlay.origin";
 
 /// What a name of the upper is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -126,13 +123,9 @@ fn mark(dir: &Dir, name: &[u8], stat: &RawStat) -> Result<Mark, Errno> {
     if stat.is_whiteout() {
         return Ok(Mark::Whiteout);
     }
-    let is = |attribute: &[u8]| match xattr::get_at(dir, name, attribute) {
-        Ok(value) => Ok(Some(value)),
-        Err(Errno::NODATA | Errno::OPNOTSUPP) => Ok(None),
-        Err(errno) => Err(errno),
-    };
-    if stat.kind == Kind::Dir && is(names::OPAQUE)?.as_deref() == Some(b"y") {
+    let is = |attribute: &[u8]| xattr::if_there(xattr::get_at(dir, name, attribute));
+    if stat.kind == Kind::Dir && is(Marks::User.opaque())?.as_deref() == Some(b"y") {
         return Ok(Mark::Opaque);
     }
-    Ok(if is(ORIGIN)?.is_some() { Mark::Copied } else { Mark::Plain })
+    Ok(if is(Marks::User.origin())?.is_some() { Mark::Copied } else { Mark::Plain })
 }

@@ -6,27 +6,15 @@ use std::path::Path;
 use ufs::sys::{Errno, xattr};
 
 use super::{Done, User, as_user, told, with_mounts, with_pair};
+use crate::host::access_list;
 use crate::semantics::case::Lower;
 use crate::semantics::{Rights, rights};
 
 const MINE: User = User { uid: 4001, gid: 4001, groups: &[4002] };
 
-/// `user::rw-, user:UID:rights, group::r--, mask::rw-, other::---` (Linux `posix_acl_xattr.h`).
+/// `user::rw-, user:UID:rights, group::r--, mask::rw-, other::---`.
 pub(super) fn list(rights: u16, uid: u32) -> Vec<u8> {
-    let entries: [(u16, u16, u32); 5] = [
-        (0x01, 6, u32::MAX),
-        (0x02, rights, uid),
-        (0x04, 4, u32::MAX),
-        (0x10, 6, u32::MAX),
-        (0x20, 0, u32::MAX),
-    ];
-    let mut value = 2_u32.to_le_bytes().to_vec();
-    for (tag, rights, id) in entries {
-        value.extend(tag.to_le_bytes());
-        value.extend(rights.to_le_bytes());
-        value.extend(id.to_le_bytes());
-    }
-    value
+    access_list([6, rights, 4, 6, 0], uid)
 }
 
 fn write(path: &Path) -> Done {

@@ -10,7 +10,7 @@ use crate::shell::command::{Command, Receiver};
 use crate::shell::params::{Opt, Takes};
 use crate::shell::prompt::colours::KEYWORDS;
 use crate::shell::prompt::lexer::Kind;
-use crate::shell::{commands, errors, help, params, properties};
+use crate::shell::{commands, errors, help, is_word, params, properties};
 
 /// What looks names up.
 pub(super) struct Names<'a> {
@@ -119,7 +119,7 @@ impl Names<'_> {
         }
         items.sort_by(|a, b| a.shown.name.cmp(&b.shown.name));
         if let Shape::Keys(keys) = &shape {
-            let fits = |key: &&String| key.starts_with(prefix) && is_name(key);
+            let fits = |key: &&String| key.starts_with(prefix) && is_word(key);
             let mut keys: Vec<&String> = keys.iter().filter(fits).collect();
             keys.sort();
             items.splice(0..0, keys.into_iter().map(|key| Item::new(key, key, "", value_of(of, key))));
@@ -159,7 +159,7 @@ impl Names<'_> {
         });
         let mut functions: Vec<Item> = ours.map(|command| self.command(command, Receiver::None)).collect();
         let defined = self.world.functions.iter_script_fn_info().map(|(.., function)| function);
-        let defined = defined.filter(|function| function.name.starts_with(prefix) && is_name(&function.name));
+        let defined = defined.filter(|function| function.name.starts_with(prefix) && is_word(&function.name));
         functions.extend(defined.map(|function| {
             let params: Vec<&str> = function.params.iter().map(rhai::ImmutableString::as_str).collect();
             let call = format!("{}({})", function.name, params.join(", "));
@@ -215,14 +215,9 @@ impl Names<'_> {
         found.reverse();
         found.sort_by_key(|(name, _)| *name);
         found.dedup_by_key(|(name, _)| *name);
-        found.retain(|(name, _)| name.starts_with(prefix) && is_name(name));
+        found.retain(|(name, _)| name.starts_with(prefix) && is_word(name));
         found.into_iter().map(|(name, about)| Item::new(name, name, "", about)).collect()
     }
-}
-
-fn is_name(text: &str) -> bool {
-    text.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
-        && text.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
 }
 
 /// What a key of a map holds, in a word.

@@ -1,17 +1,12 @@
 //! What is offered, where.
 
-use std::rc::Rc;
-
 use rhai::{Dynamic, Map};
 
 use super::*;
 use crate::shell::command::Receiver;
 use crate::shell::params::{Takes, named};
 use crate::shell::prompt::session::Session;
-use crate::shell::state::Voice;
 use crate::shell::{commands, properties};
-use crate::sys::namespace;
-use crate::workspace::{Options, Quiet, StorePlace, Workspace};
 
 const STYLE: Style = Style { color: false, unicode: true, width: 80, height: 24 };
 
@@ -24,24 +19,7 @@ struct Prompt {
 
 impl Prompt {
     fn new() -> Self {
-        let options = Options {
-            store: StorePlace::Ephemeral,
-            driver: None,
-            keep: false,
-            epoch: None,
-            namespace: namespace::State::Root,
-        };
-        let workspace = Workspace::open(options, Rc::new(Quiet)).unwrap();
-        let voice = Voice {
-            out: STYLE,
-            err: STYLE,
-            json: false,
-            quiet: true,
-            args: Vec::new(),
-            pager: None,
-            bar: std::rc::Rc::new(crate::view::Bar::new(STYLE, false)),
-        };
-        let shell = Shell::new(workspace, voice);
+        let shell = Shell::for_tests(STYLE);
         Self { session: Session::new(&shell), shell, completer: Completer::default() }
     }
 
@@ -89,7 +67,7 @@ fn every_command_is_completed_with_its_signature_and_summary() {
     let mut prompt = Prompt::with_files();
     prompt.run("let l = base; let e = l.entries();");
     for command in commands() {
-        for on in [Receiver::None, Receiver::Layer, Receiver::Mount, Receiver::Entries] {
+        for on in Receiver::ALL {
             if !command.forms.iter().any(|form| form.on == on) {
                 continue;
             }

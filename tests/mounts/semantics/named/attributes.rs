@@ -7,6 +7,7 @@ use ufs::sys::{Dir, Errno, xattr};
 use super::super::case::Case;
 use super::super::layers::long_ago;
 use super::{is_root, with_mounts};
+use crate::host::access_list;
 
 #[test]
 fn attributes_of_a_lower_file_are_seen_changed_and_removed() {
@@ -264,17 +265,9 @@ fn times_are_set_on_the_file_itself_and_one_can_be_left_alone() {
     });
 }
 
-/// `user::rwx, user:7:rwx, group::r-x, mask::rwx, other::r-x`, as on disk (Linux `posix_acl_xattr.h`).
+/// `user::rwx, user:0:rwx, group::r-x, mask::rwx, other::r-x`.
 fn acl() -> Vec<u8> {
-    let entries: [(u16, u16, u32); 5] =
-        [(0x01, 7, u32::MAX), (0x02, 7, 0), (0x04, 5, u32::MAX), (0x10, 7, u32::MAX), (0x20, 5, u32::MAX)];
-    let mut value = 2_u32.to_le_bytes().to_vec();
-    for (tag, rights, id) in entries {
-        value.extend(tag.to_le_bytes());
-        value.extend(rights.to_le_bytes());
-        value.extend(id.to_le_bytes());
-    }
-    value
+    access_list([7, 7, 5, 7, 5], 0)
 }
 
 #[test]
