@@ -30,7 +30,12 @@ impl Identity {
     /// Whether that process still runs. One of another PID namespace cannot be seen and counts as running until the
     /// machine boots again: only its locks tell.
     pub fn is_alive(&self) -> bool {
-        self.boot == boot() && (self.namespace != namespace() || started(self.pid) == Some(self.started))
+        self.is_of_this_boot() && (self.namespace != namespace() || started(self.pid) == Some(self.started))
+    }
+
+    /// Whether the machine has not stopped since.
+    pub fn is_of_this_boot(&self) -> bool {
+        self.boot == boot()
     }
 }
 
