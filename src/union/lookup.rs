@@ -105,12 +105,16 @@ impl Union {
             slot = Slot::Held;
             let place = Place { dir: Arc::clone(up), name: name.to_vec() };
             if stat.kind != Kind::Dir {
+                self.refuse_metacopy(up, name, &stat)?;
                 let may_be_copy = stat.kind == Kind::File && self.may_hold_copies(dir, up)?;
                 let found = Found { place, stat, in_upper: true, may_be_copy, dir: None };
                 return Ok(Look { slot, found: Some(found) });
             }
             let mark = self.opaque_mark(up, name)?;
             open_below = mark != Some(Opaque::Yes);
+            if open_below && !dir.lowers.is_empty() {
+                self.refuse_redirect(up, name)?;
+            }
             upper = Some((up.reach(name)?, mark == Some(Opaque::Whiteouts)));
             top = Some((place, stat));
         }
@@ -121,6 +125,7 @@ impl Union {
         }
         let in_upper = top.is_some();
         let mut parts = Vec::new();
+        let lowest = dir.lowers.last().map(|part| part.layer);
         // a lower file with the attribute is a whiteout to every lookup; the directory's mark is for listings
         for part in dir.lowers.iter().filter(|_| open_below) {
             let layer = &self.lowers[part.layer];
@@ -136,12 +141,16 @@ impl Union {
             let place = || Place { dir: Arc::clone(layer), name: path.clone() };
             if stat.kind != Kind::Dir {
                 if top.is_none() {
+                    self.refuse_metacopy(layer, &path, &stat)?;
                     let found = Found::in_layer(place(), stat);
                     return Ok(Look { slot, found: Some(found) });
                 }
                 break;
             }
             let mark = self.opaque_mark(layer, &path)?;
+            if mark != Some(Opaque::Yes) && Some(part.layer) != lowest {
+                self.refuse_redirect(layer, &path)?;
+            }
             parts.push(Part { layer: part.layer, marked: mark == Some(Opaque::Whiteouts) });
             top.get_or_insert_with(|| (place(), stat));
             if mark == Some(Opaque::Yes) || self.hides(layer, &path)? {
