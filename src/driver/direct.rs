@@ -285,7 +285,12 @@ pub(super) fn open_union(spec: &MountSpec<'_>) -> Result<Union, Errno> {
         Some((upper, work)) => Some(UpperDirs { upper: own(upper)?, work: own(work)? }),
         None => None,
     };
-    let options = Options { whiteouts: spec.whiteouts, identity: spec.identity, ..Options::default() };
+    let options = Options {
+        whiteouts: spec.whiteouts,
+        identity: spec.identity,
+        trust: spec.trust,
+        ..Options::default()
+    };
     let union = Union::new(lowers, upper, options)?;
     if spec.read_only {
         union.freeze();

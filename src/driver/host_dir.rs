@@ -9,8 +9,8 @@ use std::rc::Rc;
 
 use super::files::{DirItem, Files, Follow, OpenHow, RenameHow, Stat};
 use crate::model::{
-    Device, Identity, Kind, LayerPath, Mode, Node, Timestamp, decode_xattrs, encode_node, encode_owner,
-    escape_name, names,
+    Device, Identity, Kind, LayerPath, Mode, Node, Timestamp, Trust, decode_xattrs, encode_node,
+    encode_owner, escape_name, names,
 };
 use crate::sys::dir::{chmod_fd, stat_fd};
 use crate::sys::{Dir, Errno, OFlags, RawStat, RenameFlags, xattr};
@@ -32,28 +32,29 @@ pub struct HostDir {
     /// `None` once it is closed.
     root: Option<Rc<Dir>>,
     identity: Identity,
+    trust: Trust,
     flavour: Flavour,
 }
 
 impl HostDir {
     /// A merged mount.
-    pub fn merged(root: Rc<Dir>, identity: Identity) -> Self {
-        Self { root: Some(root), identity, flavour: Flavour::Merged }
+    pub fn merged(root: Rc<Dir>, identity: Identity, trust: Trust) -> Self {
+        Self { root: Some(root), identity, trust, flavour: Flavour::Merged }
     }
 
     /// A layer's own tree, with its marks.
-    pub fn raw_layer(root: Rc<Dir>, identity: Identity) -> Self {
-        Self { root: Some(root), identity, flavour: Flavour::Layer }
+    pub fn raw_layer(root: Rc<Dir>, identity: Identity, trust: Trust) -> Self {
+        Self { root: Some(root), identity, trust, flavour: Flavour::Layer }
     }
 
     /// A host directory without marks.
     pub fn host(root: Rc<Dir>, identity: Identity) -> Self {
-        Self { root: Some(root), identity, flavour: Flavour::Host }
+        Self { root: Some(root), identity, trust: Trust::Nobody, flavour: Flavour::Host }
     }
 
     /// What is gone: every operation answers `ESTALE`.
     pub fn closed(identity: Identity) -> Self {
-        Self { root: None, identity, flavour: Flavour::Merged }
+        Self { root: None, identity, trust: Trust::Nobody, flavour: Flavour::Merged }
     }
 
     fn root(&self) -> Result<&Dir, Errno> {
@@ -97,7 +98,7 @@ impl HostDir {
             Kind::CharDevice => Node::CharDevice(raw.rdev),
             Kind::BlockDevice => Node::BlockDevice(raw.rdev),
         };
-        if self.flavour != Flavour::Host && matches!(raw.kind, Kind::Dir | Kind::File) {
+        if self.trust.counts(raw.uid) && matches!(raw.kind, Kind::Dir | Kind::File) {
             if let Some(owner) = mark(handle, names::OWNER)?.and_then(|value| owner_of(&value)) {
                 (uid, gid) = owner;
             }
@@ -132,11 +133,9 @@ impl HostDir {
 
     /// Whether it is an empty file that stands for a device.
     fn is_stand_in(&self, handle: &OwnedFd) -> Result<bool, Errno> {
-        if self.flavour == Flavour::Host {
-            return Ok(false);
-        }
         let raw = stat_fd(handle)?;
-        Ok(raw.kind == Kind::File && raw.size == 0 && stand_in(handle)?.is_some())
+        let may_be = self.trust.counts(raw.uid) && raw.kind == Kind::File && raw.size == 0;
+        Ok(may_be && stand_in(handle)?.is_some())
     }
 
     /// Refuses a `user.*` attribute to a device, as the kernel does.
@@ -219,7 +218,7 @@ impl Files for HostDir {
     fn beneath(&self, dir: &LayerPath) -> Result<Box<dyn Files>, Errno> {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY;
         let root = Dir::from_fd(self.root()?.in_root(dir.as_bytes(), flags, Mode::default())?);
-        Ok(Box::new(Self { root: Some(Rc::new(root)), identity: self.identity, flavour: self.flavour }))
+        Ok(Box::new(Self { root: Some(Rc::new(root)), ..self.clone() }))
     }
 
     fn stat(&self, path: &LayerPath, follow: Follow) -> Result<Stat, Errno> {

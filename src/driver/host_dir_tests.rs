@@ -4,6 +4,7 @@ use std::io::{Read as _, Write as _};
 
 use super::*;
 use crate::model::Device;
+use crate::sys::dir::own_ids;
 
 struct Place {
     host: tempfile::TempDir,
@@ -14,7 +15,7 @@ struct Place {
 fn layer() -> Place {
     let host = tempfile::tempdir().unwrap();
     let dir = Rc::new(Dir::open(host.path()).unwrap());
-    let files = HostDir::raw_layer(Rc::clone(&dir), Identity::AsIs);
+    let files = HostDir::raw_layer(Rc::clone(&dir), Identity::AsIs, Trust::FilesOf(own_ids().0));
     Place { host, dir, files }
 }
 
@@ -121,7 +122,8 @@ fn own_files_are_roots_for_a_user_without_privilege() {
     let Place { dir, host: _host, .. } = layer();
     dir.create(b"f", Mode::new(0o444)).unwrap();
     let own = dir.stat(b"f").unwrap();
-    let files = HostDir::raw_layer(dir, Identity::OwnIsRoot { uid: own.uid, gid: own.gid });
+    let files =
+        HostDir::raw_layer(dir, Identity::OwnIsRoot { uid: own.uid, gid: own.gid }, Trust::FilesOf(own.uid));
     let stat = files.stat(&path("f"), Follow::No).unwrap();
     assert_eq!((stat.uid, stat.gid), (0, 0));
     files.chown(&path("f"), 0, 0).unwrap();

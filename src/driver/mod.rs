@@ -21,7 +21,7 @@ use std::os::fd::{AsFd as _, BorrowedFd};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::model::{Identity, LayerPath, Mode, WhiteoutForm};
+use crate::model::{Identity, LayerPath, Mode, Trust, WhiteoutForm};
 use crate::sys::Dir;
 
 pub use crate::union::{Event, Listener, Over};
@@ -43,6 +43,8 @@ pub struct MountSpec<'a> {
     pub whiteouts: WhiteoutForm,
     /// What the host's owners mean.
     pub identity: Identity,
+    /// On whose files our own marks count.
+    pub trust: Trust,
 }
 
 /// A mounted union. Dropping it unmounts it.
@@ -107,6 +109,7 @@ pub fn try_fuse(scratch: &Path) -> Result<(), MountError> {
         volatile: true,
         whiteouts: WhiteoutForm::Device,
         identity: Identity::AsIs,
+        trust: Trust::Nobody,
     };
     let mut mounted = fuse::mount(&spec)?;
     let probe = LayerPath::parse(b"probe").unwrap_or_default();
@@ -123,6 +126,7 @@ pub fn read_union(
     lowers: Vec<BorrowedFd<'_>>,
     whiteouts: WhiteoutForm,
     identity: Identity,
+    trust: Trust,
 ) -> Result<Box<dyn Files>, MountError> {
     let spec = MountSpec {
         lowers,
@@ -132,6 +136,7 @@ pub fn read_union(
         volatile: false,
         whiteouts,
         identity,
+        trust,
     };
     Ok(Box::new(direct::open(&spec).map_err(|errno| MountError::Layers { errno })?))
 }

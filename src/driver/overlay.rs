@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::point::{Point, is_writable};
+use super::point::Point;
 use super::{DriverKind, Files, Listener, MountError, MountSpec, Mounted};
 use crate::model::Mode;
 use crate::sys::dir::{path_of, stat_fd};
@@ -172,7 +172,7 @@ impl Mounted for OverlayMount {
 
     fn replace(&mut self, spec: &MountSpec<'_>) -> Result<(), MountError> {
         let (detached, empty) = make(spec)?;
-        self.point.replace(&detached, spec.identity, is_writable(spec))?;
+        self.point.replace(&detached, spec)?;
         self.empty = empty;
         Ok(())
     }

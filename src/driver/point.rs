@@ -9,7 +9,7 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use super::{Files, HostDir, MountError, MountSpec};
-use crate::model::{Identity, Mode};
+use crate::model::{Identity, Mode, Trust};
 use crate::sys::dir::{path_of, stat_fd};
 use crate::sys::mount::{self, Detached, Place};
 use crate::sys::process::{self, Use};
@@ -24,6 +24,7 @@ pub(super) struct Point {
     files: HostDir,
     id: u64,
     identity: Identity,
+    trust: Trust,
     writable: bool,
     attached: bool,
 }
@@ -142,9 +143,9 @@ impl Point {
         let at = MountError::target;
         let (root, id) = root(detached).map_err(at("open", &target))?;
         detached.attach(&point, Place::Top).map_err(at("mount at", &target))?;
-        let files = HostDir::merged(Rc::clone(&root), spec.identity);
-        let (identity, writable) = (spec.identity, is_writable(spec));
-        Ok(Self { target, root: Some(root), files, id, identity, writable, attached: true })
+        let files = HostDir::merged(Rc::clone(&root), spec.identity, spec.trust);
+        let (identity, trust, writable) = (spec.identity, spec.trust, is_writable(spec));
+        Ok(Self { target, root: Some(root), files, id, identity, trust, writable, attached: true })
     }
 
     fn refuse_inner_mounts(&self) -> Result<(), MountError> {
@@ -167,7 +168,7 @@ impl Point {
 
     fn reopen(&mut self) -> Result<Rc<Dir>, MountError> {
         let root = Rc::new(Dir::open(&self.target).map_err(MountError::target("open", &self.target))?);
-        self.files = HostDir::merged(Rc::clone(&root), self.identity);
+        self.files = HostDir::merged(Rc::clone(&root), self.identity, self.trust);
         self.root = Some(Rc::clone(&root));
         Ok(root)
     }
@@ -213,12 +214,7 @@ impl Point {
     }
 
     /// Puts another mount in the place of this one, which must be frozen.
-    pub(super) fn replace(
-        &mut self,
-        detached: &Detached,
-        identity: Identity,
-        writable: bool,
-    ) -> Result<(), MountError> {
+    pub(super) fn replace(&mut self, detached: &Detached, spec: &MountSpec<'_>) -> Result<(), MountError> {
         let at = |act| MountError::target(act, &self.target);
         let (fresh, id) = root(detached).map_err(at("open"))?;
         let old = Rc::clone(self.root()?);
@@ -236,11 +232,10 @@ impl Point {
                 return Err(error);
             }
         }
-        self.files = HostDir::merged(Rc::clone(&fresh), identity);
+        self.files = HostDir::merged(Rc::clone(&fresh), spec.identity, spec.trust);
         self.root = Some(fresh);
         self.id = id;
-        self.identity = identity;
-        self.writable = writable;
+        (self.identity, self.trust, self.writable) = (spec.identity, spec.trust, is_writable(spec));
         Ok(())
     }
 

@@ -2,6 +2,23 @@
 
 use super::Owners;
 
+/// On whose files our own marks (`user.ufs.*`) count: whoever may write a file can set them.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Trust {
+    /// On nobody's: where every owner, device and attribute can be given, we set none.
+    #[default]
+    Nobody,
+    /// On those of the host's user who keeps in them what the host refuses.
+    FilesOf(u32),
+}
+
+impl Trust {
+    /// Whether marks on a file of this host's user count.
+    pub fn counts(self, uid: u32) -> bool {
+        self == Self::FilesOf(uid)
+    }
+}
+
 /// How a host's numeric owners are read as a layer's.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub enum Identity {

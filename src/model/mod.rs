@@ -14,10 +14,12 @@ mod path;
 
 pub use changeset::{Change, Changeset, Counts};
 pub use digest::{ChainId, DiffId, Digest, DigestError, Hasher, TreeId};
-pub use identity::{Identity, WhiteoutForm};
+pub use identity::{Identity, Trust, WhiteoutForm};
 pub use meta::{Metadata, Mode, ModeError, Timestamp, Xattrs};
 pub use name::{LayerName, NameError, is_id};
 pub use node::{Device, Entry, Kind, LinkGroup, Node};
-pub use ondisk::{Decoded, Marks, Opaque, decode_xattrs, encode_node, encode_owner, escape_name, names};
+pub use ondisk::{
+    Decoded, Marks, Opaque, decode_xattrs, encode_node, encode_owner, escape_name, gives_rights, names,
+};
 pub use owners::{IdRange, Owners};
 pub use path::{LayerPath, NAME_MAX, PATH_MAX, PathError};

@@ -8,6 +8,9 @@
 
 use super::{Device, Node, Xattrs};
 
+/// Rights that a program has for itself.
+const CAPABILITY: &[u8] = b"security.capability";
+
 /// The attribute names on disk.
 pub mod names {
     /// The prefix of the kernel's marks under `userxattr`.
@@ -160,14 +163,19 @@ pub fn decode_xattrs<'a>(raw: impl IntoIterator<Item = (&'a [u8], &'a [u8])>) ->
                     let plain = [names::OVERLAY, rest].concat();
                     decoded.xattrs.insert(plain.into(), value.into());
                 } else if is_carried(name) {
-                    let value =
-                        if name == b"security.capability" { capability_v2(value) } else { value.into() };
+                    let value = if name == CAPABILITY { capability_v2(value) } else { value.into() };
                     decoded.xattrs.insert(name.into(), value);
                 }
             }
         }
     }
     decoded
+}
+
+/// Whether an attribute is a mark of ours that gives a file rights: an owner, a device, a capability.
+pub fn gives_rights(name: &[u8]) -> bool {
+    [names::OWNER, names::NODE].contains(&name)
+        || name.strip_prefix(names::XATTR).is_some_and(|plain| plain == CAPABILITY)
 }
 
 /// The name under which an attribute of a layer is stored in a tree; `None` if a layer never carries it.
@@ -197,8 +205,7 @@ fn is_carried(name: &[u8]) -> bool {
     if name.starts_with(names::OVERLAY) || name.starts_with(names::UFS) {
         return false;
     }
-    name.starts_with(b"user.")
-        || [b"security.capability", names::ACCESS_LIST, names::DEFAULT_LIST].contains(&name)
+    name.starts_with(b"user.") || [CAPABILITY, names::ACCESS_LIST, names::DEFAULT_LIST].contains(&name)
 }
 
 fn parse_owner(value: &[u8]) -> Option<(u32, u32)> {

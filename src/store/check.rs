@@ -86,7 +86,7 @@ impl Store {
     fn check_tree(&self, id: TreeId) -> Result<(), Error> {
         let index = self.index(id)?;
         let tree = self.tree_dir(id)?;
-        let found = scan(&tree, &ScanHow::default())?.changes;
+        let found = scan(&tree, &ScanHow { trust: self.trust(), ..ScanHow::default() })?.changes;
         if let Some(path) = first_difference(&index.changes, &found) {
             let why = format!("{path:?} is not as the index says");
             return Err(Error::Damaged { path: self.tree_path(id), why });

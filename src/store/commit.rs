@@ -78,7 +78,7 @@ impl Store {
         let container = dir.dir(b"up").map_err(own("open", path.join("up")))?;
         let how = ScanHow {
             clamp: seal.clamp,
-            forged: self.every_right,
+            trust: self.trust(),
             beneath: if self.every_right { Vec::new() } else { self.changesets(&before.stack)? },
             ..ScanHow::default()
         };

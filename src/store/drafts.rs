@@ -227,12 +227,8 @@ impl Store {
     /// [`Error::Tree`], [`Error::Tar`], [`Error::Changed`], [`Error::Interrupted`]: the draft stays as it is.
     #[expect(clippy::needless_pass_by_value, reason = "it is used up: what it says happens once")]
     pub fn seal_draft(&self, draft: &Draft, seal: Seal<'_>) -> Result<Sealed, Error> {
-        let how = ScanHow {
-            clamp: seal.clamp,
-            owners: draft.owners()?,
-            forged: self.every_right,
-            ..ScanHow::default()
-        };
+        let how =
+            ScanHow { clamp: seal.clamp, owners: draft.owners()?, trust: self.trust(), ..ScanHow::default() };
         let (sealed, mut timings) =
             self.prepare(&draft.dir, &draft.path, &how, &plain_root(), seal.progress)?;
         let start = Instant::now();

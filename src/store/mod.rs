@@ -66,7 +66,7 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::rc::{Rc, Weak};
 
-use crate::model::WhiteoutForm;
+use crate::model::{Trust, WhiteoutForm};
 use crate::sys::lock::{self, Lock};
 use crate::sys::{Dir, Errno};
 use error::{io, own};
@@ -96,6 +96,8 @@ pub struct Store {
     /// Whether every owner, device and attribute can be given here; not in a store of a user without privilege, also for
     /// root, as it holds what could not be given.
     every_right: bool,
+    /// The host's user whose store this is.
+    owner: u32,
     removed_at_end: bool,
     cache: RefCell<cache::Cache>,
     held: RefCell<HashMap<String, Weak<Held>>>,
@@ -152,7 +154,7 @@ impl Store {
             temporary.clear();
         }
         let lock = lock::shared(&lock_path).map_err(read_only)?;
-        let of_root = root.stat_self().is_ok_and(|stat| stat.uid == 0);
+        let owner = root.stat_self().map_err(io("look at", &path))?.uid;
         let store = Self {
             layers: sub("layers/sha256")?,
             drafts: sub("drafts")?,
@@ -163,7 +165,8 @@ impl Store {
             lock: RefCell::new(Some(lock)),
             form,
             ephemeral: how.ephemeral,
-            every_right: of_root && crate::sys::process::has_every_right(),
+            every_right: owner == 0 && crate::sys::process::has_every_right(),
+            owner,
             removed_at_end: false,
             cache: RefCell::default(),
             held: RefCell::default(),
@@ -218,6 +221,11 @@ impl Store {
     /// Whether nothing here needs to outlive a power cut.
     pub fn is_ephemeral(&self) -> bool {
         self.ephemeral
+    }
+
+    /// On whose files our own marks count here.
+    pub fn trust(&self) -> Trust {
+        if self.every_right { Trust::Nobody } else { Trust::FilesOf(self.owner) }
     }
 
     /// How whiteouts are written in this store's trees.

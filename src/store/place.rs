@@ -3,7 +3,7 @@
 use crate::model::{
     Identity, Kind, Metadata, Mode, Node, decode_xattrs, encode_node, encode_owner, escape_name, names,
 };
-use crate::sys::{Dir, Errno, xattr};
+use crate::sys::{Dir, Errno, RawStat, xattr};
 
 use super::walk::identity;
 
@@ -41,7 +41,9 @@ pub(super) fn set_owner(dir: &Dir, name: &[u8], uid: u32, gid: u32) -> Result<Op
     let stat = dir.stat(name)?;
     let takes_attributes = matches!(stat.kind, Kind::File | Kind::Dir);
     let given = identity.to_layer(stat.uid, stat.gid) == (uid, gid)
-        || (identity == Identity::AsIs && gave(dir.chown(name, uid, gid))?);
+        || (identity == Identity::AsIs
+            && !stands_for_device(dir, name, &stat)?
+            && gave(dir.chown(name, uid, gid))?);
     if !takes_attributes {
         return Ok((!given).then_some((uid, gid)));
     }
@@ -54,6 +56,12 @@ pub(super) fn set_owner(dir: &Dir, name: &[u8], uid: u32, gid: u32) -> Result<Op
         set_own(dir, name, names::OWNER, &encode_owner(uid, gid))?;
         Ok(None)
     }
+}
+
+/// Whether a file holds a device's mark, which counts only on files that are ours.
+fn stands_for_device(dir: &Dir, name: &[u8], stat: &RawStat) -> Result<bool, Errno> {
+    let possible = stat.kind == Kind::File && stat.size == 0;
+    Ok(possible && xattr::if_there(xattr::get_at(dir, name, names::NODE))?.is_some())
 }
 
 /// As [`set_owner`], of an open directory.

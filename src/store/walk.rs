@@ -7,14 +7,14 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::fs::File;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::rc::Rc;
 
 use super::Error;
 use super::error::{io, tree};
 use crate::model::{
     Change, Changeset, Decoded, Entry, Identity, Kind, LayerPath, LinkGroup, Metadata, Mode, Node, Opaque,
-    Timestamp, decode_xattrs, names,
+    Timestamp, Trust, decode_xattrs, gives_rights, names,
 };
 use crate::sys::dir::{chmod_fd, own_ids, path_of, set_times_fd, stat_fd};
 use crate::sys::xattr::{self, RawXattrs};
@@ -41,9 +41,8 @@ pub struct ScanHow {
     pub owners: BTreeMap<LayerPath, (u32, u32)>,
     /// Looks at this path and the directories above it, and at nothing else.
     pub only: Option<LayerPath>,
-    /// Whether our own attributes in the tree are taken for nobody's, and removed where it is sealed: where every owner,
-    /// device and attribute could be given, we set none, and whoever may write a file could have.
-    pub forged: bool,
+    /// On whose files our own marks that give rights count; where the tree is sealed, others are removed.
+    pub trust: Trust,
     /// The layers beneath an upper, bottom → top, where the host cannot give every owner. A symlink or special file takes
     /// no attribute of ours, so its copy-up loses the owner that the layer's index has: one that is as the one beneath
     /// keeps that one's owner.
@@ -209,8 +208,9 @@ impl<V: Visit> Walker<'_, V> {
     ) -> Result<Level, Error> {
         let mut raw = dir.xattrs_self().map_err(tree("read the attributes of", &path))?;
         if V::SEALS {
-            self.clean_attributes(&path, &dir, &mut raw)?;
+            clean_attributes(&path, &dir, &mut raw)?;
         }
+        self.drop_forged(&path, Some(dir.as_fd()), stat.uid, &mut raw)?;
         let decoded = decode(&raw);
         let (mut items, mut whiteouts) = (Vec::new(), Vec::new());
         let mut sockets = Vec::new();
@@ -286,12 +286,14 @@ impl<V: Visit> Walker<'_, V> {
             let file = dir.file(name).map_err(tree("open", &path))?;
             let mut raw = xattr::all_open(&file).map_err(tree("read the attributes of", &path))?;
             self.clean(&path, &file, &mut raw)?;
+            self.drop_forged(&path, Some(file.as_fd()), stat.uid, &mut raw)?;
             stat = stat_fd(&file).map_err(tree("look at", &path))?;
             stat.mode = mode;
             open = Some(file);
             raw
         } else {
-            let raw = xattr::all_at(dir, name).map_err(tree("read the attributes of", &path))?;
+            let mut raw = xattr::all_at(dir, name).map_err(tree("read the attributes of", &path))?;
+            self.drop_forged(&path, None, stat.uid, &mut raw)?;
             if V::SEALS && self.how.clamp.is_some_and(|limit| stat.mtime > limit) {
                 dir.set_times(name, None, self.how.clamp).map_err(tree("set the time of", &path))?;
             }
@@ -324,18 +326,32 @@ impl<V: Visit> Walker<'_, V> {
         Ok(None)
     }
 
-    /// Removes the attributes that a sealed layer does not have.
-    fn clean_attributes(&self, path: &LayerPath, file: impl AsFd, raw: &mut RawXattrs) -> Result<(), Error> {
-        let goes = |name: &[u8]| is_bookkeeping(name) || self.how.forged && name.starts_with(names::UFS);
+    /// Takes the marks out that count for nothing on this file; from the file itself, too, where it is sealed.
+    fn drop_forged(
+        &self,
+        path: &LayerPath,
+        file: Option<BorrowedFd<'_>>,
+        uid: u32,
+        raw: &mut RawXattrs,
+    ) -> Result<(), Error> {
+        if self.how.trust.counts(uid) {
+            return Ok(());
+        }
+        let goes = |name: &[u8]| match self.how.trust {
+            Trust::Nobody => name.starts_with(names::UFS),
+            Trust::FilesOf(_) => gives_rights(name),
+        };
         for (name, _) in raw.extract_if(.., |(name, _)| goes(name)) {
-            xattr::remove(&file, &name).map_err(tree("clean the attributes of", path))?;
+            if let Some(file) = file.filter(|_| V::SEALS) {
+                xattr::remove(file, &name).map_err(tree("clean the attributes of", path))?;
+            }
         }
         Ok(())
     }
 
     /// Brings an open file to its sealed form: no bookkeeping, no late time.
     fn clean(&self, path: &LayerPath, file: &File, raw: &mut RawXattrs) -> Result<(), Error> {
-        self.clean_attributes(path, file, raw)?;
+        clean_attributes(path, file, raw)?;
         if let Some(limit) = self.how.clamp {
             let stat = stat_fd(file).map_err(tree("look at", path))?;
             if stat.mtime > limit {
@@ -362,6 +378,14 @@ impl<V: Visit> Walker<'_, V> {
         }
         entry
     }
+}
+
+/// Removes the attributes that a sealed layer does not have.
+fn clean_attributes(path: &LayerPath, file: impl AsFd, raw: &mut RawXattrs) -> Result<(), Error> {
+    for (name, _) in raw.extract_if(.., |(name, _)| is_bookkeeping(name)) {
+        xattr::remove(&file, &name).map_err(tree("clean the attributes of", path))?;
+    }
+    Ok(())
 }
 
 /// Ends a walk at Ctrl-C.

@@ -4,7 +4,7 @@ use std::fs::File;
 
 use super::Union;
 use super::lookup::{Found, Place, split};
-use super::raise::{Content, kind, stand_in};
+use super::raise::Content;
 use crate::model::{Kind, LayerPath, Mode, Timestamp, decode_xattrs, encode_owner, names};
 use crate::overlay::Aspect;
 use crate::sys::{Errno, OFlags, RawStat, xattr};
@@ -21,13 +21,13 @@ impl Union {
     pub(super) fn shown(&self, found: &Found) -> Result<RawStat, Errno> {
         let mut stat = found.stat;
         (stat.uid, stat.gid) = self.options.identity.to_layer(stat.uid, stat.gid);
-        if matches!(stat.kind, Kind::File | Kind::Dir) {
+        if self.options.trust.counts(found.stat.uid) && matches!(stat.kind, Kind::File | Kind::Dir) {
             let kept = xattr::if_there(xattr::get_at(&found.place.dir, &found.place.name, names::OWNER))?;
             if let Some(owner) = kept.and_then(|value| decode_xattrs([(names::OWNER, &value[..])]).owner) {
                 (stat.uid, stat.gid) = owner;
             }
         }
-        if let Some((kind, device)) = stand_in(&found.place, &stat)? {
+        if let Some((kind, device)) = self.stand_in(&found.place, &found.stat)? {
             stat.kind = kind;
             stat.rdev = device;
         }
@@ -126,7 +126,7 @@ impl Union {
     /// truncate(2): `EISDIR` for a directory, `EINVAL` for anything but a regular file.
     pub fn truncate(&self, path: &LayerPath, size: u64) -> Result<(), Errno> {
         let _changing = self.change();
-        match kind(&self.find(path)?)? {
+        match self.kind(&self.find(path)?)? {
             Kind::File => {}
             Kind::Dir => return Err(Errno::ISDIR),
             _ => return Err(Errno::INVAL),

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::lookup::{Look, Slot, split};
 use super::marks::swap_out;
 use super::merged::Merged;
-use super::raise::{Content, make_node, stand_in};
+use super::raise::{Content, make_node};
 use super::{Union, Upper};
 use crate::model::{Device, Kind, LayerPath, Mode, Node};
 use crate::overlay::Aspect;
@@ -159,7 +159,7 @@ impl Union {
             _ if exclusive => return Err(Errno::EXIST),
             Kind::Dir => return Err(Errno::ISDIR),
             Kind::Symlink => return Err(Errno::LOOP),
-            Kind::File if stand_in(&found.place, &found.stat)?.is_some() => return Err(Errno::NXIO),
+            Kind::File if self.stand_in(&found.place, &found.stat)?.is_some() => return Err(Errno::NXIO),
             // a node stands for something outside of the file system: opening it changes nothing here
             Kind::File if flags.intersects(OFlags::WRONLY | OFlags::RDWR | OFlags::TRUNC) => {}
             _ => return self.open_for_reading(path, flags.difference(OFlags::CREATE)),
@@ -175,7 +175,7 @@ impl Union {
 
     fn open_for_reading(&self, path: &LayerPath, flags: OFlags) -> Result<File, Errno> {
         let found = self.find(path)?;
-        if stand_in(&found.place, &found.stat)?.is_some() {
+        if self.stand_in(&found.place, &found.stat)?.is_some() {
             return Err(Errno::NXIO);
         }
         if found.in_upper { found.place.open(flags) } else { found.place.open_quietly(flags) }

@@ -36,7 +36,7 @@ mod xattrs;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use crate::model::{Identity, Marks, Mode, Opaque, WhiteoutForm, names};
+use crate::model::{Identity, Marks, Mode, Opaque, Trust, WhiteoutForm, names};
 use crate::sys::{self, Dir, Errno, xattr};
 use merged::{Dirs, Merged, Part};
 use numbers::Numbers;
@@ -55,6 +55,8 @@ pub struct Options {
     pub whiteouts: WhiteoutForm,
     /// What the host's owners mean.
     pub identity: Identity,
+    /// On whose files our own marks count.
+    pub trust: Trust,
     /// Which attributes are the kernel's marks.
     pub marks: Marks,
     /// Whether `.wh.NAME` counts as a whiteout, too.

@@ -137,6 +137,25 @@ impl Union {
         }
         to.set_times(name, Some(stat.atime), Some(stat.mtime))
     }
+
+    /// The type that users see.
+    pub(super) fn kind(&self, found: &Found) -> Result<Kind, Errno> {
+        Ok(self.stand_in(&found.place, &found.stat)?.map_or(found.stat.kind, |(kind, _)| kind))
+    }
+
+    /// The device that an empty file stands for.
+    pub(super) fn stand_in(&self, place: &Place, stat: &RawStat) -> Result<Option<(Kind, Device)>, Errno> {
+        if stat.kind != Kind::File || stat.size != 0 || !self.options.trust.counts(stat.uid) {
+            return Ok(None);
+        }
+        let value = xattr::if_there(xattr::get_at(&place.dir, &place.name, names::NODE))?;
+        let decoded = value.and_then(|value| crate::model::decode_xattrs([(names::NODE, &value[..])]).node);
+        Ok(match decoded {
+            Some(Node::CharDevice(device)) => Some((Kind::CharDevice, device)),
+            Some(Node::BlockDevice(device)) => Some((Kind::BlockDevice, device)),
+            _ => None,
+        })
+    }
 }
 
 /// Makes a file like the one found, without its attributes.
@@ -175,25 +194,6 @@ pub(super) fn make_node(dir: &Dir, name: &[u8], node: &Node, mode: Mode) -> Resu
         }
         (result, _) => result,
     }
-}
-
-/// The type that users see.
-pub(super) fn kind(found: &Found) -> Result<Kind, Errno> {
-    Ok(stand_in(&found.place, &found.stat)?.map_or(found.stat.kind, |(kind, _)| kind))
-}
-
-/// The device that an empty file stands for.
-pub(super) fn stand_in(place: &Place, stat: &RawStat) -> Result<Option<(Kind, Device)>, Errno> {
-    if stat.kind != Kind::File || stat.size != 0 {
-        return Ok(None);
-    }
-    let value = xattr::if_there(xattr::get_at(&place.dir, &place.name, names::NODE))?;
-    let decoded = value.and_then(|value| crate::model::decode_xattrs([(names::NODE, &value[..])]).node);
-    Ok(match decoded {
-        Some(Node::CharDevice(device)) => Some((Kind::CharDevice, device)),
-        Some(Node::BlockDevice(device)) => Some((Kind::BlockDevice, device)),
-        _ => None,
-    })
 }
 
 /// Runs a change in a directory that leaves the directory's times as they were.

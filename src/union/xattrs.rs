@@ -4,7 +4,7 @@ use std::fs::File;
 
 use super::Union;
 use super::lookup::Place;
-use super::raise::{self, Content};
+use super::raise::Content;
 use crate::model::{Kind, LayerPath, Marks, names};
 use crate::overlay::Aspect;
 use crate::sys::Errno;
@@ -106,7 +106,7 @@ impl Union {
         let found = self.find(path)?;
         self.writable()?;
         let on_disk = stored(self.options.marks, name, Errno::OPNOTSUPP)?;
-        if is_misplaced(raise::kind(&found)?, name) {
+        if is_misplaced(self.kind(&found)?, name) {
             return Err(Errno::PERM);
         }
         self.change_file(path, (Aspect::Xattr, Content::Copied), |place, found| {
@@ -124,7 +124,7 @@ impl Union {
         let found = self.find(path)?;
         self.writable()?;
         let on_disk = stored(self.options.marks, name, Errno::NODATA)?;
-        if is_misplaced(raise::kind(&found)?, name) {
+        if is_misplaced(self.kind(&found)?, name) {
             return Err(Errno::PERM);
         }
         match xattr::get_at(&found.place.dir, &found.place.name, &on_disk) {

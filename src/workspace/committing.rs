@@ -195,7 +195,8 @@ impl Workspace {
         }
         let opened = self.open_stack(&parts)?;
         let lowers = opened.iter().map(|dir| dir.as_fd()).collect();
-        let union = driver::read_union(lowers, self.store()?.whiteout_form(), self.identity())?;
+        let store = self.store()?;
+        let union = driver::read_union(lowers, store.whiteout_form(), self.identity(), store.trust())?;
         let draft = self.layer(name)?;
         let root = LayerPath::root();
         self.0.progress.start("squashing", None);

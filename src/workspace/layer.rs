@@ -207,7 +207,8 @@ impl Layer {
             State::Draft(draft) => draft.owners()?,
             _ => BTreeMap::new(),
         };
-        let how = ScanHow { owners, only, ..ScanHow::default() };
+        let trust = self.workspace.store()?.trust();
+        let how = ScanHow { owners, only, trust, ..ScanHow::default() };
         Ok(Rc::new(scan(&*self.tree()?, &how)?.changes))
     }
 
@@ -239,7 +240,7 @@ impl Layer {
 
     /// Its files, for looking.
     fn files_to_read(&self) -> Result<HostDir, Error> {
-        Ok(HostDir::raw_layer(self.tree()?, self.workspace.identity()))
+        Ok(HostDir::raw_layer(self.tree()?, self.workspace.identity(), self.workspace.store()?.trust()))
     }
 
     /// A file's content.

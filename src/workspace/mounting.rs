@@ -35,6 +35,7 @@ pub(super) struct Opened {
     volatile: bool,
     whiteouts: crate::model::WhiteoutForm,
     identity: crate::model::Identity,
+    trust: crate::model::Trust,
 }
 
 impl Opened {
@@ -53,6 +54,7 @@ impl Opened {
             volatile: record.volatile || workspace.store()?.is_ephemeral(),
             whiteouts: workspace.store()?.whiteout_form(),
             identity: workspace.identity(),
+            trust: workspace.store()?.trust(),
         })
     }
 
@@ -66,6 +68,7 @@ impl Opened {
             volatile: self.volatile,
             whiteouts: self.whiteouts,
             identity: self.identity,
+            trust: self.trust,
         }
     }
 }

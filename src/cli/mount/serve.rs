@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::{Codes, Failure, Request, complain};
 use crate::driver::{Alone, AloneSpec, Manner, MountError, mount_alone};
-use crate::model::{Identity, Marks, WhiteoutForm};
+use crate::model::{Identity, Marks, Trust, WhiteoutForm};
 use crate::sys::daemon::{self, Ends, Parted, Starting};
 use crate::sys::lock::{self, Lock};
 use crate::sys::{self, Dir, Errno, mount, mountinfo, process};
@@ -144,6 +144,7 @@ fn mount_all(request: &Request) -> Result<Served, Failure> {
         options: Options {
             whiteouts,
             identity,
+            trust: trust(),
             marks,
             whiteouts_by_name: wanted.whiteouts_by_name,
             static_links: wanted.static_links,
@@ -166,6 +167,11 @@ fn mount_all(request: &Request) -> Result<Served, Failure> {
 /// Which attributes the kernel's overlay would take for marks here.
 fn default_marks() -> Marks {
     if process::reaches_trusted() { Marks::Trusted } else { Marks::User }
+}
+
+/// Where we can give every owner and device ourselves no mark of ours stands for one.
+fn trust() -> Trust {
+    if process::has_every_right() { Trust::Nobody } else { Trust::FilesOf(sys::dir::own_ids().0) }
 }
 
 /// A layer as it is without what is mounted in it, as the kernel's overlay sees it. What is mounted inside is most of all

@@ -102,7 +102,7 @@ impl Mounted for FuseMount {
         let (detached, union, server) = make(spec)?;
         self.union.freeze();
         union.listen(self.union.listener());
-        let replaced = self.point.replace(&detached, spec.identity, is_writable(spec));
+        let replaced = self.point.replace(&detached, spec);
         drop(detached);
         replaced?;
         self.union = union;

@@ -297,6 +297,36 @@ fn marks_that_anybody_could_have_set_count_for_nothing_where_we_set_none() {
 }
 
 #[test]
+fn marks_that_give_rights_count_only_on_files_of_who_keeps_them() {
+    let (_host, mut store) = store();
+    store.every_right = false;
+    // the files of this test are another user's then
+    store.owner += 1;
+    let draft = store.draft(&name("forged")).unwrap();
+    let tree = draft.tree().unwrap();
+    for (file, content) in [("suid", &b"x"[..]), ("null", b"")] {
+        put(&tree, file, content);
+    }
+    let capability = [names::XATTR, b"security.capability"].concat();
+    let list = [names::XATTR, names::ACCESS_LIST].concat();
+    for (file, attribute, value) in [
+        (&b"suid"[..], names::OWNER, &b"9:10"[..]),
+        (b"suid", &capability, &[1, 0, 0, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]),
+        (b"suid", &list, b"kept"),
+        (b"null", names::NODE, b"block:8:0"),
+    ] {
+        xattr::set_at(&tree, file, attribute, value).unwrap();
+    }
+    let id = seal_draft(&store, &draft).id;
+    let changes = store.changeset(id).unwrap();
+    let suid = changes.entry(&path("suid")).unwrap();
+    assert_ne!((suid.meta.uid, suid.meta.gid), (9, 10));
+    assert_eq!(suid.meta.xattrs.keys().map(|name| &name[..]).collect::<Vec<_>>(), [names::ACCESS_LIST]);
+    assert_eq!(changes.entry(&path("null")).unwrap().node, Node::File { size: 0 });
+    assert!(store.check(true).unwrap().is_empty());
+}
+
+#[test]
 fn files_that_deny_their_owner_are_sealed_with_their_modes() {
     let (_host, store) = store();
     let draft = store.draft(&name("denied")).unwrap();

@@ -1,6 +1,7 @@
 //! Users who are not root: permissions, sticky directories, access control lists.
 
 use std::fs::{self, File, OpenOptions};
+use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
 use ufs::sys::{Errno, xattr};
@@ -219,6 +220,35 @@ fn a_refused_name_tells_nothing_of_what_is_behind_it() {
                 })
             });
             assert_eq!(seen, [Err(Errno::ACCESS), Err(Errno::ACCESS), Err(Errno::NOENT), Err(Errno::NOTDIR)]);
+            pair.end();
+        });
+    });
+}
+
+#[test]
+fn marks_that_a_file_s_owner_has_set_give_it_no_rights() {
+    with_mounts(|scratch| {
+        let forge = |l: &Lower| {
+            l.file("owned", "content");
+            l.file("device", "");
+            for (name, mark, value) in
+                [("owned", "user.ufs.owner", "0:0"), ("device", "user.ufs.node", "block:8:0")]
+            {
+                l.raw_xattr(name, mark, value.as_bytes());
+                l.owner(name, 4001, 4001);
+                l.mode(name, 0o4755);
+            }
+        };
+        with_pair(scratch, &[&forge], |pair| {
+            for name in ["owned", "device"] {
+                let looked = pair.same(|root| {
+                    told(
+                        fs::symlink_metadata(root.join(name))
+                            .map(|found| (found.uid(), found.mode(), found.rdev())),
+                    )
+                });
+                assert_eq!(looked, Ok((4001, 0o104_755, 0)), "{name}");
+            }
             pair.end();
         });
     });

@@ -6,7 +6,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use ufs::driver::{self, DriverKind, MountSpec, Mounted};
-use ufs::model::{Changeset, LayerPath, Timestamp, WhiteoutForm};
+use ufs::model::{Changeset, LayerPath, Timestamp, Trust, WhiteoutForm};
 use ufs::overlay;
 use ufs::sys::Dir;
 
@@ -132,6 +132,7 @@ impl Stage {
             volatile: false,
             whiteouts: form,
             identity: identity(),
+            trust: Trust::FilesOf(ufs::sys::dir::own_ids().0),
         };
         driver::mount(kind, &spec).unwrap()
     }
