@@ -165,7 +165,9 @@ fn a_layers_tar_unpacks_to_the_same_layer() {
     draft.set_owner(&path("sym"), 70_000, 5).unwrap();
     draft.set_owner(&path("d"), 70_000, 5).unwrap();
     let mut changes =
-        scan(&tree, &ScanHow { owners: draft.owners().unwrap(), ..ScanHow::default() }).unwrap().changes;
+        scan(&tree, &ScanHow { owners: draft.owners().unwrap(), trust: store.trust(), ..ScanHow::default() })
+            .unwrap()
+            .changes;
     for (at, node) in [
         ("null", Node::CharDevice(Device { major: 1, minor: 3 })),
         ("disk", Node::BlockDevice(Device { major: 8, minor: 1 })),
@@ -180,9 +182,11 @@ fn a_layers_tar_unpacks_to_the_same_layer() {
     let (tar, _) = write_layer(&changes, true, &mut open, Vec::new()).unwrap();
     let copy = store.draft(&name("copy")).unwrap();
     untar(&store, &copy, "/", &tar).unwrap();
-    let found =
-        scan(&copy.tree().unwrap(), &ScanHow { owners: copy.owners().unwrap(), ..ScanHow::default() })
-            .unwrap();
+    let found = scan(
+        &copy.tree().unwrap(),
+        &ScanHow { owners: copy.owners().unwrap(), trust: store.trust(), ..ScanHow::default() },
+    )
+    .unwrap();
     assert_eq!(found.changes, changes);
     let sealed = seal_draft(&store, &copy);
     assert!(store.check(true).unwrap().is_empty(), "{:?}", store.check(true));

@@ -235,7 +235,8 @@ fn an_upper_root_looks_like_the_one_beneath() {
     tree.set_times_self(None, Some(TIME)).unwrap();
     let base = seal_draft(&store, &draft).id;
     let web = mount(&store, "web", &[base]);
-    let root = |tree| scan(&tree, &ScanHow::default()).unwrap().changes.entry(&path("")).unwrap().clone();
+    let how = ScanHow { trust: store.trust(), ..ScanHow::default() };
+    let root = |tree| scan(&tree, &how).unwrap().changes.entry(&path("")).unwrap().clone();
     assert_eq!(root(web.upper().unwrap()), root(store.tree_dir(base).unwrap()));
     assert_eq!(root(web.upper().unwrap()).meta.uid, 17);
     web.upper().unwrap().chmod(b".", Mode::new(0o755)).unwrap();
