@@ -12,6 +12,7 @@ mod host_commands;
 mod layers;
 mod modes;
 mod mounts;
+mod output;
 mod picture;
 mod program;
 mod prompt;
