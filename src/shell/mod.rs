@@ -23,6 +23,7 @@ mod prompt;
 mod render;
 mod run;
 mod state;
+mod syntax;
 mod translate;
 mod values;
 mod watching;

@@ -216,7 +216,8 @@ pub(super) fn report(
     }
     let functions = known_functions(&ours.engine);
     let names: Vec<&str> = functions.iter().map(ImmutableString::as_str).collect();
-    let known = Known { around, modules: &ours.texts.borrow(), functions: &names };
+    let is_layer = |name: &str| shell.workspace().knows_layer(name);
+    let known = Known { around, modules: &ours.texts.borrow(), functions: &names, is_layer: &is_layer };
     write_err(render::runtime(error, text, &known, &shell.err_style()).as_bytes());
     exit_code(error)
 }

@@ -6,6 +6,7 @@ mod commits;
 mod completion;
 mod endings;
 mod errors;
+mod every_command;
 mod files;
 mod help;
 mod host_commands;
