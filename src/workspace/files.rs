@@ -7,6 +7,8 @@ use std::io::{Read as _, Write as _};
 use globset::GlobBuilder;
 
 use super::error::{Act, Error};
+pub(super) use super::progress::interrupted;
+use super::progress::{Total, Work};
 use crate::driver::{DirItem, Files, Follow, OpenHow, RenameHow, Stat};
 use crate::model::{Kind, LayerPath, Mode, Timestamp};
 use crate::sys::{self, Errno};
@@ -17,6 +19,9 @@ const FILE_MODE: Mode = Mode::new(0o644);
 const DIR_MODE: Mode = Mode::new(0o755);
 /// The longest file that is read into one value, in bytes.
 const READ_LIMIT: u64 = 1 << 30;
+
+/// How much is read or written between two looks at Ctrl-C, in bytes.
+const STEP: usize = 8 << 20;
 
 /// Checks a path as a user types it.
 pub(super) fn path(bytes: &[u8]) -> Result<LayerPath, Error> {
@@ -67,7 +72,11 @@ fn write_how(files: &dyn Files, path: &LayerPath, data: &[u8], how: OpenHow) -> 
         return on(Act::Write, path, Err(errno));
     }
     let mut file = with_parents(files, Act::Write, path, || files.open(path, how))?;
-    file.write_all(data).map_err(|cause| Error::io(Act::Write, path, &cause))
+    for step in data.chunks(STEP) {
+        interrupted()?;
+        file.write_all(step).map_err(|cause| Error::io(Act::Write, path, &cause))?;
+    }
+    Ok(())
 }
 
 pub(super) fn write(files: &dyn Files, path: &LayerPath, data: &[u8]) -> Result<(), Error> {
@@ -95,8 +104,16 @@ pub(super) fn read(files: &dyn Files, path: &LayerPath) -> Result<Vec<u8>, Error
         return Err(Error::TooLarge { path: path.clone(), size, limit: READ_LIMIT });
     }
     let mut data = Vec::with_capacity(usize::try_from(size).unwrap_or(0));
-    file.take(READ_LIMIT).read_to_end(&mut data).map_err(|cause| Error::io(Act::Read, path, &cause))?;
-    Ok(data)
+    let mut left = READ_LIMIT;
+    loop {
+        interrupted()?;
+        let step = (&file).take(left.min(STEP as u64)).read_to_end(&mut data);
+        let step = step.map_err(|cause| Error::io(Act::Read, path, &cause))? as u64;
+        left -= step;
+        if step < STEP as u64 || left == 0 {
+            return Ok(data);
+        }
+    }
 }
 
 pub(super) fn list(files: &dyn Files, path: &LayerPath) -> Result<Vec<DirItem>, Error> {
@@ -146,21 +163,36 @@ pub(super) fn remove(files: &dyn Files, path: &LayerPath) -> Result<(), Error> {
     on(Act::Remove, path, result)
 }
 
+/// What is done with a path and all beneath it, and how much that is.
+pub(super) fn about(what: &str, files: &dyn Files, path: &LayerPath) -> (String, Total) {
+    let total = match files.stat(path, Follow::No) {
+        Ok(stat) if stat.kind() == Kind::Dir => Total::of_tree(files.tree(path)),
+        Ok(stat) => Total::of_bytes(stat.size),
+        Err(_) => Total::Unknown,
+    };
+    (format!("{what} /{}", String::from_utf8_lossy(path.as_bytes())), total)
+}
+
 /// Removes a path and all beneath it; the root is emptied.
-pub(super) fn remove_all(files: &dyn Files, path: &LayerPath) -> Result<(), Error> {
+pub(super) fn remove_all(files: &dyn Files, path: &LayerPath, work: &Work) -> Result<(), Error> {
     let stat = on(Act::Remove, path, files.stat(path, Follow::No))?;
     if stat.kind() != Kind::Dir {
         return on(Act::Remove, path, files.unlink(path));
     }
     for item in on(Act::Remove, path, files.read_dir(path))? {
-        interrupted()?;
-        remove_all(files, &child(path, &item.name)?)?;
+        work.done(1, 0)?;
+        remove_all(files, &child(path, &item.name)?, work)?;
     }
     if path.is_root() { Ok(()) } else { on(Act::Remove, path, files.rmdir(path)) }
 }
 
 /// rename(2); what cannot be renamed (a directory that lies in a lower) is copied and removed, as mv(1) does.
-pub(super) fn rename(files: &dyn Files, from: &LayerPath, to: &LayerPath) -> Result<(), Error> {
+pub(super) fn rename(
+    files: &dyn Files,
+    from: &LayerPath,
+    to: &LayerPath,
+    work: &dyn Fn(&str) -> Work,
+) -> Result<(), Error> {
     on(Act::Move, from, files.stat(from, Follow::No))?;
     if !from.is_root() && to.is_within(from) && to != from {
         return on(Act::Move, from, Err(Errno::INVAL));
@@ -175,8 +207,8 @@ pub(super) fn rename(files: &dyn Files, from: &LayerPath, to: &LayerPath) -> Res
                 }
                 on(Act::Remove, to, files.rmdir(to))?;
             }
-            copy(files, from, files, to)?;
-            remove_all(files, from)
+            copy(files, from, files, to, &work("copying"))?;
+            remove_all(files, from, &work("removing"))
         }
         other => other,
     }
@@ -239,13 +271,21 @@ pub(super) fn copy(
     from: &LayerPath,
     target: &dyn Files,
     to: &LayerPath,
+    work: &Work,
 ) -> Result<(), Error> {
     let stat = on(Act::Copy, from, source.stat(from, Follow::No))?;
     if std::ptr::addr_eq(source, target) && to.is_within(from) && stat.kind() == Kind::Dir {
         return on(Act::Copy, from, Err(Errno::INVAL));
     }
     make_parents(target, to)?;
-    copy_one(source, from, target, to, &stat, &mut HashMap::new())
+    copy_one(source, from, target, to, &stat, &mut Copying { links: HashMap::new(), work })
+}
+
+/// A copy that is under way.
+struct Copying<'a> {
+    /// Where the first name of each inode with several went.
+    links: HashMap<(u64, u64), LayerPath>,
+    work: &'a Work,
 }
 
 fn copy_one(
@@ -254,14 +294,14 @@ fn copy_one(
     target: &dyn Files,
     to: &LayerPath,
     stat: &Stat,
-    links: &mut HashMap<(u64, u64), LayerPath>,
+    copying: &mut Copying<'_>,
 ) -> Result<(), Error> {
-    interrupted()?;
+    copying.work.done(1, 0)?;
     if stat.kind() != Kind::Dir && stat.nlink > 1 {
-        if let Some(first) = links.get(&(stat.dev, stat.ino)) {
+        if let Some(first) = copying.links.get(&(stat.dev, stat.ino)) {
             return on(Act::Copy, to, target.link(first, to));
         }
-        links.insert((stat.dev, stat.ino), to.clone());
+        copying.links.insert((stat.dev, stat.ino), to.clone());
     }
     match stat.kind() {
         Kind::Dir => {
@@ -272,13 +312,13 @@ fn copy_one(
             for item in on(Act::Copy, from, source.read_dir(from))? {
                 let (from, to) = (child(from, &item.name)?, child(to, &item.name)?);
                 let stat = on(Act::Copy, &from, source.stat(&from, Follow::No))?;
-                copy_one(source, &from, target, &to, &stat, links)?;
+                copy_one(source, &from, target, &to, &stat, copying)?;
             }
         }
         Kind::File => {
             let reader = on(Act::Copy, from, source.open(from, OpenHow::READ))?;
             let writer = on(Act::Copy, to, target.open(to, OpenHow::rewrite(stat.mode)))?;
-            on(Act::Copy, to, sys::copy::contents(&reader, &writer, stat.size, &mut |_| ()))?;
+            on(Act::Copy, to, sys::copy::contents(&reader, &writer, stat.size, &mut |bytes| copying.work.bytes(bytes)))?;
         }
         Kind::Symlink => {
             let link = on(Act::Copy, from, source.read_link(from))?;
@@ -329,9 +369,4 @@ fn child(dir: &LayerPath, name: &[u8]) -> Result<LayerPath, Error> {
 fn as_path(bytes: &[u8]) -> &std::path::Path {
     use std::os::unix::ffi::OsStrExt as _;
     std::path::Path::new(std::ffi::OsStr::from_bytes(bytes))
-}
-
-/// Ends a long operation at Ctrl-C.
-pub(super) fn interrupted() -> Result<(), Error> {
-    if sys::signals::interrupted() { Err(Error::Interrupted) } else { Ok(()) }
 }
