@@ -52,10 +52,8 @@ pub fn main() -> u8 {
 
 /// Prints help or what is wrong with the arguments; gives the exit code.
 fn answered(error: &clap::Error) -> u8 {
-    if let Err(error) = error.print() {
-        log::debug!("the answer could not be printed: {error}");
-    }
-    if error.use_stderr() { 2 } else { 0 }
+    let printed = error.print().and_then(|()| io::stdout().flush());
+    if error.use_stderr() { 2 } else { told(printed) }
 }
 
 /// What a word prints that needs no store and no namespace.
@@ -68,12 +66,17 @@ fn text(word: &Word) -> Option<io::Result<Vec<u8>>> {
     }
 }
 
-/// Writes a text to stdout; a reader that has gone is no error.
+/// Writes a text to stdout; gives the exit code.
 fn print(text: &[u8]) -> u8 {
     let mut out = io::stdout().lock();
-    match out.write_all(text).and_then(|()| out.flush()) {
+    told(out.write_all(text).and_then(|()| out.flush()))
+}
+
+/// The exit code of who only had a text to write to stdout; a reader that has gone is no error.
+fn told(written: io::Result<()>) -> u8 {
+    match written {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-            complain(&format!("cannot write to stdout: {error}"), None);
+            complain(&format!("cannot write to standard output: {}", shell::io_words(&error)), None);
             1
         }
         _ => 0,

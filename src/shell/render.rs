@@ -8,7 +8,7 @@ use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
 use rhai::{Dynamic, EvalAltResult, ParseError, ParseErrorType, Position};
 
 use super::places::Places;
-use super::translate;
+use super::{syntax, translate};
 use crate::view::escape::prose as escape;
 use crate::view::{Paint, Style};
 
@@ -41,6 +41,8 @@ pub(super) struct Known<'a> {
     pub(super) modules: &'a HashMap<String, Text>,
     /// All native functions.
     pub(super) functions: &'a [&'a str],
+    /// Whether a layer has a name.
+    pub(super) is_layer: &'a dyn Fn(&str) -> bool,
 }
 
 /// What earlier entries of the prompt left.
@@ -75,13 +77,7 @@ pub(super) fn parse(error: &ParseError, text: &Text, style: &Style) -> String {
 }
 
 fn parse_told(kind: &ParseErrorType, position: Position, text: &Text) -> Told {
-    let hint = match kind {
-        ParseErrorType::UnexpectedEOF | ParseErrorType::MissingToken(..) => {
-            Some("a bracket, a brace or a `;` may be missing before this".to_owned())
-        }
-        _ => None,
-    };
-    let message = translate::lower_first(&kind.to_string());
+    let (message, hint) = syntax::told(kind, position, &text.source);
     Told { message, hint, position, text: Some(text.clone()), through: Vec::new() }
 }
 
@@ -122,7 +118,7 @@ fn take_apart(error: &EvalAltResult, text: &Text, known: &Known<'_>) -> Told {
         }
         EvalAltResult::ErrorParsing(kind, position) => parse_told(kind, *position, text),
         other => {
-            let (message, hint) = translate::told(other, known.functions, known.around.variables);
+            let (message, hint) = translate::told(other, known);
             let (text, position) = match translate::racing(other) {
                 Some(name) => (text.clone(), only_call(&text.source, name)),
                 None => known.locate(text, other.position()),
@@ -242,7 +238,12 @@ mod tests {
         map.insert("message".into(), "it is not there".into());
         map.insert("hint".into(), "look\nelsewhere".into());
         let error = EvalAltResult::ErrorRuntime(map.into(), Position::new(2, 14));
-        let known = Known { around: &Around::default(), modules: &HashMap::new(), functions: &[] };
+        let known = Known {
+            around: &Around::default(),
+            modules: &HashMap::new(),
+            functions: &[],
+            is_layer: &|_| false,
+        };
         let drawn = runtime(&error, &text(source), &known, &style);
         let lines: Vec<&str> = drawn.lines().collect();
         let line = lines.iter().position(|line| line.contains("nope(a)")).unwrap();

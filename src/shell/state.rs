@@ -32,7 +32,8 @@ struct Inner {
     pager: Option<Pager>,
     bar: Rc<Bar>,
     answer: Cell<Option<Duration>>,
-    pipe_closed: Cell<bool>,
+    /// Why nothing more can be printed.
+    lost: RefCell<Option<io::Error>>,
     teller: Teller,
     keys: Cell<Keys>,
 }
@@ -72,7 +73,7 @@ impl Shell {
             pager,
             bar,
             answer: Cell::new(None),
-            pipe_closed: Cell::new(false),
+            lost: RefCell::default(),
             keys: Cell::default(),
             teller: Teller::new(err, json),
         }))
@@ -165,9 +166,16 @@ impl Shell {
         self.0.keys.set(keys);
     }
 
-    /// Whether the reader of our output has gone, so that there is nobody to go on for.
-    pub(super) fn pipe_closed(&self) -> bool {
-        self.0.pipe_closed.get()
+    /// Whether nothing more can be printed, so that there is nothing for a script to go on for.
+    pub(super) fn is_output_lost(&self) -> bool {
+        self.0.lost.borrow().is_some()
+    }
+
+    /// Why part of the output is missing, if it is: a reader that wants no more is no reason.
+    pub(super) fn output_failure(&self) -> Option<String> {
+        let lost = self.0.lost.borrow();
+        let error = lost.as_ref().filter(|error| error.kind() != io::ErrorKind::BrokenPipe)?;
+        Some(format!("cannot write to standard output: {}", super::run::io_words(error)))
     }
 
     /// Prints a value: its view, or one line of JSON.
@@ -212,9 +220,10 @@ impl Shell {
         self.0.bar.end();
         let mut out = io::stdout().lock();
         if let Err(error) = out.write_all(bytes).and_then(|()| out.flush())
-            && error.kind() == io::ErrorKind::BrokenPipe
+            // a prompt goes on: its terminal may come back, and a hangup ends it
+            && self.0.transcript.borrow().is_none()
         {
-            self.0.pipe_closed.set(true);
+            self.0.lost.borrow_mut().get_or_insert(error);
         }
     }
 

@@ -34,7 +34,11 @@ impl Store {
     ///
     /// # Errors
     /// [`Error::Io`] if the store's directories cannot be listed; [`Error::Interrupted`].
-    pub fn check(&self, deep: bool, progress: &mut dyn FnMut(Progress) -> bool) -> Result<Vec<Problem>, Error> {
+    pub fn check(
+        &self,
+        deep: bool,
+        progress: &mut dyn FnMut(Progress) -> bool,
+    ) -> Result<Vec<Problem>, Error> {
         let mut problems = Vec::new();
         let mut add = |path: PathBuf, error: &Error| {
             problems.push(Problem { path, what: error.to_string() });
@@ -49,8 +53,11 @@ impl Store {
             if let Err(error) = self.summary(id) {
                 add(path.clone(), &error);
             }
-            let checked =
-                if deep { self.check_tree(id, &mut within) } else { self.index(id).map(|_| Progress::default()) };
+            let checked = if deep {
+                self.check_tree(id, &mut within)
+            } else {
+                self.index(id).map(|_| Progress::default())
+            };
             match checked {
                 Ok(now) => {
                     done.entries += now.entries;
@@ -94,11 +101,7 @@ impl Store {
     }
 
     /// Reads all of a layer: its files must be what its index says, and both together what its ID says.
-    fn check_tree(
-        &self,
-        id: TreeId,
-        progress: &mut dyn FnMut(Progress) -> bool,
-    ) -> Result<Progress, Error> {
+    fn check_tree(&self, id: TreeId, progress: &mut dyn FnMut(Progress) -> bool) -> Result<Progress, Error> {
         let index = self.index(id)?;
         let tree = self.tree_dir(id)?;
         let mut done = Progress::default();

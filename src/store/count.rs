@@ -7,20 +7,25 @@ use crate::sys::Dir;
 /// `go_on` says no. Nothing is opened but directories, and mounts are not entered.
 pub fn count_tree(tree: &Dir, go_on: &dyn Fn() -> bool) -> Option<(u64, u64)> {
     let (mut names, mut bytes) = (0, 0);
-    for item in tree.items().unwrap_or_default() {
+    let mut levels = vec![(tree.duplicate().ok()?, tree.items().ok()?.into_iter())];
+    while let Some((dir, left)) = levels.last_mut() {
+        let Some(item) = left.next() else {
+            levels.pop();
+            continue;
+        };
         if !go_on() {
             return None;
         }
         names += 1;
         match item.kind {
             Some(Kind::Dir) => {
-                if let Ok(inner) = tree.dir(&item.name) {
-                    let within = count_tree(&inner, go_on)?;
-                    names += within.0;
-                    bytes += within.1;
+                if let Ok(inner) = dir.dir(&item.name)
+                    && let Ok(items) = inner.items()
+                {
+                    levels.push((inner, items.into_iter()));
                 }
             }
-            Some(Kind::File) | None => bytes += tree.stat(&item.name).map_or(0, |stat| stat.size),
+            Some(Kind::File) | None => bytes += dir.stat(&item.name).map_or(0, |stat| stat.size),
             _ => {}
         }
     }

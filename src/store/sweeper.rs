@@ -42,16 +42,19 @@ impl Sweeper {
         let until = Instant::now() + AT_ONCE;
         let in_time = &mut || Instant::now() < until;
         match dir.remove_tree_while(name, in_time) {
-            Err(Errno::INTR) => self.remove_later(dir.duplicate()?, name),
+            Err(Errno::INTR) => {
+                self.remove_later(dir.duplicate()?, name);
+                Ok(())
+            }
             other => other,
         }
     }
 
-    fn remove_later(&self, dir: Dir, name: &[u8]) -> Result<(), Errno> {
+    fn remove_later(&self, dir: Dir, name: &[u8]) {
         let mut queue = self.shared.queue();
         queue.names.push_back(name.into());
         if queue.works {
-            return Ok(());
+            return;
         }
         let shared = self.shared.clone();
         let thread = std::thread::Builder::new().name("removal".to_owned());
@@ -60,7 +63,6 @@ impl Sweeper {
             // it stays for the next start
             Err(error) => log::debug!("nothing is removed by the way: {error}"),
         }
-        Ok(())
     }
 
     /// Whether something is being removed.
@@ -127,13 +129,13 @@ mod tests {
         let dir = Dir::open(host.path()).unwrap();
         let sweeper = Sweeper::default();
         for name in [b"0", b"1", b"2"] {
-            sweeper.remove_later(dir.duplicate().unwrap(), name).unwrap();
+            sweeper.remove_later(dir.duplicate().unwrap(), name);
         }
         sweeper.finish();
         assert!(!sweeper.is_at_work() && dir.is_vacant().unwrap());
         // and it works again
         std::fs::create_dir(host.path().join("again")).unwrap();
-        sweeper.remove_later(dir.duplicate().unwrap(), b"again").unwrap();
+        sweeper.remove_later(dir.duplicate().unwrap(), b"again");
         sweeper.finish();
         assert!(dir.is_vacant().unwrap());
     }
@@ -145,7 +147,7 @@ mod tests {
         let dir = Dir::open(host.path()).unwrap();
         let sweeper = Sweeper::default();
         sweeper.stop();
-        sweeper.remove_later(dir.duplicate().unwrap(), b"d").unwrap();
+        sweeper.remove_later(dir.duplicate().unwrap(), b"d");
         sweeper.stop();
         assert!(!sweeper.is_at_work() && host.path().join("d").exists());
     }

@@ -70,6 +70,9 @@ impl Found {
     }
 }
 
+/// So many directories at the end of a way are remembered.
+const KEPT: usize = 64;
+
 /// Splits a path that is not the root into its directory and its last name.
 pub(super) fn split(path: &[u8]) -> (&[u8], &[u8]) {
     match path.iter().rposition(|&b| b == b'/') {
@@ -199,12 +202,49 @@ impl Union {
                 break;
             }
         }
-        for name in rest.split(|&b| b == b'/') {
-            let epoch = self.dirs.epoch();
-            let found = self.look(&at, name)?.found.ok_or(Errno::NOENT)?;
-            at = self.dirs.keep(epoch, found.dir.ok_or(Errno::NOTDIR)?);
+        let names = rest.split(|&b| b == b'/');
+        // of a long way only its end, so that two of them have room
+        let passed = names.clone().count().saturating_sub(KEPT);
+        for (level, name) in names.enumerate() {
+            at = if level < passed { self.dir_in(&at, name)? } else { self.kept_dir_in(&at, name)? };
         }
         Ok(at)
+    }
+
+    fn dir_in(&self, dir: &Merged, name: &[u8]) -> Result<Arc<Merged>, Errno> {
+        self.look(dir, name)?.found.ok_or(Errno::NOENT)?.dir.ok_or(Errno::NOTDIR)
+    }
+
+    fn kept_dir_in(&self, dir: &Merged, name: &[u8]) -> Result<Arc<Merged>, Errno> {
+        let epoch = self.dirs.epoch();
+        Ok(self.dirs.keep(epoch, self.dir_in(dir, name)?))
+    }
+
+    /// Every directory on the way to one, from the root down and with it.
+    pub(super) fn way(&self, path: &[u8]) -> Result<Vec<Arc<Merged>>, Errno> {
+        let mut way = vec![Arc::clone(&self.root)];
+        let ends = path.iter().enumerate().filter(|&(_, &b)| b == b'/').map(|(end, _)| end);
+        for end in ends.chain((!path.is_empty()).then_some(path.len())) {
+            let above = way.last().unwrap_or(&self.root);
+            let dir = match self.dirs.get(&path[..end]) {
+                Some(dir) => dir,
+                None => self.kept_dir_in(above, split(&path[..end]).1)?,
+            };
+            way.push(dir);
+        }
+        Ok(way)
+    }
+
+    /// The deepest directory on the way to a path that was seen lately; the root if there is none.
+    pub fn remembered(&self, path: &LayerPath) -> LayerPath {
+        let mut above = path.parent();
+        while let Some(dir) = above {
+            if dir.is_root() || self.dirs.get(dir.as_bytes()).is_some() {
+                return dir;
+            }
+            above = dir.parent();
+        }
+        LayerPath::root()
     }
 
     /// The file at a path.

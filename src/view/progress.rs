@@ -163,9 +163,8 @@ impl Work {
         let (work, number) = (self.clone(), self.number.load(Ordering::Relaxed));
         let thread = std::thread::Builder::new().name("counting".to_owned());
         let spawned = thread.spawn(move || {
-            let is_over = || {
-                work.ended.load(Ordering::Relaxed) || work.number.load(Ordering::Relaxed) != number
-            };
+            let is_over =
+                || work.ended.load(Ordering::Relaxed) || work.number.load(Ordering::Relaxed) != number;
             let Some(found) = count(&|| !is_over()) else { return };
             if let Some(piece) = &mut *work.piece()
                 && !is_over()
@@ -252,7 +251,8 @@ impl Work {
             format!("{shown} of {}  {}/s", size(total.bytes), size(per_second(done.bytes, took)))
         };
         let (effort, whole) = (effort(done, total), effort(total, total));
-        let left = u64::try_from(took.as_millis()).unwrap_or(u64::MAX).saturating_mul(whole.saturating_sub(effort));
+        let left =
+            u64::try_from(took.as_millis()).unwrap_or(u64::MAX).saturating_mul(whole.saturating_sub(effort));
         let left = left.checked_div(effort).map(Duration::from_millis);
         let left = left.map_or_else(String::new, |left| format!("  {} left", duration(left)));
         let far = format!("  {far}{left}");

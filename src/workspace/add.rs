@@ -5,6 +5,7 @@ use std::io::{self, BufReader, Read as _, Write as _};
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 
+use super::copying;
 use super::error::{Act, Error};
 use super::files;
 use super::opening::total_of;
@@ -31,7 +32,8 @@ pub(super) fn add(
     let tar = options.unpack && kind.is_file() && is_tar(host).map_err(|cause| told(&cause))?;
     let work = workspace.work(|| {
         // a tar is little more than its files
-        let total = if kind.is_file() { Total::of_bytes(kind.len()) } else { Total::of_tree(Dir::open(host)) };
+        let total =
+            if kind.is_file() { Total::of_bytes(kind.len()) } else { Total::of_tree(Dir::open(host)) };
         (format!("adding {}", host.display()), total)
     });
     let mut progress = work.watch();
@@ -66,9 +68,8 @@ pub(super) fn export(workspace: &Workspace, id: TreeId, host: &Path) -> Result<(
         return Err(Error::Host { act: Act::Export, path: host.to_owned(), errno: Errno::ISDIR });
     }
     let store = workspace.store()?;
-    let work = workspace.work(|| {
-        (format!("exporting to {}", host.display()), Total::of_bytes(total_of(store, id).bytes))
-    });
+    let work = workspace
+        .work(|| (format!("exporting to {}", host.display()), Total::of_bytes(total_of(store, id).bytes)));
     Ok(store.export_tar_to(id, host, &mut work.watch())?)
 }
 
@@ -114,5 +115,5 @@ pub(super) fn copy_out(
     let target = HostDir::host(std::rc::Rc::new(target), workspace.identity());
     let to = files::path(name.as_bytes())?;
     let work = workspace.work(|| files::about("copying", files, at));
-    files::copy(files, at, &target, &to, &work)
+    copying::copy(files, at, &target, &to, &work)
 }

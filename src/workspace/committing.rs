@@ -6,8 +6,8 @@
 
 use std::os::fd::AsFd as _;
 
+use super::copying;
 use super::error::Error;
-use super::files;
 use super::layer::State;
 use super::mount::Live;
 use super::mounting::Opened;
@@ -216,8 +216,9 @@ impl Workspace {
         let result = draft
             .draft_files()
             .and_then(|target| {
-                let work = self.work(|| (format!("squashing to {name}"), Total::Known(self.total_of_all(&parts))));
-                files::copy(&*union, &root, &target, &root, &work)
+                let work =
+                    self.work(|| (format!("squashing to {name}"), Total::Known(self.total_of_all(&parts))));
+                copying::copy(&*union, &root, &target, &root, &work)
             })
             .and_then(|()| draft.seal());
         if let Err(error) = result {

@@ -13,12 +13,7 @@ const STEP: usize = 128 * 1024;
 /// Compares the content of `path` in two trees; both entries are known to have the same size.
 ///
 /// Ends at Ctrl-C, with whatever answer. A file that cannot be read counts as different: a difference shown too much is better than one hidden.
-pub(super) fn same(
-    path: &LayerPath,
-    before: (&Dir, &Entry),
-    after: (&Dir, &Entry),
-    work: &Work,
-) -> bool {
+pub(super) fn same(path: &LayerPath, before: (&Dir, &Entry), after: (&Dir, &Entry), work: &Work) -> bool {
     match (&before.1.node, &after.1.node) {
         (Node::File { size: 0 }, Node::File { size: 0 }) => true,
         (Node::File { .. }, Node::File { .. }) => {

@@ -4,6 +4,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
+use super::copying;
 use super::error::{Act, Error};
 use super::files::{self, on, path};
 use super::layer::State;
@@ -283,7 +284,7 @@ impl Mount {
         let from = path(from)?;
         self.at(to, |files, to| {
             let work = self.workspace.work(|| files::about("copying", files, &from));
-            files::copy(files, &from, files, to, &work)
+            copying::copy(files, &from, files, to, &work)
         })
     }
 

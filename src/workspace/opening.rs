@@ -88,6 +88,12 @@ impl Workspace {
         Ok(layer)
     }
 
+    /// Whether a layer or a draft has this name, in a store that is open.
+    pub fn knows_layer(&self, text: &str) -> bool {
+        let (Some(store), Ok(name)) = (self.0.store.get(), LayerName::parse(text)) else { return false };
+        store.has_draft(&name) || matches!(store.name(&name), Ok(Some(_)))
+    }
+
     /// The layer or draft of that name, if there is one.
     pub(super) fn existing(&self, name: &LayerName) -> Result<Option<Layer>, Error> {
         match self.store()?.name(name)? {

@@ -53,7 +53,7 @@ fn who_types_as_at_any_shell_is_told_the_call() {
     let mut terminal = Terminal::open(&place, WIDE, &[]);
     holds(
         &terminal.ask("ls /etc"),
-        &["`ls /etc` is no call", "`ls(\"/etc\")`", "`!ls /etc` runs the host's `ls`"],
+        &["`ls /etc` is not a call", "`ls(\"/etc\")`", "`!ls /etc` runs the host's `ls`"],
     );
     // what would be an open comment in a script
     holds(&terminal.ask("ls /etc/*"), &["`ls(\"/etc/*\")`"]);
@@ -63,6 +63,12 @@ fn who_types_as_at_any_shell_is_told_the_call() {
     holds(&terminal.ask("sort x"), &["`!sort x`"]);
     holds(&terminal.ask("let = 1"), &["expecting name of a variable", "let = 1"]);
     holds(&terminal.ask("unknown"), &["there is no variable `unknown`"]);
+    terminal.ask("let debian = 1");
+    holds(&terminal.ask("debain + 1"), &["there is no variable `debain`", "did you mean `debian`?"]);
+    holds(&terminal.ask(".quit"), &["`.quit` is not a call", "hint: `quit`"]);
+    holds(&terminal.ask("read \"x\""), &["`read(\"x\")`"]);
+    holds(&terminal.ask("let y = read('xy')"), &["`'xy'` is not one character", "double quotes: `\"xy\"`"]);
+    holds(&terminal.ask("read('x')"), &["not a character", "a string stands in double quotes"]);
     terminal.line("exit");
     assert_eq!(terminal.ends(), 0);
 }

@@ -4,14 +4,17 @@
 mod answers;
 mod commits;
 mod completion;
+mod deep;
 mod endings;
 mod errors;
+mod every_command;
 mod files;
 mod help;
 mod host_commands;
 mod layers;
 mod modes;
 mod mounts;
+mod output;
 mod picture;
 mod program;
 mod prompt;
