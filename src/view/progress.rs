@@ -19,13 +19,16 @@ const PATIENCE: Duration = Duration::from_millis(500);
 /// How often it moves.
 const TICK: Duration = Duration::from_millis(100);
 /// The columns of a bar where there is little room.
-const SHORT_BAR: usize = 10;
+const SHORT_BAR: usize = 6;
 /// The columns that the words before it have at least.
-const LEAST: usize = 12;
+const LEAST: usize = 16;
 /// The columns of a bar.
 const BAR: usize = 20;
 /// How many bytes of a file take about as long as one more name.
 const NAME: u64 = 16 << 10;
+/// The columns that stay free at the end: those of the `^C` that a terminal echoes, and the last, behind which it may go
+/// to the next line.
+const FREE: usize = 3;
 /// To the line's beginning, and what is there goes.
 ///
 /// # Source
@@ -190,15 +193,15 @@ impl Work {
             piece = waited.0;
             wait = TICK;
             // not before somebody looks: counting takes a while too
-            if let Some(Piece { total, .. }) = &mut *piece
-                && let Total::Counted(count) = std::mem::replace(total, Total::Unknown)
-            {
-                self.count(count);
+            if let Some(Piece { total, .. }) = &mut *piece {
+                match std::mem::replace(total, Total::Unknown) {
+                    Total::Counted(count) => self.count(count),
+                    other => *total = other,
+                }
             }
             let line = self.line(piece.as_ref(), step);
             self.drawn.store(true, Ordering::Relaxed);
-            // the last column stays free: a terminal may go to the next line behind it
-            let room = self.style.width.saturating_sub(1);
+            let room = self.style.width.saturating_sub(FREE);
             write(&format!("{CLEAR}{}", fit_line(&line, room, &self.style)));
         }
     }
@@ -257,7 +260,7 @@ impl Work {
         let left = left.map_or_else(String::new, |left| format!("  {} left", duration(left)));
         let far = format!("  {far}{left}");
         // a long path gives way first, then the bar
-        let room = style.width.saturating_sub(1 + width(&far));
+        let room = style.width.saturating_sub(FREE + width(&far));
         let what = fit_end(what, room.saturating_sub(SHORT_BAR + 2).max(LEAST), style);
         let bar = room.saturating_sub(width(&what) + 2).clamp(SHORT_BAR, BAR);
         let full = effort.min(whole).saturating_mul(bar as u64).checked_div(whole);
@@ -358,6 +361,18 @@ mod tests {
         assert_eq!(line(Total::Unknown, 0, 0, &style), "\\ adding x");
         let narrow = line(Total::Unknown, 1234, 1 << 20, &Style { width: 20, ..style });
         assert!(width(&narrow) <= 20, "{narrow}");
+    }
+
+    #[test]
+    fn what_is_known_stays_known_however_often_it_is_drawn() {
+        let bar = Bar::new(Style::plain(80), true);
+        bar.start("adding x", known(3, 8));
+        let work = bar.shown.borrow().as_ref().map(|shown| shown.work.clone()).unwrap();
+        while !work.drawn.load(Ordering::Relaxed) {
+            std::thread::yield_now();
+        }
+        assert!(matches!(work.piece().as_ref().unwrap().total, Total::Known(Amount { names: 3, bytes: 8 })));
+        bar.finish();
     }
 
     #[test]
