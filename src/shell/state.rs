@@ -1,7 +1,7 @@
 //! What all commands share: the workspace, how to print, the script's arguments, the wish to end.
 
 use std::cell::{Cell, RefCell};
-use std::io::{self, Write as _};
+use std::io::{self, IsTerminal as _, Write as _};
 use std::path::Path;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
@@ -36,6 +36,8 @@ struct Inner {
     lost: RefCell<Option<io::Error>>,
     teller: Teller,
     keys: Cell<Keys>,
+    /// Whether stdout is a terminal.
+    is_terminal: bool,
 }
 
 /// The keys of the line editor.
@@ -75,6 +77,7 @@ impl Shell {
             answer: Cell::new(None),
             lost: RefCell::default(),
             keys: Cell::default(),
+            is_terminal: io::stdout().is_terminal(),
             teller: Teller::new(err, json),
         }))
     }
@@ -210,9 +213,16 @@ impl Shell {
         self.write_out(text.as_bytes());
     }
 
-    /// What [`Shell::print`] prints, with its closing newline.
+    /// What [`Shell::print`] prints, with its closing newline. What a file holds or is called must not reach a terminal
+    /// as it is.
     pub(super) fn text_of(&self, value: &Dynamic) -> String {
-        if self.0.json { format!("{}\n", json::line(value)) } else { draw::value(value, &self.style()) }
+        if self.0.json {
+            format!("{}\n", json::line(value))
+        } else if self.0.is_terminal && (value.is_string() || value.is_char()) {
+            view::escape::text(&value.to_string(), &self.style())
+        } else {
+            draw::value(value, &self.style())
+        }
     }
 
     /// Writes to stdout as it is.

@@ -24,6 +24,10 @@ use crate::tar::write_layer;
 /// The longest index that is read, in bytes.
 const INDEX_LIMIT: u64 = 1 << 30;
 
+/// The fewest hex digits that an ID may be shortened to, as with Git: `a` or `bad` is a name that was misspelt, and must
+/// not find a layer by chance.
+const SHORTEST_ID: usize = 4;
+
 /// A sealed layer's own line.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Summary {
@@ -94,7 +98,7 @@ impl Store {
         Ok(found)
     }
 
-    /// The one layer whose ID begins with these hex digits.
+    /// The one layer whose ID begins with these hex digits, four at least.
     ///
     /// # Errors
     /// [`Error::NoLayer`], [`Error::Ambiguous`].
@@ -106,7 +110,7 @@ impl Store {
             return Ok(TreeId(digest));
         }
         let mut found = self.layers()?;
-        found.retain(|id| !hex.is_empty() && id.hex().starts_with(hex));
+        found.retain(|id| hex.len() >= SHORTEST_ID && id.hex().starts_with(hex));
         match found[..] {
             [id] => Ok(id),
             [] => Err(Error::NoLayer { prefix: prefix.to_owned() }),

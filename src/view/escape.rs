@@ -174,6 +174,13 @@ fn drawn_width(line: &str) -> usize {
     first + parts.map(|part| part.split_once('m').map_or(0, |(_, text)| width(text))).sum::<usize>()
 }
 
+/// A drawn text without its colours.
+pub fn uncoloured(drawn: &str) -> String {
+    let mut parts = drawn.split("\x1b[");
+    let first = parts.next().unwrap_or_default().to_owned();
+    parts.fold(first, |text, part| text + part.split_once('m').map_or("", |(_, rest)| rest))
+}
+
 fn columns(c: char) -> usize {
     c.width().unwrap_or(0)
 }

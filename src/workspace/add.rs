@@ -45,7 +45,14 @@ pub(super) fn add(
         workspace.store()?.add_host(draft, at, host, &mut progress)
     };
     drop(work);
-    for note in result? {
+    let notes = result.map_err(|error| match error {
+        // what the host refuses is no fault of the store's
+        store::Error::Io { path, errno, .. } if path.starts_with(host) => {
+            Error::Host { act: Act::Add, path, errno }
+        }
+        other => other.into(),
+    })?;
+    for note in notes {
         workspace.note(note.to_string());
     }
     Ok(())

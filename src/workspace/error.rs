@@ -368,6 +368,12 @@ impl Error {
             Self::File { errno: Errno::NOSPC, .. } | Self::Host { errno: Errno::NOSPC, .. } => {
                 "free some space, or use a store elsewhere: `--store DIR`".to_owned()
             }
+            Self::Host { act: Act::Add, errno: Errno::ACCESS | Errno::PERM, .. } => {
+                "this user may not read it: run as who may, or add what is readable".to_owned()
+            }
+            Self::Host { act: Act::Copy, errno: Errno::EXIST, .. } => {
+                "remove it first, or take another name".to_owned()
+            }
             Self::Host { act: Act::Write, errno: Errno::EXIST, .. } => {
                 "take another name, or replace it: `#{ force: true }` as the second argument".to_owned()
             }

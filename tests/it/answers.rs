@@ -229,3 +229,26 @@ fn maps_and_arrays_are_set_into_lines_of_the_window() {
     let bytes = terminal.ask("blob(3, 65)");
     assert!(bytes.contains("|AAA|") && bytes.contains("3 bytes"), "{bytes}");
 }
+
+#[test]
+fn what_a_file_holds_or_is_called_never_steers_the_terminal() {
+    let place = Place::new();
+    let code = "mount_direct(layer(\"odd\")); write(\"/a\\x1b[2Jb\", \"x\\x1b]0;title\\x07\\ny\"); ";
+    let print = "for name in ls() { print(name); print(read(name)); }";
+    let mut terminal = Terminal::start(&place, &["--ephemeral", "-q"]);
+    terminal.ask(code);
+    assert_eq!(terminal.ask(print), "a\\x1b[2Jb\nx\\x1b]0;title\\x07\ny");
+    assert!(terminal.ask("print(`${help(\"sleep\")}`)").starts_with("sleep(seconds)\nWaits"));
+    assert_eq!(terminal.ask("read(ls()[0])"), "x\\x1b]0;title\\x07\ny");
+    terminal.line("quit");
+    terminal.ends();
+    let code = format!("{code}{print} read(ls()[0])");
+    let mut terminal = Terminal::start(&place, &["--ephemeral", "-q", "-e", &code]);
+    terminal.ends();
+    let shown = "a\\x1b[2Jb\r\nx\\x1b]0;title\\x07\r\ny\r\nx\\x1b]0;title\\x07\r\ny\r\n";
+    assert_eq!(String::from_utf8_lossy(terminal.raw()), shown);
+    // a pipe gets the bytes
+    assert!(
+        place.run(&["--ephemeral", "-q", "-e", &code]).ok().starts_with("a\x1b[2Jb\nx\x1b]0;title\x07\ny\n")
+    );
+}

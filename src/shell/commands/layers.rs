@@ -21,7 +21,8 @@ pub(super) const COMMANDS: &[Command] = &[
         summary: "Opens the layer of that name or ID, or starts an empty draft.",
         details: "A draft takes files with `l.write`, `l.add` and the like, and is sealed by `l.seal()` or by mounting \
                   it. A sealed layer never changes; a committed one remembers the layers beneath it (`l.stack`).\n\
-                  A name is letters, digits, `.`, `_`, `-` and `/`; 12 to 64 hex digits are an ID.",
+                  A name is letters, digits, `.`, `_`, `-` and `/`; 12 to 64 hex digits are an ID. \
+                  Where a layer must exist, 4 digits of its ID are enough as long as they are unique.",
         errors: &["ambiguous_id", "busy", "unknown_layer"],
         example: "let base = layer(\"base\");\nbase.write(\"/etc/motd\", \"hello\\n\");\nassert_eq(base.read(\"etc/motd\"), \"hello\\n\");",
         see: &["layers", "seal", "layer_at", "remove"],
