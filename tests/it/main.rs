@@ -17,6 +17,7 @@ mod mounts;
 mod output;
 mod picture;
 mod program;
+mod progress;
 mod prompt;
 mod readme;
 mod saved;

@@ -117,6 +117,7 @@ pub(super) const COMMANDS: &[Command] = &[
             global(&["host_path", "options"]).with(&[Opt {
                 key: "force",
                 takes: Takes::Flag,
+                default: "false",
                 summary: "replaces a file that exists",
             }]),
         ],

@@ -110,13 +110,14 @@ pub(super) const COMMANDS: &[Command] = &[
             on_layer(&["host_path", "at", "options"]).with(&[Opt {
                 key: "unpack",
                 takes: Takes::Flag,
-                summary: "`false` copies a tar as a file",
+                default: "true",
+                summary: "whether a tar is unpacked, or copied as a file",
             }]),
         ],
         gives: "",
         summary: "Copies a host file or directory into a draft, metadata included; a tar is unpacked.",
         details: "`at` is where it goes, the root if left out: a directory's content goes there, a file gets its own \
-                  name there unless `at` names a file.\nOptions: `#{ unpack: false }` copies a tar as a file.",
+                  name there unless `at` names a file.",
         errors: &[
             "changed",
             "exists",

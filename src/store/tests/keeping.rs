@@ -189,7 +189,7 @@ fn check_finds_what_is_damaged() {
     ];
     for (at, (what, damage)) in damage.into_iter().enumerate() {
         let id = layer(&store, what, "f", &[u8::try_from(at).unwrap()]);
-        assert!(store.check(true).unwrap().is_empty());
+        assert!(check(&store).unwrap().is_empty());
         damage(&store, id);
         let file = store.tree_path(id).join("f");
         // a change of content that hides behind the old time is found by its hash
@@ -205,15 +205,15 @@ fn check_finds_what_is_damaged() {
                 ),
             )
             .unwrap();
-        let found = store.check(true).unwrap();
+        let found = check(&store).unwrap();
         assert_eq!(found.len(), 1, "{what}: {found:?}");
-        assert_eq!(store.check(false).unwrap().len(), usize::from(at >= 3), "{what}");
+        assert_eq!(store.check(false, &mut |_| true).unwrap().len(), usize::from(at >= 3), "{what}");
         store.remove_name(&name(what)).unwrap();
         store.collect(&BTreeSet::new()).unwrap();
     }
     let id = layer(&store, "lost", "f", b"lost");
     std::fs::remove_dir_all(store.layer_path(id)).unwrap();
-    assert_eq!(store.check(false).unwrap().len(), 1);
+    assert_eq!(store.check(false, &mut |_| true).unwrap().len(), 1);
 }
 
 #[test]
@@ -283,7 +283,7 @@ fn anything_else_in_the_place_of_a_part_of_the_store_is_damage() {
             let used = Store::open(&at, Opening::default()).and_then(|store| {
                 store.names()?;
                 store.name(&name("base"))?;
-                store.export_tar(base, &mut Vec::new())?;
+                store.export_tar(base, &mut Vec::new(), &mut |_| true)?;
                 store.summary(base)?;
                 drop(store.draft(&name("draft"))?);
                 store.open_mount(&name("web"))?.upper()
@@ -299,7 +299,7 @@ fn anything_else_in_the_place_of_a_part_of_the_store_is_damage() {
     }
     assert_eq!(std::fs::read_dir(&outside).unwrap().count(), 0);
     let store = open(host.path());
-    assert!(store.check(true).unwrap().is_empty());
+    assert!(check(&store).unwrap().is_empty());
 }
 
 #[test]
