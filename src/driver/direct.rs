@@ -6,6 +6,7 @@ use std::collections::VecDeque;
 use std::fs::File;
 use std::os::fd::AsFd as _;
 use std::path::Path;
+use std::rc::Rc;
 use std::sync::Arc;
 
 use super::{
@@ -18,7 +19,9 @@ use crate::union::{Options, Union, UpperDirs};
 /// A union as [`Files`].
 #[derive(Debug)]
 pub struct DirectFiles {
-    union: Union,
+    union: Rc<Union>,
+    /// What is the root here, without symlinks.
+    root: LayerPath,
 }
 
 /// What a path's last name is wanted for.
@@ -47,19 +50,27 @@ const SYMLINKS_MAX: u32 = 40;
 impl DirectFiles {
     /// Serves a union.
     pub fn new(union: Union) -> Self {
-        Self { union }
+        Self { union: Rc::new(union), root: LayerPath::root() }
     }
 
     /// The exact path: symlinks in the directories resolved, at the end as `end` says.
     fn walk(&self, path: &LayerPath, end: End) -> Result<LayerPath, Errno> {
-        let mut todo: VecDeque<Box<[u8]>> = path.components().map(Box::from).collect();
-        let mut at = LayerPath::root();
+        let whole = self.root.join(path.as_bytes()).map_err(|_| Errno::NAMETOOLONG)?;
+        // no symlink leads down to a directory that the union remembers
+        let mut at = self.union.remembered(&whole);
+        if !at.is_within(&self.root) {
+            at = self.root.clone();
+        }
+        let rest = whole.below(&at).unwrap_or_default();
+        let mut todo: VecDeque<Box<[u8]>> = rest.components().map(Box::from).collect();
         let mut links = 0;
         let mut must_be_dir = false;
         let mut slash = false;
         while let Some(name) = todo.pop_front() {
             if *name == *b".." {
-                at = at.parent().unwrap_or_default();
+                if at != self.root {
+                    at = at.parent().unwrap_or_default();
+                }
                 continue;
             }
             let next = at.join(&name).map_err(|_| Errno::NAMETOOLONG)?;
@@ -80,7 +91,7 @@ impl DirectFiles {
                     }
                     let target = self.union.read_link(&next)?;
                     if target.first() == Some(&b'/') {
-                        at = LayerPath::root();
+                        at = self.root.clone();
                     }
                     if last {
                         slash = target.ends_with(b"/");
@@ -131,6 +142,14 @@ impl DirectFiles {
 }
 
 impl Files for DirectFiles {
+    fn beneath(&self, dir: &LayerPath) -> Result<Box<dyn Files>, Errno> {
+        let root = self.walk(dir, End::Target)?;
+        if self.union.stat(&root)?.kind != Kind::Dir {
+            return Err(Errno::NOTDIR);
+        }
+        Ok(Box::new(Self { union: Rc::clone(&self.union), root }))
+    }
+
     fn stat(&self, path: &LayerPath, follow: Follow) -> Result<Stat, Errno> {
         self.convert(&self.walk(path, follow.into())?)
     }

@@ -120,6 +120,9 @@ pub enum RenameHow {
 
 /// File operations beneath one root. Each gives the errno that the kernel's overlay gives.
 pub trait Files {
+    /// The same beneath one directory, which is its root from then on: where much is done in a directory, none of it
+    /// walks down from the top again. A symlink at the end of `dir` is followed.
+    fn beneath(&self, dir: &LayerPath) -> Result<Box<dyn Files>, Errno>;
     /// stat(2) or lstat(2).
     fn stat(&self, path: &LayerPath, follow: Follow) -> Result<Stat, Errno>;
     /// Every name in a directory but `.` and `..`, in no order. Whiteouts of a union are not listed.

@@ -216,6 +216,12 @@ fn is_whiteout(handle: &OwnedFd, raw: &RawStat) -> Result<bool, Errno> {
 }
 
 impl Files for HostDir {
+    fn beneath(&self, dir: &LayerPath) -> Result<Box<dyn Files>, Errno> {
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY;
+        let root = Dir::from_fd(self.root()?.in_root(dir.as_bytes(), flags, Mode::default())?);
+        Ok(Box::new(Self { root: Some(Rc::new(root)), identity: self.identity, flavour: self.flavour }))
+    }
+
     fn stat(&self, path: &LayerPath, follow: Follow) -> Result<Stat, Errno> {
         let handle = self.handle(path, follow)?;
         let raw = stat_fd(&handle)?;

@@ -68,6 +68,12 @@ fn reason(refused: &Refused, spec: &MountSpec<'_>) -> Option<String> {
                 return Some("the upper and the work directory lie on different file systems".to_owned());
             }
             let kind = probe::file_system_type(upper).ok()?;
+            if Dir::from_fd(work.try_clone_to_owned().ok()?).stat(b"work/incompat/volatile").is_ok() {
+                return Some(
+                    "the work directory bears the kernel's mark of a mount without syncs (`work/incompat/volatile`)"
+                        .to_owned(),
+                );
+            }
             if kind == "overlay" {
                 return Some("the upper lies on an overlay itself, as in a container".to_owned());
             }

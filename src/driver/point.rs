@@ -6,6 +6,7 @@
 use std::os::fd::BorrowedFd;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
+use std::time::{Duration, Instant};
 
 use super::{Files, HostDir, MountError, MountSpec};
 use crate::model::{Identity, Mode};
@@ -71,8 +72,25 @@ fn holder(dir: &Dir, lowers: &[BorrowedFd<'_>]) -> Result<Option<PathBuf>, Errno
     }
 }
 
-fn busy(target: &Path) -> MountError {
-    MountError::Busy { target: target.to_owned(), users: process::users(target, Use::Blocks) }
+/// How long a file that was closed and removed may count as in use: a server hears of the close a little later.
+const PATIENCE: Duration = Duration::from_millis(500);
+/// How often it is looked whether it still does.
+const PAUSE: Duration = Duration::from_millis(2);
+
+/// Shuts writers out of the mount at `target`; the errno of what failed, or who is in the way.
+fn shut_out_writers(root: &Dir, target: &Path) -> Result<Result<(), Errno>, MountError> {
+    let start = Instant::now();
+    loop {
+        match mount::set_read_only(root) {
+            Err(Errno::BUSY) => {}
+            other => return Ok(other),
+        }
+        let users = process::users(target, Use::Blocks);
+        if !users.is_empty() || start.elapsed() >= PATIENCE {
+            return Err(MountError::Busy { target: target.to_owned(), users });
+        }
+        std::thread::sleep(PAUSE);
+    }
 }
 
 /// Unmounts what an earlier process left at `target`; no error if nothing of ours is there.
@@ -89,8 +107,8 @@ pub(super) fn unmount_left_over(target: &Path) -> Result<(), MountError> {
         Err(errno) => return Err(MountError::target("open", target)(errno)),
     };
     // nobody may go on writing into an upper that is used again
-    if let Err(Errno::BUSY) = mount::set_read_only(&root) {
-        return Err(busy(target));
+    if let Err(errno) = shut_out_writers(&root, target)? {
+        log::debug!("`{}` could not be frozen: {errno}", target.display());
     }
     mount::detach(&root).map_err(MountError::target("unmount", target))
 }
@@ -157,9 +175,9 @@ impl Point {
     /// Shuts out writers for good and takes the mount out of the tree; who reads in it keeps what it sees.
     fn freeze_and_detach(&self, root: &Dir) -> Result<(), MountError> {
         if self.writable
-            && let Err(Errno::BUSY) = mount::set_read_only(root)
+            && let Err(errno) = shut_out_writers(root, &self.target)?
         {
-            return Err(busy(&self.target));
+            log::debug!("`{}` could not be frozen: {errno}", self.target.display());
         }
         match mount::detach(root) {
             // somebody else unmounted it already
@@ -182,11 +200,8 @@ impl Point {
         if !self.writable {
             return Ok(());
         }
-        match mount::set_read_only(self.root()?) {
-            Ok(()) => Ok(()),
-            Err(Errno::BUSY) => Err(busy(&self.target)),
-            Err(errno) => Err(MountError::target("freeze", &self.target)(errno)),
-        }
+        let frozen = shut_out_writers(self.root()?, &self.target)?;
+        frozen.map_err(MountError::target("freeze", &self.target))
     }
 
     /// As [`super::Mounted::thaw`].

@@ -83,6 +83,22 @@ impl Marks {
         }
     }
 
+    /// On a directory: under which name the layers beneath have it (`redirect_dir=on`).
+    pub fn redirect(self) -> &'static [u8] {
+        match self {
+            Self::User => b"user.overlay.redirect",
+            Self::Trusted => b"trusted.overlay.redirect",
+        }
+    }
+
+    /// On a file without content: that is in a layer beneath (`metacopy=on`).
+    pub fn metacopy(self) -> &'static [u8] {
+        match self {
+            Self::User => b"user.overlay.metacopy",
+            Self::Trusted => b"trusted.overlay.metacopy",
+        }
+    }
+
     /// On a directory: `y` if there may be copies in it.
     pub fn impure(self) -> &'static [u8] {
         match self {

@@ -49,6 +49,10 @@ pub(super) const KINDS: &[(&str, &str)] = &[
     ("unknown_variable", "there is no variable of that name; functions do not see those from outside"),
     ("unsuitable", "the store's file system cannot hold layers"),
     ("unsupported", "this machine or this driver cannot do that; `doctor()` tells why, and what would help"),
+    (
+        "unsynced",
+        "the machine stopped while a `volatile` mount was written: what its upper holds may be damaged",
+    ),
     ("wrong_layer", "the layer is a draft, an upper or a host directory, which cannot be used there"),
 ];
 

@@ -64,7 +64,7 @@ impl Store {
     /// replaced, [`Store::sweep`] removes what it used.
     ///
     /// # Errors
-    /// [`Error::Tree`], [`Error::Tar`], [`Error::Changed`], [`Error::Interrupted`] leave the mount as it was.
+    /// [`Error::Unsynced`], [`Error::Tree`], [`Error::Tar`], [`Error::Changed`], [`Error::Interrupted`] leave the mount as it was.
     /// [`Error::Io`] after the layer was moved leaves the rest to the next try.
     #[expect(clippy::needless_pass_by_value, reason = "it is used up: what it says happens once")]
     pub fn commit(&self, mount: &MountDir, seal: Seal<'_>) -> Result<Sealed, Error> {
@@ -74,6 +74,7 @@ impl Store {
         }
         let before = mount.record();
         mount.upper()?;
+        mount.refuse_doubtful_upper()?;
         let container = dir.dir(b"up").map_err(own("open", path.join("up")))?;
         let how = ScanHow {
             clamp: seal.clamp,
@@ -159,6 +160,7 @@ impl Store {
         let root = mount.record().root;
         let old = self.exchange_upper(dir, &root, path)?;
         mount.add_aside([old]);
+        self.mark_anew(dir, path)?;
         self.steps.pass("emptied");
         mount.add_aside(self.fresh_work(dir, path)?);
         Ok(())

@@ -119,6 +119,18 @@ pub enum Error {
         /// The mount.
         name: LayerName,
     },
+    /// An upper was written without syncs, and the machine stopped before the disk held it.
+    #[error(
+        "the machine stopped while the mount `{name}` was `volatile`: its upper was not synced and may be damaged"
+    )]
+    Unsynced {
+        /// The mount.
+        name: LayerName,
+        /// Where its upper lies on the host.
+        upper: PathBuf,
+        /// What says so.
+        mark: PathBuf,
+    },
     /// Another process uses it.
     #[error("{what} is in use by {}", process(*pid))]
     Busy {
@@ -189,6 +201,7 @@ impl Error {
             Self::NoMount { .. } => "unknown_mount",
             Self::MountExists { .. } => "mount_exists",
             Self::NoUpper { .. } => "no_upper",
+            Self::Unsynced { .. } => "unsynced",
             Self::Busy { .. } => "busy",
             Self::Changed { .. } | Self::Tar(TarError::SizeChanged { .. }) => "changed",
             Self::Path { .. } => "invalid_path",
@@ -221,6 +234,7 @@ impl Error {
             | Self::ReadOnly { path, .. }
             | Self::Unsuitable { path, .. }
             | Self::Damaged { path, .. } => Some(path.as_os_str().as_bytes().to_vec()),
+            Self::Unsynced { upper, .. } => Some(upper.as_os_str().as_bytes().to_vec()),
             Self::Tree { path, .. } | Self::Changed { path } | Self::NotADirectory { path, .. } => {
                 Some(path.as_bytes().to_vec())
             }
@@ -237,7 +251,8 @@ impl Error {
             Self::NoDraft { name }
             | Self::NoMount { name }
             | Self::MountExists { name }
-            | Self::NoUpper { name } => Some(name.to_string()),
+            | Self::NoUpper { name }
+            | Self::Unsynced { name, .. } => Some(name.to_string()),
             Self::Content { id, .. } => Some(id.short()),
             _ => None,
         }
@@ -268,6 +283,12 @@ impl Error {
             Self::NoUpper { .. } => {
                 "its changes are lost with it; `discard()` drops what is left of the mount".to_owned()
             }
+            Self::Unsynced { name, upper, mark } => format!(
+                "`mounts().find(|m| m.name == \"{name}\").discard()` drops it; what is good can be copied from `{}` before; to use all of it \
+                 as it is, remove `{}`",
+                upper.display(),
+                mark.display()
+            ),
             Self::Busy { .. } => "wait until that process has ended".to_owned(),
             Self::Io { errno: Errno::ACCESS | Errno::PERM, .. } => {
                 "this user may not do that; name a store that it may write with `--store`".to_owned()

@@ -43,6 +43,7 @@ mod temporary;
 #[cfg(test)]
 mod tests;
 mod unpack;
+mod unsynced;
 mod untar;
 mod walk;
 

@@ -55,6 +55,9 @@ impl Store {
                 dir.mkdir(sub, Mode::new(mode)).map_err(io("make directories in", &at))?;
             }
             fill_upper(&dir.dir(b"up").map_err(io("open", &at))?, &new.root, &at)?;
+            if new.volatile && !new.read_only {
+                self.mark_unsynced(dir, &at)?;
+            }
             write_new_json(dir, "mount.json", &MountJson::from(&record), &at, false)?;
             write_new_json(dir, "owner", &Identity::own(), &at, false)?;
         }
@@ -100,8 +103,7 @@ impl Store {
         Ok(MountDir::new(dir, path, record, left, held))
     }
 
-    /// Takes an open mount, which is mounted nowhere, into use: records this process as its owner, gives it a fresh
-    /// scratch directory.
+    /// Takes an open mount, which is mounted nowhere, into use: records this process as its owner.
     ///
     /// # Errors
     /// [`Error::Io`].
@@ -115,6 +117,24 @@ impl Store {
         }
         record.owner = Some(std::process::id());
         mount.set_record(record);
+        Ok(())
+    }
+
+    /// Makes a mount in use, which is mounted nowhere, ready to be mounted again, with a fresh scratch directory: what
+    /// is in the old one is of the mount that was, such as the kernel's mark of one without syncs, which it never takes
+    /// back.
+    ///
+    /// # Errors
+    /// [`Error::Unsynced`], [`Error::Io`].
+    pub fn ready_again(&self, mount: &MountDir) -> Result<(), Error> {
+        let (dir, path, record) = (mount.dir(), mount.path(), mount.record());
+        if record.read_only {
+            return Ok(());
+        }
+        mount.refuse_doubtful_upper()?;
+        if record.volatile {
+            self.mark_unsynced(dir, path)?;
+        }
         mount.add_aside(self.fresh_work(dir, path)?);
         self.sweep(mount);
         Ok(())
@@ -205,7 +225,7 @@ impl Store {
         dir.is_ok_and(|dir| self.is_held(&format!("mount {name}"), &dir))
     }
 
-    /// Ends the use of a mount; its upper stays. `kept`: it was left mounted on purpose.
+    /// Ends the use of a mount; its upper stays, synced. `kept`: it was left mounted on purpose.
     ///
     /// # Errors
     /// [`Error::Io`].
@@ -216,6 +236,7 @@ impl Store {
             replace_json_beside(mount.dir(), "mount.json", &MountJson::from(&record), path, false)?;
         } else {
             self.sweep(mount);
+            mount.sync_upper()?;
         }
         remove_owner(mount.dir(), path)?;
         self.forget(&format!("mount {}", mount.name()));

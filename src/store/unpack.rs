@@ -7,6 +7,7 @@ use std::collections::HashMap;
 use std::fmt;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 
 use super::changes::{descend, is_whiteout, mark_opaque, put_whiteout};
 use super::error::{io, tree as failed};
@@ -14,7 +15,7 @@ use super::seal::Progress;
 use super::walk::identity;
 use super::{Draft, Error, Store, place};
 use crate::model::{Identity, Kind, LayerPath, Metadata, Node, WhiteoutForm, Xattrs, decode_xattrs, names};
-use crate::sys::{Dir, Errno, RawStat, copy, xattr};
+use crate::sys::{Dir, Errno, RawItem, RawStat, copy, xattr};
 use crate::tar;
 
 /// One remark on what was added to a draft.
@@ -153,13 +154,27 @@ struct Copier<'a> {
     into: RawStat,
 }
 
+/// A host directory that is being copied.
+struct Level {
+    source: Dir,
+    stat: RawStat,
+    /// The directory of the draft that holds the copy.
+    holder: Rc<Dir>,
+    /// The copy.
+    target: Rc<Dir>,
+    path: LayerPath,
+    host: PathBuf,
+    /// The names still to come.
+    left: std::vec::IntoIter<RawItem>,
+}
+
 impl Copier<'_> {
     fn start(&mut self, at: &LayerPath, host: &Path) -> Result<(), Error> {
         let look = std::fs::symlink_metadata(host);
         let is_dir = look.map_err(|error| io("find", host)(super::error::errno_of(&error)))?.is_dir();
         if is_dir {
             let source = Dir::open(host).map_err(io("open", host))?;
-            return self.dir(&source, at, host);
+            return self.dir(source, at, host);
         }
         // a path such as `dir/..` is a directory, so a file has both
         let (parent, name) = (host.parent().unwrap_or(Path::new("")), host.file_name().unwrap_or_default());
@@ -169,61 +184,96 @@ impl Copier<'_> {
         let target = if into_dir { join(at, name.as_bytes(), host)? } else { at.clone() };
         let above = target.parent().unwrap_or_default();
         let dir = descend(&self.adding.tree, &above, &target, &mut |_| {})?;
-        self.name(&source, name.as_bytes(), &dir, &target, host)
+        let found = self.name(&source, name.as_bytes(), &Rc::new(dir), target, host.to_owned())?;
+        // it has become one since it was looked at
+        found.map_or(Ok(()), |level| self.merge(level))
     }
 
     /// Copies a directory's metadata and all beneath it to `path`.
-    fn dir(&mut self, source: &Dir, path: &LayerPath, host: &Path) -> Result<(), Error> {
+    fn dir(&mut self, source: Dir, path: &LayerPath, host: &Path) -> Result<(), Error> {
         let stat = source.stat_self().map_err(io("look at", host))?;
         if (stat.dev, stat.ino) == (self.into.dev, self.into.ino) {
             return Err(io("copy into itself", host)(Errno::INVAL));
         }
-        let (holder, name) = match path.parent().zip(path.file_name()) {
-            Some((parent, name)) => (descend(&self.adding.tree, &parent, path, &mut |_| {})?, name),
-            None => (self.adding.tree.duplicate().map_err(failed("open", path))?, &b"."[..]),
+        let holder = match path.parent() {
+            Some(parent) => descend(&self.adding.tree, &parent, path, &mut |_| {})?,
+            None => self.adding.tree.duplicate().map_err(failed("open", path))?,
         };
-        self.merge_dir(source, stat, &holder, name, path, host)
+        self.merge(Self::enter(source, stat, &Rc::new(holder), path.clone(), host.to_owned())?)
     }
 
-    fn merge_dir(
-        &mut self,
-        source: &Dir,
-        stat: RawStat,
-        holder: &Dir,
-        name: &[u8],
-        path: &LayerPath,
-        host: &Path,
-    ) -> Result<(), Error> {
-        let target = ready_dir(holder, name, path)?;
-        for item in source.items().map_err(io("list", host))? {
-            let inner = join(path, &item.name, host)?;
-            let from = host.join(std::ffi::OsStr::from_bytes(&item.name));
-            self.name(source, &item.name, &target, &inner, &from)?;
+    /// Copies all beneath a directory; however deep that is, it needs no more stack.
+    fn merge(&mut self, top: Level) -> Result<(), Error> {
+        let mut levels = vec![top];
+        while let Some(level) = levels.last_mut() {
+            let Some(item) = level.left.next() else {
+                if let Some(done) = levels.pop() {
+                    self.leave(&done)?;
+                }
+                continue;
+            };
+            let path = join(&level.path, &item.name, &level.host)?;
+            let host = level.host.join(std::ffi::OsStr::from_bytes(&item.name));
+            let deeper = self.name(&level.source, &item.name, &level.target, path, host)?;
+            levels.extend(deeper);
         }
-        let raw = source.xattrs_self().map_err(io("read the attributes of", host))?;
-        let meta = self.read_metadata(&stat, &raw);
-        self.adding.metadata(holder, name, path, Kind::Dir, &meta)?;
+        Ok(())
+    }
+
+    /// Makes a directory and lists what is to go into it.
+    fn enter(
+        source: Dir,
+        stat: RawStat,
+        holder: &Rc<Dir>,
+        path: LayerPath,
+        host: PathBuf,
+    ) -> Result<Level, Error> {
+        let name = path.file_name().unwrap_or(b".");
+        let target = Rc::new(ready_dir(holder, name, &path)?);
+        let left = source.items().map_err(io("list", &host))?.into_iter();
+        Ok(Level { source, stat, holder: Rc::clone(holder), target, path, host, left })
+    }
+
+    /// Gives a directory its metadata, once all is in it.
+    fn leave(&mut self, level: &Level) -> Result<(), Error> {
+        let raw = level.source.xattrs_self().map_err(io("read the attributes of", &level.host))?;
+        let meta = self.read_metadata(&level.stat, &raw);
+        let name = level.path.file_name().unwrap_or(b".");
+        self.adding.metadata(&level.holder, name, &level.path, Kind::Dir, &meta)?;
         self.adding.tick(1, 0)
     }
 
-    /// Copies one name.
+    /// Copies one name; gives the level to go through next where it is a directory.
     fn name(
         &mut self,
         source: &Dir,
         name: &[u8],
+        target: &Rc<Dir>,
+        path: LayerPath,
+        host: PathBuf,
+    ) -> Result<Option<Level>, Error> {
+        let stat = source.stat(name).map_err(io("look at", &host))?;
+        if stat.kind == Kind::Dir {
+            let inner = source.dir(name).map_err(io("open", &host))?;
+            if (stat.dev, stat.ino) == (self.into.dev, self.into.ino) {
+                return Err(io("copy into itself", &host)(Errno::INVAL));
+            }
+            return Self::enter(inner, stat, target, path, host).map(Some);
+        }
+        self.file(source, name, &stat, target, &path, &host).map(|()| None)
+    }
+
+    /// Copies one name that is no directory.
+    fn file(
+        &mut self,
+        source: &Dir,
+        name: &[u8],
+        stat: &RawStat,
         target: &Dir,
         path: &LayerPath,
         host: &Path,
     ) -> Result<(), Error> {
-        let stat = source.stat(name).map_err(io("look at", host))?;
         let new = path.file_name().unwrap_or(name);
-        if stat.kind == Kind::Dir {
-            let inner = source.dir(name).map_err(io("open", host))?;
-            if (stat.dev, stat.ino) == (self.into.dev, self.into.ino) {
-                return Err(io("copy into itself", host)(Errno::INVAL));
-            }
-            return self.merge_dir(&inner, stat, target, new, path, host);
-        }
         if stat.kind == Kind::Socket {
             self.adding.notes.push(Note::Socket(path.clone()));
             return Ok(());
@@ -239,7 +289,7 @@ impl Copier<'_> {
         }
         target.remove_tree(new).map_err(failed("replace", path))?;
         let raw = xattr::all_at(source, name).map_err(io("read the attributes of", host))?;
-        let meta = self.read_metadata(&stat, &raw);
+        let meta = self.read_metadata(stat, &raw);
         let node = match stat.kind {
             Kind::Symlink => {
                 Node::Symlink { target: source.read_link(name).map_err(io("read the symlink", host))?.into() }

@@ -214,18 +214,22 @@ impl Unpacker<'_> {
         for dir in made {
             self.imply(dir);
         }
-        self.prune(&dir, path)?;
+        self.prune(path)?;
         mark_opaque(&dir, path)
     }
 
-    fn prune(&mut self, dir: &Dir, path: &LayerPath) -> Result<(), Error> {
-        for item in dir.items().map_err(failed("list", path))? {
-            let inner = beneath_name(path, &item.name)?;
-            if !self.seen.contains(&inner) {
-                dir.remove_tree(&item.name).map_err(failed("remove", &inner))?;
-            } else if self.dirs.contains_key(&inner) {
-                let open = dir.dir(&item.name).map_err(failed("open", &inner))?;
-                self.prune(&open, &inner)?;
+    /// Takes away what this archive did not put.
+    fn prune(&mut self, top: &LayerPath) -> Result<(), Error> {
+        let mut todo = vec![top.clone()];
+        while let Some(path) = todo.pop() {
+            let dir = self.adding.tree.beneath(&path).map_err(failed("open", &path))?;
+            for item in dir.items().map_err(failed("list", &path))? {
+                let inner = beneath_name(&path, &item.name)?;
+                if !self.seen.contains(&inner) {
+                    dir.remove_tree(&item.name).map_err(failed("remove", &inner))?;
+                } else if self.dirs.contains_key(&inner) {
+                    todo.push(inner);
+                }
             }
         }
         Ok(())

@@ -2,11 +2,12 @@
 //!
 //! Decodes what the kernel and we keep in the tree (whiteouts of both forms, opaque marks, stand-ins, owners)
 //! into the model's words and hands it on in the order of the canonical tar: a directory, its whiteouts, then
-//! each name in it. Holds one directory's names at a time and each inode that has several names.
+//! each name in it. Holds the names of the directories on the way to where it is, one descriptor for each of these, and
+//! each inode that has several names; however deep that is, it needs no more stack.
 
 use std::collections::{BTreeMap, HashMap};
 use std::fs::File;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::rc::Rc;
 
 use super::Error;
@@ -15,7 +16,7 @@ use crate::model::{
     Change, Changeset, Decoded, Entry, Identity, Kind, LayerPath, LinkGroup, Metadata, Mode, Node, Opaque,
     Timestamp, decode_xattrs, names,
 };
-use crate::sys::dir::{own_ids, set_times_fd, stat_fd};
+use crate::sys::dir::{chmod_fd, own_ids, path_of, set_times_fd, stat_fd};
 use crate::sys::xattr::{self, RawXattrs};
 use crate::sys::{Dir, Errno, RawItem, RawStat, signals};
 
@@ -98,8 +99,21 @@ pub(super) trait Visit {
 pub(super) fn walk<V: Visit>(root: &Dir, how: &ScanHow, visit: &mut V) -> Result<(), Error> {
     let owners = identity();
     let mut walker = Walker { how, owners, visit, links: HashMap::new() };
-    let stat = root.stat_self().map_err(tree("look at", &LayerPath::root()))?;
-    walker.enter(root, &LayerPath::root(), stat)
+    let top = LayerPath::root();
+    let stat = root.stat_self().map_err(tree("look at", &top))?;
+    let dir = root.duplicate().map_err(tree("open", &top))?;
+    let mut levels = vec![walker.enter(dir, top, stat, None)?];
+    while let Some(level) = levels.last_mut() {
+        let Some((name, known)) = level.left.next() else {
+            if let Some(done) = levels.pop() {
+                done.leave()?;
+            }
+            continue;
+        };
+        let deeper = walker.name(level, &name, known)?;
+        levels.extend(deeper);
+    }
+    Ok(())
 }
 
 /// The metadata of a tree's root alone.
@@ -134,61 +148,79 @@ struct Walker<'a, V> {
     links: HashMap<(u64, u64), Linked>,
 }
 
-/// A name whose mode was opened up for a moment, because its owner could not read it; closed again when dropped.
-struct Opened<'a> {
-    dir: &'a Dir,
-    name: &'a [u8],
-    mode: Option<Mode>,
+/// A directory that the walk is in.
+struct Level {
+    dir: Dir,
+    path: LayerPath,
+    /// The names still to come, in order.
+    left: std::vec::IntoIter<(Box<[u8]>, Option<RawStat>)>,
+    opened: Option<Opened>,
 }
 
-impl Opened<'_> {
-    fn restore(mut self) -> Result<(), Errno> {
-        self.mode.take().map_or(Ok(()), |mode| self.dir.chmod(self.name, mode))
+impl Level {
+    fn leave(self) -> Result<(), Error> {
+        self.opened.map_or(Ok(()), Opened::restore).map_err(tree("set the mode of", &self.path))
     }
 }
 
-impl Drop for Opened<'_> {
+/// A file whose mode was opened up for a moment, because its owner could not read it; closed again when dropped.
+struct Opened {
+    /// `O_PATH`.
+    file: OwnedFd,
+    mode: Option<Mode>,
+}
+
+impl Opened {
+    fn restore(mut self) -> Result<(), Errno> {
+        self.mode.take().map_or(Ok(()), |mode| chmod_fd(&self.file, mode))
+    }
+}
+
+impl Drop for Opened {
     fn drop(&mut self) {
         // the walk was stopped, or failed, and that is what is told
         if let Some(mode) = self.mode
-            && let Err(errno) = self.dir.chmod(self.name, mode)
+            && let Err(errno) = chmod_fd(&self.file, mode)
         {
-            log::warn!("the mode of `{}` stays opened up: {errno}", self.name.escape_ascii());
+            let path = path_of(&self.file).unwrap_or_default();
+            log::warn!("the mode of `{}` stays opened up: {errno}", path.display());
         }
     }
 }
 
 impl<V: Visit> Walker<'_, V> {
     /// Makes a file readable for its owner where that is needed to look at it.
-    fn open_up<'d>(
-        &self,
-        dir: &'d Dir,
-        name: &'d [u8],
-        stat: &RawStat,
-        needed: u32,
-    ) -> Result<Option<Opened<'d>>, Errno> {
+    fn open_up(&self, dir: &Dir, name: &[u8], stat: &RawStat, needed: u32) -> Result<Option<Opened>, Errno> {
         if self.owners == Identity::AsIs || stat.mode.bits() & needed == needed {
             return Ok(None);
         }
-        dir.chmod(name, Mode::new(stat.mode.bits() | needed))?;
-        Ok(Some(Opened { dir, name, mode: Some(stat.mode) }))
+        let file = dir.handle(name)?;
+        chmod_fd(&file, Mode::new(stat.mode.bits() | needed))?;
+        Ok(Some(Opened { file, mode: Some(stat.mode) }))
     }
 
-    fn enter(&mut self, dir: &Dir, path: &LayerPath, mut stat: RawStat) -> Result<(), Error> {
-        let mut raw = dir.xattrs_self().map_err(tree("read the attributes of", path))?;
+    /// Hands a directory on, and lists the names that are still to come.
+    fn enter(
+        &mut self,
+        dir: Dir,
+        path: LayerPath,
+        mut stat: RawStat,
+        opened: Option<Opened>,
+    ) -> Result<Level, Error> {
+        let mut raw = dir.xattrs_self().map_err(tree("read the attributes of", &path))?;
         if V::SEALS {
-            self.clean_attributes(path, dir, &mut raw)?;
+            self.clean_attributes(&path, &dir, &mut raw)?;
         }
         let decoded = decode(&raw);
         let (mut items, mut whiteouts) = (Vec::new(), Vec::new());
         let mut sockets = Vec::new();
-        let mut listed = self.listed(dir, path)?;
+        let mut listed = self.listed(&dir, &path)?;
         listed.sort_unstable_by(|a, b| a.name.cmp(&b.name));
         for item in listed {
             go_on()?;
-            let known = look_for_whiteout(dir, path, &item, decoded.opaque)?;
+            let known = look_for_whiteout(&dir, &path, &item, decoded.opaque)?;
             match known {
-                Known::Whiteout => whiteouts.push(join(dir, path, &item.name)?),
+                Known::Whiteout => whiteouts.push(join(&dir, &path, &item.name)?),
                 Known::Stat(stat) if V::SEALS && stat.kind == Kind::Socket => sockets.push(item),
                 Known::Stat(stat) => items.push((item.name, Some(stat))),
                 Known::Nothing if V::SEALS && item.kind == Some(Kind::Socket) => sockets.push(item),
@@ -196,22 +228,19 @@ impl<V: Visit> Walker<'_, V> {
             }
         }
         for socket in &sockets {
-            let at = join(dir, path, &socket.name)?;
+            let at = join(&dir, &path, &socket.name)?;
             self.visit.file(at.clone(), socket_entry(), None)?;
             dir.unlink(&socket.name).map_err(tree("remove the socket", &at))?;
         }
         let late = self.how.clamp.filter(|&limit| stat.mtime > limit);
         if V::SEALS && (late.is_some() || !sockets.is_empty()) {
             stat.mtime = late.unwrap_or(stat.mtime);
-            dir.set_times_self(None, Some(stat.mtime)).map_err(tree("set the time of", path))?;
+            dir.set_times_self(None, Some(stat.mtime)).map_err(tree("set the time of", &path))?;
         }
         let node = Node::Dir { opaque: decoded.opaque == Some(Opaque::Yes) };
-        let entry = self.entry(path, node, &stat, decoded);
+        let entry = self.entry(&path, node, &stat, decoded);
         self.visit.dir(path.clone(), entry, whiteouts)?;
-        for (name, known) in items {
-            self.name(dir, path, &name, known)?;
-        }
-        Ok(())
+        Ok(Level { dir, path, left: items.into_iter(), opened })
     }
 
     /// The names to look at in a directory: all, or the one on the way to the path that is asked for.
@@ -228,15 +257,11 @@ impl<V: Visit> Walker<'_, V> {
         }
     }
 
-    fn name(
-        &mut self,
-        dir: &Dir,
-        parent: &LayerPath,
-        name: &[u8],
-        known: Option<RawStat>,
-    ) -> Result<(), Error> {
+    /// Hands one name on; gives the level to go through next where it is a directory.
+    fn name(&mut self, level: &Level, name: &[u8], known: Option<RawStat>) -> Result<Option<Level>, Error> {
         go_on()?;
-        let path = join(dir, parent, name)?;
+        let dir = &level.dir;
+        let path = join(dir, &level.path, name)?;
         let mut stat = match known {
             Some(stat) => stat,
             None => dir.stat(name).map_err(tree("look at", &path))?,
@@ -244,12 +269,11 @@ impl<V: Visit> Walker<'_, V> {
         if stat.kind == Kind::Dir {
             let opened = self.open_up(dir, name, &stat, 0o700).map_err(tree("open", &path))?;
             let inner = dir.dir(name).map_err(tree("open", &path))?;
-            self.enter(&inner, &path, stat)?;
-            return opened.map_or(Ok(()), Opened::restore).map_err(tree("set the mode of", &path));
+            return self.enter(inner, path, stat, opened).map(Some);
         }
         let key = (stat.nlink > 1).then_some((stat.dev, stat.ino));
         if let Some(Linked { first, entry }) = key.and_then(|key| self.links.get(&key)) {
-            return self.visit.link(path, entry.clone(), first);
+            return self.visit.link(path, entry.clone(), first).map(|()| None);
         }
         let needed = if V::SEALS { 0o600 } else { 0o400 };
         let opened = match stat.kind {
@@ -296,7 +320,8 @@ impl<V: Visit> Walker<'_, V> {
             self.links.insert(key, Linked { first: path.clone(), entry: entry.clone() });
         }
         self.visit.file(path.clone(), entry, open.as_mut().map(|file| (file, stat)))?;
-        opened.map_or(Ok(()), Opened::restore).map_err(tree("set the mode of", &path))
+        opened.map_or(Ok(()), Opened::restore).map_err(tree("set the mode of", &path))?;
+        Ok(None)
     }
 
     /// Removes the attributes that a sealed layer does not have.

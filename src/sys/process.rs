@@ -30,7 +30,12 @@ impl Identity {
     /// Whether that process still runs. One of another PID namespace cannot be seen and counts as running until the
     /// machine boots again: only its locks tell.
     pub fn is_alive(&self) -> bool {
-        self.boot == boot() && (self.namespace != namespace() || started(self.pid) == Some(self.started))
+        self.is_of_this_boot() && (self.namespace != namespace() || started(self.pid) == Some(self.started))
+    }
+
+    /// Whether the machine has not stopped since.
+    pub fn is_of_this_boot(&self) -> bool {
+        self.boot == boot()
     }
 }
 
@@ -133,13 +138,15 @@ pub fn hangs_on_us(number: u32) -> bool {
     false
 }
 
-/// What a process may do with the set-ID marks of files that it changes.
+/// What a process may do with files that no mode tells.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Credentials {
     /// Its further groups.
     pub groups: Vec<u32>,
     /// Whether files keep their marks (`CAP_FSETID`, in this process's user namespace).
     pub keeps_set_ids: bool,
+    /// Whether it reaches `trusted.*` attributes (`CAP_SYS_ADMIN`, in this process's user namespace).
+    pub reaches_trusted: bool,
 }
 
 /// The credentials of a process or thread; `None` for one that is gone or not seen from here.
@@ -148,14 +155,16 @@ pub struct Credentials {
 /// `proc_pid_status(5)`; the number of the capability from Linux `uapi/linux/capability.h`.
 pub fn credentials(number: u32) -> Option<Credentials> {
     const CAP_FSETID: u32 = 4;
+    const CAP_SYS_ADMIN: u32 = 21;
     let status = std::fs::read_to_string(format!("/proc/{number}/status")).ok()?;
     let groups =
         field(&status, "Groups:")?.split_whitespace().filter_map(|group| group.parse().ok()).collect();
     let held = effective(&status)?;
     // held in a namespace of its own it counts nothing here
     let namespace = |number: &str| std::fs::read_link(format!("/proc/{number}/ns/user")).ok();
-    let keeps_set_ids = held >> CAP_FSETID & 1 == 1 && namespace(&number.to_string()) == namespace("self");
-    Some(Credentials { groups, keeps_set_ids })
+    let held = if namespace(&number.to_string()) == namespace("self") { held } else { 0 };
+    let holds = |capability: u32| held >> capability & 1 == 1;
+    Some(Credentials { groups, keeps_set_ids: holds(CAP_FSETID), reaches_trusted: holds(CAP_SYS_ADMIN) })
 }
 
 /// Every process number of this PID namespace.

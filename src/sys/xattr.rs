@@ -23,6 +23,8 @@ pub enum Setting {
     New,
     /// That it is there; else `ENODATA`.
     Existing,
+    /// Both, so that it is never set: `EEXIST` or `ENODATA`.
+    Never,
 }
 
 impl Setting {
@@ -31,6 +33,7 @@ impl Setting {
             Self::Any => XattrFlags::empty(),
             Self::New => XattrFlags::CREATE,
             Self::Existing => XattrFlags::REPLACE,
+            Self::Never => XattrFlags::CREATE | XattrFlags::REPLACE,
         }
     }
 }

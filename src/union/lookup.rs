@@ -70,6 +70,9 @@ impl Found {
     }
 }
 
+/// So many directories at the end of a way are remembered.
+const KEPT: usize = 64;
+
 /// Splits a path that is not the root into its directory and its last name.
 pub(super) fn split(path: &[u8]) -> (&[u8], &[u8]) {
     match path.iter().rposition(|&b| b == b'/') {
@@ -102,12 +105,16 @@ impl Union {
             slot = Slot::Held;
             let place = Place { dir: Arc::clone(up), name: name.to_vec() };
             if stat.kind != Kind::Dir {
+                self.refuse_metacopy(up, name, &stat)?;
                 let may_be_copy = stat.kind == Kind::File && self.may_hold_copies(dir, up)?;
                 let found = Found { place, stat, in_upper: true, may_be_copy, dir: None };
                 return Ok(Look { slot, found: Some(found) });
             }
             let mark = self.opaque_mark(up, name)?;
             open_below = mark != Some(Opaque::Yes);
+            if open_below && !dir.lowers.is_empty() {
+                self.refuse_redirect(up, name)?;
+            }
             upper = Some((up.reach(name)?, mark == Some(Opaque::Whiteouts)));
             top = Some((place, stat));
         }
@@ -118,6 +125,7 @@ impl Union {
         }
         let in_upper = top.is_some();
         let mut parts = Vec::new();
+        let lowest = dir.lowers.last().map(|part| part.layer);
         // a lower file with the attribute is a whiteout to every lookup; the directory's mark is for listings
         for part in dir.lowers.iter().filter(|_| open_below) {
             let layer = &self.lowers[part.layer];
@@ -133,12 +141,16 @@ impl Union {
             let place = || Place { dir: Arc::clone(layer), name: path.clone() };
             if stat.kind != Kind::Dir {
                 if top.is_none() {
+                    self.refuse_metacopy(layer, &path, &stat)?;
                     let found = Found::in_layer(place(), stat);
                     return Ok(Look { slot, found: Some(found) });
                 }
                 break;
             }
             let mark = self.opaque_mark(layer, &path)?;
+            if mark != Some(Opaque::Yes) && Some(part.layer) != lowest {
+                self.refuse_redirect(layer, &path)?;
+            }
             parts.push(Part { layer: part.layer, marked: mark == Some(Opaque::Whiteouts) });
             top.get_or_insert_with(|| (place(), stat));
             if mark == Some(Opaque::Yes) || self.hides(layer, &path)? {
@@ -190,12 +202,49 @@ impl Union {
                 break;
             }
         }
-        for name in rest.split(|&b| b == b'/') {
-            let epoch = self.dirs.epoch();
-            let found = self.look(&at, name)?.found.ok_or(Errno::NOENT)?;
-            at = self.dirs.keep(epoch, found.dir.ok_or(Errno::NOTDIR)?);
+        let names = rest.split(|&b| b == b'/');
+        // of a long way only its end, so that two of them have room
+        let passed = names.clone().count().saturating_sub(KEPT);
+        for (level, name) in names.enumerate() {
+            at = if level < passed { self.dir_in(&at, name)? } else { self.kept_dir_in(&at, name)? };
         }
         Ok(at)
+    }
+
+    fn dir_in(&self, dir: &Merged, name: &[u8]) -> Result<Arc<Merged>, Errno> {
+        self.look(dir, name)?.found.ok_or(Errno::NOENT)?.dir.ok_or(Errno::NOTDIR)
+    }
+
+    fn kept_dir_in(&self, dir: &Merged, name: &[u8]) -> Result<Arc<Merged>, Errno> {
+        let epoch = self.dirs.epoch();
+        Ok(self.dirs.keep(epoch, self.dir_in(dir, name)?))
+    }
+
+    /// Every directory on the way to one, from the root down and with it.
+    pub(super) fn way(&self, path: &[u8]) -> Result<Vec<Arc<Merged>>, Errno> {
+        let mut way = vec![Arc::clone(&self.root)];
+        let ends = path.iter().enumerate().filter(|&(_, &b)| b == b'/').map(|(end, _)| end);
+        for end in ends.chain((!path.is_empty()).then_some(path.len())) {
+            let above = way.last().unwrap_or(&self.root);
+            let dir = match self.dirs.get(&path[..end]) {
+                Some(dir) => dir,
+                None => self.kept_dir_in(above, split(&path[..end]).1)?,
+            };
+            way.push(dir);
+        }
+        Ok(way)
+    }
+
+    /// The deepest directory on the way to a path that was seen lately; the root if there is none.
+    pub fn remembered(&self, path: &LayerPath) -> LayerPath {
+        let mut above = path.parent();
+        while let Some(dir) = above {
+            if dir.is_root() || self.dirs.get(dir.as_bytes()).is_some() {
+                return dir;
+            }
+            above = dir.parent();
+        }
+        LayerPath::root()
     }
 
     /// The file at a path.

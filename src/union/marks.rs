@@ -7,7 +7,17 @@ use super::make::hands_down;
 use super::merged::Merged;
 use super::{Union, discard};
 use crate::model::{Kind, Marks, Mode, Opaque, WhiteoutForm};
-use crate::sys::{Dir, Errno, RenameFlags, xattr};
+use crate::sys::{Dir, Errno, RawStat, RenameFlags, xattr};
+
+/// The unit of a file's blocks (stat(2)), in bytes.
+const BLOCK: u64 = 512;
+
+fn refuse(dir: &Dir, name: &[u8], mark: &[u8]) -> Result<(), Errno> {
+    match xattr::if_there(xattr::get_at(dir, name, mark))? {
+        Some(_) => Err(Errno::PERM),
+        None => Ok(()),
+    }
+}
 
 /// The opaque mark of a directory.
 pub(super) fn opaque_mark(marks: Marks, dir: &Dir, name: &[u8]) -> Result<Option<Opaque>, Errno> {
@@ -19,6 +29,20 @@ pub(super) fn opaque_mark(marks: Marks, dir: &Dir, name: &[u8]) -> Result<Option
 }
 
 impl Union {
+    /// Refuses a file whose content lies in another layer; such a one has no blocks of its own. The kernel's overlay,
+    /// too, answers `EPERM` where it is not told to look there.
+    pub(super) fn refuse_metacopy(&self, dir: &Dir, name: &[u8], stat: &RawStat) -> Result<(), Errno> {
+        if stat.kind != Kind::File || stat.blocks.saturating_mul(BLOCK) >= stat.size {
+            return Ok(());
+        }
+        refuse(dir, name, self.options.marks.metacopy())
+    }
+
+    /// Refuses a directory whose parts beneath have another name, in the same way.
+    pub(super) fn refuse_redirect(&self, dir: &Dir, name: &[u8]) -> Result<(), Errno> {
+        refuse(dir, name, self.options.marks.redirect())
+    }
+
     /// Marks a directory opaque.
     pub(super) fn make_opaque(&self, dir: &Dir, name: &[u8]) -> Result<(), Errno> {
         xattr::set_at(dir, name, self.options.marks.opaque(), b"y")

@@ -28,11 +28,21 @@ impl Union {
         if let Some(up) = dir.upper() {
             return Ok(Arc::clone(up));
         }
+        self.writable()?;
+        let way = self.way(&dir.path)?;
+        let raised = way.iter().rposition(|dir| dir.upper().is_some()).ok_or(Errno::NOENT)?;
+        let mut up = Arc::clone(way[raised].upper().ok_or(Errno::NOENT)?);
+        for pair in way[raised..].windows(2) {
+            up = self.raise_in(&pair[0], &up, &pair[1])?;
+        }
+        Ok(up)
+    }
+
+    /// Copies a directory up into the upper's part of the one above it.
+    fn raise_in(&self, above: &Merged, up: &Arc<Dir>, dir: &Arc<Merged>) -> Result<Arc<Dir>, Errno> {
         let upper = self.writable()?;
-        let (parent, name) = split(&dir.path);
-        let above = self.dir(parent)?;
-        let up = self.raise_dir(&above)?;
-        self.mark_impure(&above, &up)?;
+        let (_, name) = split(&dir.path);
+        self.mark_impure(above, up)?;
         let part = dir.lowers.first().ok_or(Errno::NOENT)?;
         let from = Place { dir: Arc::clone(&self.lowers[part.layer]), name: dir.path.to_vec() };
         let stat = from.dir.stat(&from.name)?;
@@ -40,11 +50,11 @@ impl Union {
             work.mkdir(temporary, Mode::new(0o700))?;
             self.copy_attributes(&from, &stat, work, temporary)?;
             self.mark_origin(&from, &stat, work, temporary)?;
-            keep_times(&up, || match work.rename(temporary, &up, name, RenameFlags::empty()) {
+            keep_times(up, || match work.rename(temporary, up, name, RenameFlags::empty()) {
                 // its owner may not write into the copy, so it could not change parents
                 Err(Errno::ACCESS) => {
                     work.chmod(temporary, Mode::new(stat.mode.bits() | 0o700))?;
-                    work.rename(temporary, &up, name, RenameFlags::empty())?;
+                    work.rename(temporary, up, name, RenameFlags::empty())?;
                     up.chmod(name, stat.mode)
                 }
                 other => other,

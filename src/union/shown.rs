@@ -4,7 +4,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
 
 use super::Union;
-use super::lookup::{Found, split};
+use super::lookup::{Found, Look, split};
 use super::merged::{Merged, Part};
 use crate::model::{Kind, LayerPath};
 use crate::sys::dir::stat_fd;
@@ -160,9 +160,12 @@ impl Union {
             let kind = part.item.kind.unwrap_or(Kind::File);
             let number = match (part.layer, kind) {
                 // the number is that of a lower part, if it has one
-                (None, Kind::Dir) if merged => match self.look(&dir, &part.item.name)?.found {
-                    Some(found) => self.number(&found)?,
-                    None => continue,
+                (None, Kind::Dir) if merged => match self.look(&dir, &part.item.name) {
+                    Ok(Look { found: Some(found), .. }) => self.number(&found)?,
+                    Ok(Look { found: None, .. }) => continue,
+                    // it is refused to whoever looks at it, and listed all the same
+                    Err(Errno::PERM) => self.numbers.of_upper(self.device(None), part.item.ino),
+                    Err(errno) => return Err(errno),
                 },
                 (None, Kind::File) if let Some(up) = copies => {
                     self.number_of_copy(up, &part.item.name, (self.device(None), part.item.ino))?

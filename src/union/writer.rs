@@ -32,7 +32,8 @@ pub struct Writer {
 impl Writer {
     fn credentials(self) -> Credentials {
         let seen = process::credentials(self.pid);
-        let mut seen = seen.unwrap_or(Credentials { groups: Vec::new(), keeps_set_ids: false });
+        let mut seen =
+            seen.unwrap_or(Credentials { groups: Vec::new(), keeps_set_ids: false, reaches_trusted: false });
         seen.groups.push(self.gid);
         seen
     }

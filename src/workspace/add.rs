@@ -5,6 +5,7 @@ use std::io::{self, BufReader, Read as _, Write as _};
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 
+use super::copying;
 use super::error::{Act, Error};
 use super::files;
 use super::{AddOptions, Workspace};
@@ -105,5 +106,5 @@ pub(super) fn copy_out(
     let target = Dir::open(parent).map_err(told)?;
     let target = HostDir::host(std::rc::Rc::new(target), workspace.identity());
     let to = files::path(name.as_bytes())?;
-    files::copy(files, at, &target, &to)
+    copying::copy(files, at, &target, &to)
 }

@@ -6,8 +6,8 @@
 
 use std::os::fd::AsFd as _;
 
+use super::copying;
 use super::error::Error;
-use super::files;
 use super::layer::State;
 use super::mount::Live;
 use super::mounting::Opened;
@@ -201,7 +201,7 @@ impl Workspace {
         self.0.progress.start("squashing", None);
         let result = draft
             .draft_files()
-            .and_then(|target| files::copy(&*union, &root, &target, &root))
+            .and_then(|target| copying::copy(&*union, &root, &target, &root))
             .and_then(|()| draft.seal());
         self.0.progress.finish();
         if let Err(error) = result {

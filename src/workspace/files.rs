@@ -1,11 +1,11 @@
 //! What a user does with files, on any [`Files`]: built from its single operations, the same for every driver.
 
-use std::collections::HashMap;
 use std::fs::File;
 use std::io::{Read as _, Write as _};
 
 use globset::GlobBuilder;
 
+use super::copying::copy;
 use super::error::{Act, Error};
 use crate::driver::{DirItem, Files, Follow, OpenHow, RenameHow, Stat};
 use crate::model::{Kind, LayerPath, Mode, Timestamp};
@@ -29,7 +29,7 @@ pub(super) fn on<T>(act: Act, path: &LayerPath, result: Result<T, Errno>) -> Res
 }
 
 /// Makes every missing directory above `path`.
-fn make_parents(files: &dyn Files, path: &LayerPath) -> Result<(), Error> {
+pub(super) fn make_parents(files: &dyn Files, path: &LayerPath) -> Result<(), Error> {
     for dir in path.ancestors().skip(1) {
         match files.mkdir(&dir, DIR_MODE) {
             Ok(()) | Err(Errno::EXIST) => {}
@@ -146,17 +146,50 @@ pub(super) fn remove(files: &dyn Files, path: &LayerPath) -> Result<(), Error> {
     on(Act::Remove, path, result)
 }
 
-/// Removes a path and all beneath it; the root is emptied.
+/// A directory that is being emptied.
+struct Emptied {
+    path: LayerPath,
+    files: Box<dyn Files>,
+    /// The names still to go.
+    left: std::vec::IntoIter<DirItem>,
+}
+
+impl Emptied {
+    /// The directory `at` in `files`, which is `path` in all.
+    fn enter(files: &dyn Files, at: &LayerPath, path: LayerPath) -> Result<Self, Error> {
+        let files = on(Act::Remove, &path, files.beneath(at))?;
+        let left = on(Act::Remove, &path, files.read_dir(&LayerPath::root()))?.into_iter();
+        Ok(Self { path, files, left })
+    }
+}
+
+/// Removes a path and all beneath it; the root is emptied. However deep that is, it needs no more stack.
 pub(super) fn remove_all(files: &dyn Files, path: &LayerPath) -> Result<(), Error> {
     let stat = on(Act::Remove, path, files.stat(path, Follow::No))?;
     if stat.kind() != Kind::Dir {
         return on(Act::Remove, path, files.unlink(path));
     }
-    for item in on(Act::Remove, path, files.read_dir(path))? {
+    let mut levels = vec![Emptied::enter(files, path, path.clone())?];
+    while let Some(level) = levels.last_mut() {
         interrupted()?;
-        remove_all(files, &child(path, &item.name)?)?;
+        if let Some(item) = level.left.next() {
+            let (at, path) = (single(&item.name)?, child(&level.path, &item.name)?);
+            if item.kind == Kind::Dir {
+                let inner = Emptied::enter(&*level.files, &at, path)?;
+                levels.push(inner);
+            } else {
+                on(Act::Remove, &path, level.files.unlink(&at))?;
+            }
+            continue;
+        }
+        let Some(done) = levels.pop() else { break };
+        match (levels.last(), done.path.file_name()) {
+            (Some(above), Some(name)) => on(Act::Remove, &done.path, above.files.rmdir(&single(name)?))?,
+            (None, Some(_)) => on(Act::Remove, path, files.rmdir(path))?,
+            (_, None) => {}
+        }
     }
-    if path.is_root() { Ok(()) } else { on(Act::Remove, path, files.rmdir(path)) }
+    Ok(())
 }
 
 /// rename(2); what cannot be renamed (a directory that lies in a lower) is copied and removed, as mv(1) does.
@@ -233,97 +266,13 @@ pub(super) fn find(files: &dyn Files, pattern: &[u8]) -> Result<Vec<LayerPath>, 
     Ok(found)
 }
 
-/// Copies a file or a whole directory with modes, owners, times, attributes and hard links.
-pub(super) fn copy(
-    source: &dyn Files,
-    from: &LayerPath,
-    target: &dyn Files,
-    to: &LayerPath,
-) -> Result<(), Error> {
-    let stat = on(Act::Copy, from, source.stat(from, Follow::No))?;
-    if std::ptr::addr_eq(source, target) && to.is_within(from) && stat.kind() == Kind::Dir {
-        return on(Act::Copy, from, Err(Errno::INVAL));
-    }
-    make_parents(target, to)?;
-    copy_one(source, from, target, to, &stat, &mut HashMap::new())
-}
-
-fn copy_one(
-    source: &dyn Files,
-    from: &LayerPath,
-    target: &dyn Files,
-    to: &LayerPath,
-    stat: &Stat,
-    links: &mut HashMap<(u64, u64), LayerPath>,
-) -> Result<(), Error> {
-    interrupted()?;
-    if stat.kind() != Kind::Dir && stat.nlink > 1 {
-        if let Some(first) = links.get(&(stat.dev, stat.ino)) {
-            return on(Act::Copy, to, target.link(first, to));
-        }
-        links.insert((stat.dev, stat.ino), to.clone());
-    }
-    match stat.kind() {
-        Kind::Dir => {
-            match target.mkdir(to, stat.mode) {
-                Err(Errno::EXIST) if to.is_root() || is_dir(target, to) => {}
-                other => on(Act::Copy, to, other)?,
-            }
-            for item in on(Act::Copy, from, source.read_dir(from))? {
-                let (from, to) = (child(from, &item.name)?, child(to, &item.name)?);
-                let stat = on(Act::Copy, &from, source.stat(&from, Follow::No))?;
-                copy_one(source, &from, target, &to, &stat, links)?;
-            }
-        }
-        Kind::File => {
-            let reader = on(Act::Copy, from, source.open(from, OpenHow::READ))?;
-            let writer = on(Act::Copy, to, target.open(to, OpenHow::rewrite(stat.mode)))?;
-            on(Act::Copy, to, sys::copy::contents(&reader, &writer, stat.size, &mut |_| ()))?;
-        }
-        Kind::Symlink => {
-            let link = on(Act::Copy, from, source.read_link(from))?;
-            on(Act::Copy, to, target.symlink(&link, to))?;
-        }
-        _ => on(Act::Copy, to, target.mknod(to, &stat.node, stat.mode))?,
-    }
-    copy_metadata(source, from, target, to, stat)
-}
-
-fn copy_metadata(
-    source: &dyn Files,
-    from: &LayerPath,
-    target: &dyn Files,
-    to: &LayerPath,
-    stat: &Stat,
-) -> Result<(), Error> {
-    for name in on(Act::Copy, from, source.xattrs(from))? {
-        let value = match source.xattr(from, &name) {
-            Err(Errno::NODATA) => continue,
-            other => on(Act::Copy, from, other)?,
-        };
-        match target.set_xattr(to, &name, &value) {
-            // the target's file system or our rights do not allow this attribute
-            Err(Errno::OPNOTSUPP | Errno::PERM) => {}
-            other => on(Act::Copy, to, other)?,
-        }
-    }
-    match target.chown(to, stat.uid, stat.gid) {
-        Err(Errno::PERM | Errno::INVAL | Errno::OPNOTSUPP) => {}
-        other => on(Act::Copy, to, other)?,
-    }
-    // chown takes setuid and setgid away
-    if stat.kind() != Kind::Symlink {
-        on(Act::Copy, to, target.chmod(to, stat.mode))?;
-    }
-    on(Act::Copy, to, target.set_times(to, Some(stat.atime), Some(stat.mtime)))
-}
-
-fn is_dir(files: &dyn Files, path: &LayerPath) -> bool {
-    files.stat(path, Follow::No).is_ok_and(|stat| stat.kind() == Kind::Dir)
-}
-
-fn child(dir: &LayerPath, name: &[u8]) -> Result<LayerPath, Error> {
+pub(super) fn child(dir: &LayerPath, name: &[u8]) -> Result<LayerPath, Error> {
     dir.join(name).map_err(|cause| Error::Path { path: name.to_vec(), cause })
+}
+
+/// A name right in the root.
+pub(super) fn single(name: &[u8]) -> Result<LayerPath, Error> {
+    child(&LayerPath::root(), name)
 }
 
 fn as_path(bytes: &[u8]) -> &std::path::Path {

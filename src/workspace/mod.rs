@@ -6,6 +6,7 @@
 mod add;
 mod committing;
 mod content;
+mod copying;
 mod doctor;
 mod error;
 mod files;

@@ -4,6 +4,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
+use super::copying;
 use super::error::{Act, Error};
 use super::files::{self, on, path};
 use super::layer::State;
@@ -275,7 +276,7 @@ impl Mount {
     /// Copies a file or a directory with its metadata.
     pub fn cp(&self, from: &[u8], to: &[u8]) -> Result<(), Error> {
         let from = path(from)?;
-        self.at(to, |files, to| files::copy(files, &from, files, to))
+        self.at(to, |files, to| copying::copy(files, &from, files, to))
     }
 
     /// Makes a hard link.

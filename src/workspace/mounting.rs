@@ -238,6 +238,7 @@ impl Workspace {
             mount_point(at, &self.host_dirs(&record.stack)?)?;
         }
         let kind = DriverKind::parse(&record.driver).unwrap_or(DriverKind::Direct);
+        self.store()?.ready_again(&live.dir)?;
         live.mounted = Some(self.mount_by(kind, &live.dir)?);
         Ok(())
     }

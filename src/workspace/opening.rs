@@ -40,7 +40,11 @@ impl Workspace {
             driver::refuse_used_upper(&stale.merged, &upper, &merged)?;
         }
         let name = &stale.name;
-        if stale.dirty {
+        if stale.dirty && stale.is_doubtful() {
+            self.note(format!(
+                "`{name}` was mounted `volatile` when the machine stopped; its uncommitted changes may be damaged"
+            ));
+        } else if stale.dirty {
             self.note(format!(
                 "`{name}` was left by a process that ended early; its uncommitted changes are kept: \
                  `use_mount(\"{name}\")` goes on with them"

@@ -4,6 +4,7 @@
 mod answers;
 mod commits;
 mod completion;
+mod deep;
 mod endings;
 mod errors;
 mod files;

@@ -8,4 +8,5 @@ mod host;
 mod left_behind;
 mod real;
 mod semantics;
+mod volatile;
 mod watching;

@@ -165,7 +165,10 @@ pub(super) const KNOWN: &[Known] = &[
     value("fd", Meaning::Nothing),
     value("blksize", Meaning::Nothing),
     // fuse-overlayfs
-    value("xattr_permissions", Meaning::Never("owners and modes are those of the files in the layers")),
+    value(
+        "xattr_permissions",
+        Meaning::OneOf(&["0"], "owners and modes are those of the files in the layers, as with"),
+    ),
     // every mount
     clear("dev", MountAttrFlags::MOUNT_ATTR_NODEV),
     set("nodev", MountAttrFlags::MOUNT_ATTR_NODEV),

@@ -1,6 +1,6 @@
 //! The daemon: opens the layers, mounts, goes into the background, serves until the mount is gone or a signal comes.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use super::{Codes, Failure, Request, complain};
@@ -120,7 +120,7 @@ fn mount_all(request: &Request) -> Result<Served, Failure> {
         None => None,
         Some((upper_path, work_path)) => {
             let (upper, work) = (open("upper", upper_path)?, open("work", work_path)?);
-            check_upper(&upper, upper_path, &work, work_path, &target)?;
+            check_upper((&upper, upper_path), (&work, work_path), &wanted.lowers, &target)?;
             lock = Some(take(&work, upper_path)?);
             whiteouts = whiteout_form(&work, work_path)?;
             Some((upper, work))
@@ -188,12 +188,11 @@ fn apart(dir: Dir, path: &Path, target: &Path) -> Result<Dir, Failure> {
     }
 }
 
-/// Refuses what renames between the two could not serve.
+/// Refuses what renames between the two could not serve, and layers that would change.
 fn check_upper(
-    upper: &Dir,
-    upper_path: &Path,
-    work: &Dir,
-    work_path: &Path,
+    (upper, upper_path): (&Dir, &Path),
+    (work, work_path): (&Dir, &Path),
+    lowers: &[PathBuf],
     target: &Path,
 ) -> Result<(), Failure> {
     let shown = |path: &Path| path.display().to_string();
@@ -212,6 +211,16 @@ fn check_upper(
     if real_upper.starts_with(&real_work) || real_work.starts_with(&real_upper) {
         let message = format!("`workdir={}` and `upperdir={}` overlap", shown(work_path), shown(upper_path));
         return Err(Failure::new(message).hint("take a directory beside the upper"));
+    }
+    for lower in lowers {
+        let real = mountinfo::real(lower);
+        for (above, dir, path) in [("upperdir", &real_upper, upper_path), ("workdir", &real_work, work_path)]
+        {
+            if real.starts_with(dir) {
+                let message = format!("`lowerdir={}` lies in `{above}={}`", shown(lower), shown(path));
+                return Err(Failure::new(message).hint("layers beneath never change: take another directory"));
+            }
+        }
     }
     for inner in [real_upper, real_work] {
         if target != inner && target.starts_with(&inner) {

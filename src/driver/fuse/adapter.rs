@@ -433,7 +433,7 @@ impl Filesystem for Adapter {
 
     fn listxattr(&self, request: &Request, ino: INodeNo, size: u32, reply: ReplyXattr) {
         let _still = self.still(request);
-        answer(reply, size, self.xattrs(ino.0));
+        answer(reply, size, self.xattrs(ino.0, request.pid()));
     }
 
     fn removexattr(&self, request: &Request, ino: INodeNo, name: &OsStr, reply: ReplyEmpty) {

@@ -91,7 +91,16 @@ impl Adapter {
                 Ok(shown) => shown,
                 // gone since the listing was taken
                 Err(Errno::NOENT) => continue,
-                Err(errno) => return Err(errno),
+                // whoever looks at it is told why; a node of 0 says that nothing is known of it
+                Err(_) => {
+                    let mut attributes = attributes::nothing();
+                    (attributes.ino, attributes.kind) = (INodeNo(item.number), file_type(item.kind));
+                    let name = OsStr::from_bytes(&item.name);
+                    if reply.add(INodeNo(0), next, name, &NEVER, &attributes, Generation(0)) {
+                        break;
+                    }
+                    continue;
+                }
             };
             let named = self.entered(node, &item.name, shown);
             let (attributes, generation) = (named.attributes(), Generation(named.generation()));

@@ -8,7 +8,7 @@ use super::adapter::Adapter;
 use super::attributes::{NAMELESS, Spot};
 use crate::model::names;
 use crate::sys::Errno;
-use crate::sys::process::is_own_thread;
+use crate::sys::process::{credentials, is_own_thread};
 use crate::sys::xattr::Setting;
 use crate::union::{Writer, is_own_mark};
 
@@ -58,11 +58,15 @@ impl Adapter {
         }
     }
 
-    pub(super) fn xattrs(&self, node: u64) -> Result<Answer, Errno> {
-        let names = match self.spot(node)? {
+    pub(super) fn xattrs(&self, node: u64, asks: u32) -> Result<Answer, Errno> {
+        let mut names = match self.spot(node)? {
             Spot::Path(path) => self.union.xattrs(&path)?,
             Spot::Open(file, _) => self.union.xattrs_open(file)?,
         };
+        let is_trusted = |name: &Vec<u8>| name.starts_with(b"trusted.");
+        if names.iter().any(is_trusted) && !credentials(asks).is_some_and(|held| held.reaches_trusted) {
+            names.retain(|name| !is_trusted(name));
+        }
         Ok(names.into_iter().flat_map(|name| name.into_iter().chain([0])).collect())
     }
 
@@ -78,6 +82,7 @@ impl Adapter {
             0 => Setting::Any,
             1 => Setting::New,
             2 => Setting::Existing,
+            3 => Setting::Never,
             _ => return Err(Errno::INVAL),
         };
         match self.spot(node)? {

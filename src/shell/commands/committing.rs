@@ -30,6 +30,7 @@ pub(super) const COMMANDS: &[Command] = &[
             "read_only",
             "tar",
             "unknown_mount",
+            "unsynced",
             "wrong_layer",
         ],
         example: "layer(\"base\").write(\"/a\", \"1\");\nmount_direct(\"base\");\nwrite(\"/b\", \"2\");\n\

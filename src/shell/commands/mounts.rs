@@ -21,7 +21,11 @@ const OPTIONS: &[Opt] = &[
     Opt { key: "at", takes: Takes::HostDir, summary: "where: an empty directory on the host" },
     Opt { key: "name", takes: Takes::Value, summary: "its name, for `use_mount` and the prompt" },
     Opt { key: "read_only", takes: Takes::Flag, summary: "no upper, nothing can be changed" },
-    Opt { key: "volatile", takes: Takes::Flag, summary: "faster: nothing is synced before a commit" },
+    Opt {
+        key: "volatile",
+        takes: Takes::Flag,
+        summary: "faster: nothing is synced before a commit or the end",
+    },
 ];
 
 /// What is said of every way to mount.
@@ -60,6 +64,7 @@ pub(super) const COMMANDS: &[Command] = &[
             "unknown_layer",
             "unknown_mount",
             "unsupported",
+            "unsynced",
             "wrong_layer",
         ],
         example: "layer(\"base\").write(\"/a\", \"1\");\nlet m = mount(\"base\");\nassert_eq(read(\"/a\"), \"1\");",
@@ -154,7 +159,16 @@ pub(super) const COMMANDS: &[Command] = &[
         gives: "the mount",
         summary: "Makes a mount current, by itself or by name, and mounts it again if it is not mounted.",
         details: "",
-        errors: &["busy", "mount", "no_upper", "not_empty", "not_found", "unknown_mount", "unsupported"],
+        errors: &[
+            "busy",
+            "mount",
+            "no_upper",
+            "not_empty",
+            "not_found",
+            "unknown_mount",
+            "unsupported",
+            "unsynced",
+        ],
         example: "layer(\"base\").write(\"/a\", \"1\");\nlet one = mount(\"base\");\nlet two = mount(\"base\");\n\
                   use_mount(one);\nwrite(\"/b\", \"2\");\nassert(!two.exists(\"/b\"));",
         see: &["mounts", "mount"],

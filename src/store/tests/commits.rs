@@ -219,6 +219,7 @@ fn a_scratch_directory_that_denies_everybody_is_removed() {
     store.release_mount(&web, false).unwrap();
     drop(web);
     let web = open_mount(&store, "web");
+    store.ready_again(&web).unwrap();
     assert_eq!(web.work().unwrap().stat(b"work").unwrap_err(), Errno::NOENT);
     assert!(store.temporary.is_empty().unwrap());
 }

@@ -71,11 +71,26 @@ impl Survey {
         let root = LayerPath::root();
         let stat = tree.stat_self().map_err(failed(&root))?;
         survey.0.insert(root.clone(), Seen::new(&stat, Mark::Plain));
-        survey.enter(tree, &root, before)?;
+        let mut todo = vec![root];
+        while let Some(at) = todo.pop() {
+            match tree.beneath(&at) {
+                Ok(dir) => survey.list(&dir, &at, before, &mut todo)?,
+                // gone again, or out of reach for us
+                Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP | Errno::ACCESS) => {}
+                Err(errno) => return Err(failed(&at)(errno)),
+            }
+        }
         Ok(survey)
     }
 
-    fn enter(&mut self, dir: &Dir, at: &LayerPath, before: Option<&Self>) -> Result<(), Error> {
+    /// Looks at every name in a directory; directories among them are `todo`.
+    fn list(
+        &mut self,
+        dir: &Dir,
+        at: &LayerPath,
+        before: Option<&Self>,
+        todo: &mut Vec<LayerPath>,
+    ) -> Result<(), Error> {
         for item in dir.items().map_err(failed(at))? {
             let Ok(path) = at.join(&item.name) else { continue };
             let looked = dir.stat(&item.name).and_then(|stat| {
@@ -92,15 +107,10 @@ impl Survey {
                 Err(Errno::NOENT | Errno::ACCESS) => continue,
                 Err(errno) => return Err(failed(&path)(errno)),
             };
-            let is_dir = seen.is_dir();
-            self.0.insert(path.clone(), seen);
-            if is_dir {
-                match dir.dir(&item.name) {
-                    Ok(inner) => self.enter(&inner, &path, before)?,
-                    Err(Errno::NOENT | Errno::NOTDIR | Errno::ACCESS) => {}
-                    Err(errno) => return Err(failed(&path)(errno)),
-                }
+            if seen.is_dir() {
+                todo.push(path.clone());
             }
+            self.0.insert(path, seen);
         }
         Ok(())
     }

@@ -116,6 +116,12 @@ fn errors_reach_the_caller_with_their_code_and_nothing_stays_mounted() {
             merged("lowerdir=nope").refused(1, &["lower directory `nope`", "No such file"]);
             merged("lowerdir=top,upperdir=nope,workdir=work").refused(1, &["upper directory `nope`"]);
             merged("lowerdir=top,upperdir=upper,workdir=upper").refused(1, &["overlap", "hint"]);
+            for (lower, inside) in [("upper", "upperdir"), ("upper/in", "upperdir"), ("work/in", "workdir")] {
+                fs::create_dir_all(stack.at(lower)).unwrap();
+                merged(&format!("lowerdir=top:{lower},upperdir=upper,workdir=work"))
+                    .refused(1, &[&format!("`lowerdir={lower}` lies in `{inside}="), "hint"]);
+            }
+            merged("lowerdir=top,xattr_permissions=2").refused(2, &["`xattr_permissions=0`"]);
             merged("lowerdir=top,upperdir=upper,workdir=/proc").refused(1, &["not on the mount"]);
             merged("lowerdir=top,upperdir=upper").refused(2, &["needs a `workdir`"]);
             merged("upperdir=upper,workdir=work").refused(2, &["no layers", "lowerdir=TOP"]);

@@ -1,6 +1,7 @@
 //! The kernel's overlay and ours behind FUSE, side by side, used as any program uses a mount: by paths, descriptors
 //! and memory, also as other users.
 
+mod foreign;
 mod limits;
 mod listing;
 mod open_files;
@@ -49,6 +50,15 @@ impl Pair {
         let kernel = Some(stage.mount(DriverKind::Overlay, "kernel", WhiteoutForm::Device));
         let fuse = Some(stage.mount(DriverKind::Fuse, "fuse", WhiteoutForm::Device));
         Self { stage, kernel, fuse }
+    }
+
+    /// Changes both uppers while nothing has them mounted.
+    fn change_uppers(&mut self, change: impl Fn(&Path)) {
+        drop((self.kernel.take(), self.fuse.take()));
+        change(&self.stage.upper("kernel"));
+        change(&self.stage.upper("fuse"));
+        self.kernel = Some(self.stage.mount(DriverKind::Overlay, "kernel", WhiteoutForm::Device));
+        self.fuse = Some(self.stage.mount(DriverKind::Fuse, "fuse", WhiteoutForm::Device));
     }
 
     /// Runs the same in both mounts.

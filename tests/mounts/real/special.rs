@@ -182,6 +182,7 @@ fn attributes_of_the_kernels_kinds_are_kept_or_refused_alike() {
                             XattrFlags::CREATE,
                             XattrFlags::CREATE,
                             XattrFlags::empty(),
+                            XattrFlags::CREATE | XattrFlags::REPLACE,
                         ]
                         .map(|how| rustix::fs::setxattr(&path, attribute, b"value", how));
                         let length = rustix::fs::getxattr(&path, attribute, &mut value);
@@ -195,6 +196,8 @@ fn attributes_of_the_kernels_kinds_are_kept_or_refused_alike() {
                             names
                         });
                         let removed = [(); 2].map(|()| rustix::fs::removexattr(&path, attribute));
+                        let both = XattrFlags::CREATE | XattrFlags::REPLACE;
+                        let removed = (removed, rustix::fs::setxattr(&path, attribute, b"value", both));
                         (set, length, short, sized, listed, removed)
                     });
                     assert_eq!(given.0, given.1, "{attribute} of {name}");
@@ -240,6 +243,26 @@ fn one_of_several_lower_names_is_one_file_with_the_names_that_it_gets() {
             });
             assert_eq!(seen.0, [2, 2, 2]);
             assert_eq!(seen.2, ["lower", "by the other name", "by the other name"]);
+            pair.end();
+        });
+    });
+}
+
+#[test]
+fn times_before_1970_are_what_was_set() {
+    with_mounts(|scratch| {
+        with_pair(scratch, &[&|l| l.file("file", "1")], |pair| {
+            for (tv_sec, tv_nsec) in [(-1, 0), (-1, 999_999_999), (-7, 5), (-7, 0), (0, 5), (1 << 33, 5)] {
+                let given = pair.same(|root| {
+                    let path = root.join("file");
+                    let time = rustix::fs::Timespec { tv_sec, tv_nsec };
+                    let times = rustix::fs::Timestamps { last_access: time, last_modification: time };
+                    rustix::fs::utimensat(CWD, &path, &times, AtFlags::empty()).unwrap();
+                    let stat = fs::metadata(&path).unwrap();
+                    [(stat.atime(), stat.atime_nsec()), (stat.mtime(), stat.mtime_nsec())]
+                });
+                assert_eq!(given, [(tv_sec, tv_nsec); 2]);
+            }
             pair.end();
         });
     });

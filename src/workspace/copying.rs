@@ -1,0 +1,159 @@
+//! Copying a file or a whole directory from anywhere to anywhere.
+
+use std::collections::HashMap;
+
+use super::error::{Act, Error};
+use super::files::{child, interrupted, make_parents, on, single};
+use crate::driver::{DirItem, Files, Follow, OpenHow, Stat};
+use crate::model::{Kind, LayerPath, Mode};
+use crate::sys::{self, Errno};
+
+/// What a copy in the making allows its owner, whatever the original allows.
+const OPEN_DIR: u32 = 0o700;
+const OPEN_FILE: u32 = 0o600;
+
+/// Copies a file or a whole directory with modes, owners, times, attributes and hard links.
+pub(super) fn copy(
+    source: &dyn Files,
+    from: &LayerPath,
+    target: &dyn Files,
+    to: &LayerPath,
+) -> Result<(), Error> {
+    let stat = on(Act::Copy, from, source.stat(from, Follow::No))?;
+    if std::ptr::addr_eq(source, target) && to.is_within(from) && stat.kind() == Kind::Dir {
+        return on(Act::Copy, from, Err(Errno::INVAL));
+    }
+    make_parents(target, to)?;
+    let ends = Ends { source: (source, from), target: (target, to) };
+    let paths = Paths { from: from.clone(), to: to.clone() };
+    if stat.kind() == Kind::Dir { copy_dir(&ends, paths, stat) } else { ends.copy_node(&paths, &stat) }
+}
+
+/// Where something is copied from and to: each path in a root of its own.
+#[derive(Clone, Copy)]
+struct Ends<'a> {
+    source: (&'a dyn Files, &'a LayerPath),
+    target: (&'a dyn Files, &'a LayerPath),
+}
+
+/// The same places as paths from the outermost roots, for messages.
+struct Paths {
+    from: LayerPath,
+    to: LayerPath,
+}
+
+/// A directory that is being copied.
+struct Level {
+    source: Box<dyn Files>,
+    target: Box<dyn Files>,
+    paths: Paths,
+    stat: Stat,
+    /// The names still to come.
+    left: std::vec::IntoIter<DirItem>,
+}
+
+/// Copies a directory; however deep that is, it needs no more stack, and walks no path from the top twice.
+fn copy_dir(ends: &Ends<'_>, paths: Paths, stat: Stat) -> Result<(), Error> {
+    let outermost = ends.target.0;
+    let mut links: HashMap<(u64, u64), LayerPath> = HashMap::new();
+    let mut levels = vec![ends.enter(paths, stat)?];
+    while let Some(level) = levels.last_mut() {
+        interrupted()?;
+        let Some(item) = level.left.next() else {
+            if let Some(done) = levels.pop() {
+                done.leave()?;
+            }
+            continue;
+        };
+        let at = single(&item.name)?;
+        let paths =
+            Paths { from: child(&level.paths.from, &item.name)?, to: child(&level.paths.to, &item.name)? };
+        let stat = on(Act::Copy, &paths.from, level.source.stat(&at, Follow::No))?;
+        let ends = Ends { source: (&*level.source, &at), target: (&*level.target, &at) };
+        if stat.kind() == Kind::Dir {
+            let deeper = ends.enter(paths, stat)?;
+            levels.push(deeper);
+            continue;
+        }
+        if stat.nlink > 1 {
+            if let Some(first) = links.get(&(stat.dev, stat.ino)) {
+                on(Act::Copy, &paths.to, outermost.link(first, &paths.to))?;
+                continue;
+            }
+            links.insert((stat.dev, stat.ino), paths.to.clone());
+        }
+        ends.copy_node(&paths, &stat)?;
+    }
+    Ok(())
+}
+
+impl Level {
+    /// Gives the copy its metadata, once all is in it.
+    fn leave(self) -> Result<(), Error> {
+        let root = LayerPath::root();
+        let ends = Ends { source: (&*self.source, &root), target: (&*self.target, &root) };
+        ends.copy_metadata(&self.paths, &self.stat)
+    }
+}
+
+impl Ends<'_> {
+    /// Makes a directory and lists what is to go into it.
+    fn enter(&self, paths: Paths, stat: Stat) -> Result<Level, Error> {
+        let ((source, from), (target, to)) = (self.source, self.target);
+        match target.mkdir(to, Mode::new(stat.mode.bits() | OPEN_DIR)) {
+            Err(Errno::EXIST) if to.is_root() || is_dir(target, to) => {}
+            other => on(Act::Copy, &paths.to, other)?,
+        }
+        let source = on(Act::Copy, &paths.from, source.beneath(from))?;
+        let target = on(Act::Copy, &paths.to, target.beneath(to))?;
+        let left = on(Act::Copy, &paths.from, source.read_dir(&LayerPath::root()))?.into_iter();
+        Ok(Level { source, target, paths, stat, left })
+    }
+
+    /// Copies what is no directory.
+    fn copy_node(&self, paths: &Paths, stat: &Stat) -> Result<(), Error> {
+        let ((source, from), (target, to)) = (self.source, self.target);
+        match stat.kind() {
+            Kind::File => {
+                let open = Mode::new(stat.mode.without_set_ids().bits() | OPEN_FILE);
+                let reader = on(Act::Copy, &paths.from, source.open(from, OpenHow::READ))?;
+                let writer = on(Act::Copy, &paths.to, target.open(to, OpenHow::rewrite(open)))?;
+                on(Act::Copy, &paths.to, sys::copy::contents(&reader, &writer, stat.size, &mut |_| ()))?;
+            }
+            Kind::Symlink => {
+                let link = on(Act::Copy, &paths.from, source.read_link(from))?;
+                on(Act::Copy, &paths.to, target.symlink(&link, to))?;
+            }
+            _ => on(Act::Copy, &paths.to, target.mknod(to, &stat.node, stat.mode))?,
+        }
+        self.copy_metadata(paths, stat)
+    }
+
+    fn copy_metadata(&self, paths: &Paths, stat: &Stat) -> Result<(), Error> {
+        let ((source, from), (target, to)) = (self.source, self.target);
+        for name in on(Act::Copy, &paths.from, source.xattrs(from))? {
+            let value = match source.xattr(from, &name) {
+                Err(Errno::NODATA) => continue,
+                other => on(Act::Copy, &paths.from, other)?,
+            };
+            match target.set_xattr(to, &name, &value) {
+                // the target's file system or our rights do not allow this attribute
+                Err(Errno::OPNOTSUPP | Errno::PERM) => {}
+                other => on(Act::Copy, &paths.to, other)?,
+            }
+        }
+        match target.chown(to, stat.uid, stat.gid) {
+            Err(Errno::PERM | Errno::INVAL | Errno::OPNOTSUPP) => {}
+            other => on(Act::Copy, &paths.to, other)?,
+        }
+        // chown takes setuid and setgid away
+        if stat.kind() != Kind::Symlink {
+            on(Act::Copy, &paths.to, target.chmod(to, stat.mode))?;
+        }
+        on(Act::Copy, &paths.to, target.set_times(to, Some(stat.atime), Some(stat.mtime)))
+    }
+}
+
+fn is_dir(files: &dyn Files, path: &LayerPath) -> bool {
+    files.stat(path, Follow::No).is_ok_and(|stat| stat.kind() == Kind::Dir)
+}
