@@ -117,6 +117,7 @@ pub(super) const COMMANDS: &[Command] = &[
             global(&["host_path", "options"]).with(&[Opt {
                 key: "force",
                 takes: Takes::Flag,
+                default: "false",
                 summary: "replaces a file that exists",
             }]),
         ],
@@ -191,7 +192,7 @@ pub(super) const COMMANDS: &[Command] = &[
         forms: &[global(&["x"])],
         gives: "",
         summary: "Prints a value: our values as their views, with `--json` any value as one line of JSON.",
-        details: "",
+        details: "On a terminal, characters of a text that it would obey are shown as `\\x1b` and the like.",
         errors: &[],
         example: "print(\"hello\");",
         see: &["show"],
