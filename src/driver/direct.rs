@@ -154,6 +154,10 @@ impl Files for DirectFiles {
         self.convert(&self.walk(path, follow.into())?)
     }
 
+    fn tree(&self, _: &LayerPath) -> Result<Dir, Errno> {
+        Err(Errno::OPNOTSUPP)
+    }
+
     fn read_dir_from(&self, path: &LayerPath, begin: &[u8]) -> Result<Vec<DirItem>, Errno> {
         let items = self.union.read_dir_from(&self.walk(path, End::Target)?, begin)?;
         let named = items.into_iter().filter_map(|item| {

@@ -7,7 +7,7 @@
 use std::fs::File;
 
 use crate::model::{Kind, LayerPath, Mode, Node, Timestamp};
-use crate::sys::Errno;
+use crate::sys::{Dir, Errno};
 
 /// Whether a symlink at the end of a path is followed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -132,6 +132,9 @@ pub trait Files {
     }
     /// As [`Files::read_dir`], but only the names that begin so: of a large directory that is much less work.
     fn read_dir_from(&self, path: &LayerPath, begin: &[u8]) -> Result<Vec<DirItem>, Errno>;
+    /// A directory to count what lies beneath it, which may lie in other layers too; `EOPNOTSUPP` where there is none that
+    /// shows all of it.
+    fn tree(&self, path: &LayerPath) -> Result<Dir, Errno>;
     /// readlink(2).
     fn read_link(&self, path: &LayerPath) -> Result<Vec<u8>, Errno>;
     /// open(2); a symlink at the end is followed. In a union, opening for writing copies up first.

@@ -227,10 +227,13 @@ impl Files for HostDir {
         self.convert(&handle, &raw)
     }
 
+    fn tree(&self, path: &LayerPath) -> Result<Dir, Errno> {
+        let how = OFlags::RDONLY | OFlags::DIRECTORY;
+        self.root()?.in_root(path.as_bytes(), how, Mode::default()).map(Dir::from_fd)
+    }
+
     fn read_dir_from(&self, path: &LayerPath, begin: &[u8]) -> Result<Vec<DirItem>, Errno> {
-        let fd =
-            self.root()?.in_root(path.as_bytes(), OFlags::RDONLY | OFlags::DIRECTORY, Mode::default())?;
-        let dir = Dir::from_fd(fd);
+        let dir = self.tree(path)?;
         let mut items = Vec::new();
         // files are whiteouts only in a directory that says so
         let marked = self.flavour == Flavour::Layer

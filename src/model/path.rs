@@ -19,7 +19,7 @@ pub struct LayerPath(Box<[u8]>);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum PathError {
     /// The path holds `..`, which could lead out of the layer.
-    #[error("a path inside a layer cannot contain `..`")]
+    #[error("`..` could lead out of it")]
     Parent,
     /// The path holds a NUL byte.
     #[error("a path cannot contain a NUL byte")]

@@ -2,9 +2,9 @@
 
 use super::compare::{aspects, metadata_aspects};
 use super::resolve::{Spot, locate};
-use super::walk::shown;
+use super::walk::{Cuts, shown};
 use super::{Life, Resolved, Step, StepKind};
-use crate::model::{Change, Changeset, Entry, LayerPath};
+use crate::model::{Change, Changeset, Entry, LayerPath, Node};
 
 /// Tells what each layer of the stack does to a path, itself or by one of the directories above it.
 ///
@@ -31,7 +31,35 @@ pub fn explain(stack: &[&Changeset], path: &LayerPath) -> Life {
         steps.push(Step { layer, kind, entry });
     }
     let end = shown(&spot.words, &spot.cuts, stack.len());
-    Life { path: path.clone(), steps, shown: end.map(|end| (end.layer, end.entry.clone())) }
+    let leads = if end.is_none() { through_symlink(stack, &spot, path) } else { None };
+    Life { path: path.clone(), steps, shown: end.map(|end| (end.layer, end.entry.clone())), leads }
+}
+
+/// The first name above a path that the union shows as a symlink, and the path that is meant then.
+fn through_symlink(
+    stack: &[&Changeset],
+    spot: &Spot<'_>,
+    path: &LayerPath,
+) -> Option<(LayerPath, LayerPath)> {
+    let mut cuts = Cuts::default();
+    for (dir, words) in &spot.above {
+        let Resolved { entry, .. } = shown(words, &cuts, stack.len())?;
+        if let Node::Symlink { target } = &entry.node {
+            let from = if target.starts_with(b"/") { LayerPath::root() } else { dir.parent()? };
+            let below = path.below(dir)?;
+            let mut names: Vec<&[u8]> = from.components().collect();
+            for name in target.split(|&b| b == b'/').chain(below.components()) {
+                match name {
+                    b"" | b"." => {}
+                    b".." => drop(names.pop()),
+                    _ => names.push(name),
+                }
+            }
+            return Some((dir.clone(), LayerPath::parse(&names.join(&b'/')).ok()?));
+        }
+        cuts = cuts.with(dir, words);
+    }
+    None
 }
 
 /// What holding `entry` means over what was shown; `apart`: a directory above is cut off by the same layer.

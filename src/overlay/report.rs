@@ -226,6 +226,8 @@ pub struct Life {
     pub steps: Vec<Step>,
     /// What the union shows in the end, and from which layer.
     pub shown: Option<(usize, Entry)>,
+    /// Where the union shows nothing because a name above the path is a symlink: that one, and the path that it leads to.
+    pub leads: Option<(LayerPath, LayerPath)>,
 }
 
 /// One path of a merged tree.

@@ -264,10 +264,16 @@ impl Call<'_> {
             );
         }
         let given = self.args.get(index).map_or("nothing", |value| errors::type_word(value));
-        usage(
-            format!("`{}` wants {wanted} as argument {}, not {given}", self.name, index + 1),
-            &format!("`help(\"{}\")` shows how it is called", self.name),
-        )
+        self.refuse(index, wanted, given)
+    }
+
+    /// An error that says what an argument should have been, and what was given.
+    fn refuse<T>(&self, index: usize, wanted: &str, given: &str) -> Result<T, Raise> {
+        let hint = match self.args.get(index) {
+            Some(value) if value.is_char() => "a string stands in double quotes".to_owned(),
+            _ => format!("`help(\"{}\")` shows how it is called", self.name),
+        };
+        usage(format!("`{}` wants {wanted} as argument {}, not {given}", self.name, index + 1), &hint)
     }
 
     /// Text.
@@ -319,7 +325,10 @@ impl Call<'_> {
     pub(super) fn count(&self, index: usize) -> Result<u64, Raise> {
         match self.args.get(index).and_then(|value| value.as_int().ok()).and_then(|n| u64::try_from(n).ok()) {
             Some(number) => Ok(number),
-            None => self.wrong(index, "a whole number from 0 up"),
+            None => match self.args.get(index).map(Dynamic::as_int) {
+                Some(Ok(number)) => self.refuse(index, "a whole number from 0 up", &number.to_string()),
+                _ => self.wrong(index, "a whole number from 0 up"),
+            },
         }
     }
 
@@ -327,7 +336,7 @@ impl Call<'_> {
     pub(super) fn owner(&self, index: usize) -> Result<u32, Raise> {
         match u32::try_from(self.count(index)?) {
             Ok(id) if id != u32::MAX => Ok(id),
-            _ => self.wrong(index, "an ID below 4294967295"),
+            _ => self.refuse(index, "an ID below 4294967295", &self.count(index)?.to_string()),
         }
     }
 

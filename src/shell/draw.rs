@@ -30,8 +30,12 @@ pub(super) fn value(value: &Dynamic, style: &Style) -> String {
     format!("{}\n", written(value, style))
 }
 
-/// A value in the middle of a text: a layer or a mount by its name, a change by letter and path.
+/// A value in the middle of a text: a layer or a mount by its name, a change by letter and path. A text has no colours.
 pub(super) fn inline(value: &Dynamic, style: &Style) -> String {
+    let style = &Style { color: false, ..*style };
+    if let Some(text) = value.read_lock::<Text>() {
+        return view::escape::uncoloured(&text.0).trim_end().to_owned();
+    }
     if let Some(layer) = value.read_lock::<Layer>() {
         return layer.title();
     }

@@ -54,7 +54,10 @@ fn with_commands(shell: &Shell) -> Engine {
     engine.set_max_call_levels(CALL_DEPTH);
     engine.set_max_expr_depths(EXPRESSION_DEPTH.0, EXPRESSION_DEPTH.1);
     engine.set_optimization_level(OptimizationLevel::Simple);
-    engine.on_progress(|_| signals::interrupted().then(errors::interrupt_token));
+    let output = shell.clone();
+    engine.on_progress(move |_| {
+        (signals::interrupted() || output.is_output_lost()).then(errors::interrupt_token)
+    });
     let debug = shell.clone();
     engine.on_debug(move |text, source, position| {
         let place = source.map_or_else(String::new, |source| format!("{source}:"));

@@ -2,8 +2,9 @@
 
 use super::command::{Command, Form, Group, Property, Raise, Receiver, usage};
 use super::kinds::{COMMON, KINDS, meaning};
+use super::params::Opt;
 use super::words::WORDS;
-use super::{commands, properties};
+use super::{commands, prompt, properties};
 use crate::view::escape::prose;
 use crate::view::{self, Paint, Style, words};
 use crate::workspace::nearest;
@@ -258,6 +259,17 @@ fn has_both(command: &Command) -> bool {
     command.forms.iter().any(|form| form.on == Receiver::Mount && has(Receiver::None, form.params))
 }
 
+/// The keys of the options that a command's forms take, each once.
+fn options(command: &Command, asked: &Asked<'_>) -> Vec<&'static Opt> {
+    let mut options: Vec<&Opt> = Vec::new();
+    for option in command.forms.iter().filter(|form| asked.fits(form.on)).flat_map(|form| form.options) {
+        if !options.iter().any(|known| known.key == option.key) {
+            options.push(option);
+        }
+    }
+    options
+}
+
 fn about(command: &Command, asked: &Asked<'_>, style: &Style) -> String {
     let mut text = String::new();
     for on in Receiver::ALL {
@@ -277,6 +289,15 @@ fn about(command: &Command, asked: &Asked<'_>, style: &Style) -> String {
     if asked.on.is_none() && has_both(command) {
         text += &words(Paint::Plain, 0, "Without a mount in front, the current mount is meant.", style);
     }
+    let options = options(command, asked);
+    if !options.is_empty() {
+        text += &words(Paint::Heading, 0, "\nOptions", style);
+        let about: Vec<String> = options.iter().map(|option| option.about()).collect();
+        text += &view::terms(
+            options.iter().map(|option| option.key).zip(about.iter().map(String::as_str)),
+            style,
+        );
+    }
     text += &words(Paint::Heading, 0, "\nErrors", style);
     let own = command.errors.iter().filter(|kind| asked.may_raise(kind));
     text += &view::terms(own.filter_map(|kind| Some((*kind, meaning(kind)?))), style);
@@ -288,9 +309,10 @@ fn about(command: &Command, asked: &Asked<'_>, style: &Style) -> String {
         style,
     );
     text += &words(Paint::Heading, 0, "\nExample", style);
-    for row in command.example.lines() {
+    let rows: Vec<String> = command.example.lines().map(|row| prose(row, style)).collect();
+    for row in prompt::coloured(&rows.join("\n"), style).lines() {
         // a script must stay one that runs: its lines are not set anew
-        text += &format!("  {}\n", prose(row, style));
+        text += &format!("  {row}\n");
     }
     if !command.see.is_empty() {
         text += &words(Paint::Plain, 0, &format!("\nSee also: {}", command.see.join(", ")), style);

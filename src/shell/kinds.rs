@@ -28,7 +28,7 @@ pub(super) const KINDS: &[(&str, &str)] = &[
     ("no_space", "the disk or the quota is full; nothing is lost"),
     ("no_store", "there is no store at that place"),
     ("no_upper", "the writable directory of the mount is gone from the store"),
-    ("not_a_directory", "a part of the path is no directory"),
+    ("not_a_directory", "a part of the path is not a directory"),
     ("not_a_store", "the directory for the store holds something else"),
     ("not_empty", "a directory that is not empty"),
     ("not_found", "there is nothing at that path"),

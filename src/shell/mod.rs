@@ -23,6 +23,7 @@ mod prompt;
 mod render;
 mod run;
 mod state;
+mod syntax;
 mod translate;
 mod values;
 mod watching;
@@ -31,6 +32,7 @@ mod words;
 pub use commands::{all as commands, properties};
 pub use definitions::definitions;
 pub use pager::Pager;
+pub(crate) use run::io_words;
 pub use run::{Settings, Source, run};
 
 /// Whether a text is a name as scripts have them.

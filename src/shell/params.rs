@@ -46,8 +46,28 @@ pub struct Opt {
     pub key: &'static str,
     /// What its value is.
     pub takes: Takes,
+    /// What it is where it is not given; empty where that is nothing.
+    pub default: &'static str,
     /// What it does, in a few words.
     pub summary: &'static str,
+}
+
+impl Opt {
+    /// All about it, in one line: its type, its meaning, its default.
+    pub(super) fn about(&self) -> String {
+        let kind = match self.takes {
+            Takes::Flag => "true or false".to_owned(),
+            Takes::HostPath => "a host path".to_owned(),
+            Takes::HostDir => "a host directory".to_owned(),
+            Takes::OneOf(words) => words.join(" or "),
+            _ => "a string".to_owned(),
+        };
+        let default = match self.default {
+            "" => String::new(),
+            default => format!(" ({default} if left out)"),
+        };
+        format!("{kind}: {}{default}", self.summary)
+    }
 }
 
 const BYTES: &str = "String | Blob";

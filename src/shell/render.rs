@@ -8,8 +8,8 @@ use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
 use rhai::{Dynamic, EvalAltResult, ParseError, ParseErrorType, Position};
 
 use super::places::Places;
-use super::translate;
-use crate::view::escape::prose as escape;
+use super::{syntax, translate};
+use crate::view::escape::{prose as escape, wrap_whole};
 use crate::view::{Paint, Style};
 
 /// A text that positions point into, with the name that people know it by.
@@ -23,6 +23,9 @@ pub(super) struct Text {
 
 /// How many calls on the way to an error are told.
 const THROUGH: usize = 4;
+
+/// How much of a source line is shown at most, in columns.
+const SOURCE: usize = 200;
 
 /// What an error says, taken apart.
 struct Told {
@@ -41,6 +44,8 @@ pub(super) struct Known<'a> {
     pub(super) modules: &'a HashMap<String, Text>,
     /// All native functions.
     pub(super) functions: &'a [&'a str],
+    /// Whether a layer has a name.
+    pub(super) is_layer: &'a dyn Fn(&str) -> bool,
 }
 
 /// What earlier entries of the prompt left.
@@ -75,13 +80,7 @@ pub(super) fn parse(error: &ParseError, text: &Text, style: &Style) -> String {
 }
 
 fn parse_told(kind: &ParseErrorType, position: Position, text: &Text) -> Told {
-    let hint = match kind {
-        ParseErrorType::UnexpectedEOF | ParseErrorType::MissingToken(..) => {
-            Some("a bracket, a brace or a `;` may be missing before this".to_owned())
-        }
-        _ => None,
-    };
-    let message = translate::lower_first(&kind.to_string());
+    let (message, hint) = syntax::told(kind, position, &text.source);
     Told { message, hint, position, text: Some(text.clone()), through: Vec::new() }
 }
 
@@ -122,7 +121,7 @@ fn take_apart(error: &EvalAltResult, text: &Text, known: &Known<'_>) -> Told {
         }
         EvalAltResult::ErrorParsing(kind, position) => parse_told(kind, *position, text),
         other => {
-            let (message, hint) = translate::told(other, known.functions, known.around.variables);
+            let (message, hint) = translate::told(other, known);
             let (text, position) = match translate::racing(other) {
                 Some(name) => (text.clone(), only_call(&text.source, name)),
                 None => known.locate(text, other.position()),
@@ -159,11 +158,14 @@ fn thrown(value: &Dynamic) -> (String, Option<String>) {
 }
 
 fn draw(told: &Told, style: &Style) -> String {
-    let message = escape(&told.message, style);
+    let set = |text: &str, indent: usize| {
+        wrap_whole(&escape(text, style), style.width.saturating_sub(indent).max(20)).join("\n")
+    };
+    let message = set(&told.message, "error: ".len());
     let renderer = if style.color { coloured() } else { Renderer::plain() };
     let decor = if style.unicode { DecorStyle::Unicode } else { DecorStyle::Ascii };
-    let renderer = renderer.decor_style(decor).term_width(style.width);
-    let hint = told.hint.as_deref().map(|hint| escape(hint, style));
+    let renderer = renderer.decor_style(decor).term_width(style.width.min(SOURCE));
+    let hint = told.hint.as_deref().map(|hint| set(hint, "100 │ hint: ".chars().count()));
     let mut through: Vec<String> =
         told.through.iter().take(THROUGH).map(|place| escape(place, style)).collect();
     if told.through.len() > THROUGH {
@@ -242,7 +244,12 @@ mod tests {
         map.insert("message".into(), "it is not there".into());
         map.insert("hint".into(), "look\nelsewhere".into());
         let error = EvalAltResult::ErrorRuntime(map.into(), Position::new(2, 14));
-        let known = Known { around: &Around::default(), modules: &HashMap::new(), functions: &[] };
+        let known = Known {
+            around: &Around::default(),
+            modules: &HashMap::new(),
+            functions: &[],
+            is_layer: &|_| false,
+        };
         let drawn = runtime(&error, &text(source), &known, &style);
         let lines: Vec<&str> = drawn.lines().collect();
         let line = lines.iter().position(|line| line.contains("nope(a)")).unwrap();

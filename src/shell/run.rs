@@ -94,7 +94,13 @@ pub fn run(settings: Settings) -> u8 {
         // a panic has told its message already
         (Err(_), _) => 101,
         (Ok(_), Some(Pending::End(signal))) => u8::try_from(128 + signal).unwrap_or(FAILED),
-        (Ok(code), _) => code,
+        (Ok(code), _) => match shell.output_failure() {
+            Some(why) => {
+                shell.complain(&why);
+                FAILED.max(code)
+            }
+            None => code,
+        },
     }
 }
 
@@ -172,7 +178,7 @@ pub(super) fn ends_with(ast: &AST, name: &str) -> bool {
 }
 
 /// An I/O error without its number.
-pub(super) fn io_words(error: &io::Error) -> String {
+pub(crate) fn io_words(error: &io::Error) -> String {
     let text = error.to_string();
     let words = text.split(" (os error").next().unwrap_or_default();
     super::translate::lower_first(words)
@@ -191,7 +197,8 @@ pub(super) fn report(
     text: &Text,
     around: &Around<'_>,
 ) -> u8 {
-    if shell.pipe_closed() {
+    // what is to be said about that is said at the end
+    if shell.is_output_lost() {
         return 0;
     }
     match errors::ending(error) {
@@ -209,7 +216,8 @@ pub(super) fn report(
     }
     let functions = known_functions(&ours.engine);
     let names: Vec<&str> = functions.iter().map(ImmutableString::as_str).collect();
-    let known = Known { around, modules: &ours.texts.borrow(), functions: &names };
+    let is_layer = |name: &str| shell.workspace().knows_layer(name);
+    let known = Known { around, modules: &ours.texts.borrow(), functions: &names, is_layer: &is_layer };
     write_err(render::runtime(error, text, &known, &shell.err_style()).as_bytes());
     exit_code(error)
 }

@@ -1,7 +1,7 @@
 //! What all commands share: the workspace, how to print, the script's arguments, the wish to end.
 
 use std::cell::{Cell, RefCell};
-use std::io::{self, Write as _};
+use std::io::{self, IsTerminal as _, Write as _};
 use std::path::Path;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
@@ -32,9 +32,12 @@ struct Inner {
     pager: Option<Pager>,
     bar: Rc<Bar>,
     answer: Cell<Option<Duration>>,
-    pipe_closed: Cell<bool>,
+    /// Why nothing more can be printed.
+    lost: RefCell<Option<io::Error>>,
     teller: Teller,
     keys: Cell<Keys>,
+    /// Whether stdout is a terminal.
+    is_terminal: bool,
 }
 
 /// The keys of the line editor.
@@ -72,8 +75,9 @@ impl Shell {
             pager,
             bar,
             answer: Cell::new(None),
-            pipe_closed: Cell::new(false),
+            lost: RefCell::default(),
             keys: Cell::default(),
+            is_terminal: io::stdout().is_terminal(),
             teller: Teller::new(err, json),
         }))
     }
@@ -165,9 +169,16 @@ impl Shell {
         self.0.keys.set(keys);
     }
 
-    /// Whether the reader of our output has gone, so that there is nobody to go on for.
-    pub(super) fn pipe_closed(&self) -> bool {
-        self.0.pipe_closed.get()
+    /// Whether nothing more can be printed, so that there is nothing for a script to go on for.
+    pub(super) fn is_output_lost(&self) -> bool {
+        self.0.lost.borrow().is_some()
+    }
+
+    /// Why part of the output is missing, if it is: a reader that wants no more is no reason.
+    pub(super) fn output_failure(&self) -> Option<String> {
+        let lost = self.0.lost.borrow();
+        let error = lost.as_ref().filter(|error| error.kind() != io::ErrorKind::BrokenPipe)?;
+        Some(format!("cannot write to standard output: {}", super::run::io_words(error)))
     }
 
     /// Prints a value: its view, or one line of JSON.
@@ -202,9 +213,16 @@ impl Shell {
         self.write_out(text.as_bytes());
     }
 
-    /// What [`Shell::print`] prints, with its closing newline.
+    /// What [`Shell::print`] prints, with its closing newline. What a file holds or is called must not reach a terminal
+    /// as it is.
     pub(super) fn text_of(&self, value: &Dynamic) -> String {
-        if self.0.json { format!("{}\n", json::line(value)) } else { draw::value(value, &self.style()) }
+        if self.0.json {
+            format!("{}\n", json::line(value))
+        } else if self.0.is_terminal && (value.is_string() || value.is_char()) {
+            view::escape::text(&value.to_string(), &self.style())
+        } else {
+            draw::value(value, &self.style())
+        }
     }
 
     /// Writes to stdout as it is.
@@ -212,9 +230,10 @@ impl Shell {
         self.0.bar.end();
         let mut out = io::stdout().lock();
         if let Err(error) = out.write_all(bytes).and_then(|()| out.flush())
-            && error.kind() == io::ErrorKind::BrokenPipe
+            // a prompt goes on: its terminal may come back, and a hangup ends it
+            && self.0.transcript.borrow().is_none()
         {
-            self.0.pipe_closed.set(true);
+            self.0.lost.borrow_mut().get_or_insert(error);
         }
     }
 

@@ -3,17 +3,46 @@
 use rhai::EvalAltResult;
 
 use super::command::Receiver;
+use super::render::Known;
 use super::{commands, help, properties};
+use crate::view::Style;
+use crate::view::escape::literal;
 use crate::workspace::nearest;
 
+/// What is called otherwise elsewhere, or comes later, and what there is instead.
+const ELSEWHERE: &[(&str, &str)] = &[
+    ("True", "it is written `true`"),
+    ("False", "it is written `false`"),
+    ("None", "`()` is no value"),
+    ("cat", "`read(path)` gives a file's text"),
+    ("echo", "`print(x)` prints"),
+    ("println", "`print(x)` prints"),
+    ("printf", "`print(x)` prints"),
+    ("length", "it is called `len`"),
+    ("size", "it is called `len`"),
+    ("copy", "it is called `cp`"),
+    ("rename", "it is called `mv`"),
+    ("delete", "it is called `rm`"),
+    ("umount", "it is called `unmount`"),
+    ("run", "`sh(cmd)` runs a host shell in the merged directory"),
+    ("system", "`sh(cmd)` runs a host shell in the merged directory"),
+    ("image", IMAGES),
+    ("images", IMAGES),
+    ("load_image", IMAGES),
+    ("save_image", IMAGES),
+    ("pull_image", IMAGES),
+    ("push_image", IMAGES),
+];
+const IMAGES: &str = "images come in a later version; `add` takes a layer's tar, `export_tar` writes one";
+
+/// What there is instead of a name that is known from elsewhere.
+fn elsewhere(name: &str) -> Option<String> {
+    ELSEWHERE.iter().find(|(known, _)| *known == name).map(|(_, instead)| (*instead).to_owned())
+}
+
 /// The message and the hint for an error that Rhai itself raised.
-///
-/// `functions` are all names that can be called, `variables` those of the prompt, and whether each is a constant.
-pub(super) fn told(
-    error: &EvalAltResult,
-    functions: &[&str],
-    variables: &[(&str, bool)],
-) -> (String, Option<String>) {
+pub(super) fn told(error: &EvalAltResult, known: &Known<'_>) -> (String, Option<String>) {
+    let (functions, variables) = (known.functions, known.around.variables);
     match error {
         EvalAltResult::ErrorFunctionNotFound(signature, _) => function_not_found(signature, functions),
         EvalAltResult::ErrorVariableNotFound(name, _) => {
@@ -22,7 +51,7 @@ pub(super) fn told(
             if of_functions.is_some_and(|name| variable(name).is_some()) {
                 let hint =
                     "functions see constants only: make it one by `const`, or hand it over as an argument";
-                return (format!("`{name}` is no constant"), Some(hint.to_owned()));
+                return (format!("`{name}` is not a constant"), Some(hint.to_owned()));
             }
             let hint = match (variable(name), help::calls(name)) {
                 (Some((_, true)), _) => {
@@ -38,9 +67,16 @@ pub(super) fn told(
                 (None, None) if functions.contains(&name.as_str()) => {
                     format!("to call it, write `{name}(…)`")
                 }
-                (None, None) => {
-                    format!("`let {name} = …` makes one; functions do not see variables from outside")
+                (None, None) if (known.is_layer)(name) => {
+                    let name = literal(name, &Style::plain(usize::MAX));
+                    format!("the layer of that name is `{name}`, in quotes, or `layer({name})`")
                 }
+                (None, None) => match nearest(name, variables.iter().map(|(name, _)| *name)) {
+                    Some(near) => format!("did you mean `{near}`?"),
+                    None => elsewhere(name).unwrap_or_else(|| {
+                        format!("`let {name} = …` makes one; functions do not see variables from outside")
+                    }),
+                },
             };
             (format!("there is no variable `{name}`"), Some(hint))
         }
@@ -89,10 +125,10 @@ fn function_not_found(signature: &str, functions: &[&str]) -> (String, Option<St
     if functions.contains(&name) {
         return (format!("`{name}` cannot be called with ({arguments})"), None);
     }
-    let hint = match nearest(name, functions.iter().copied()) {
+    let hint = elsewhere(name).unwrap_or_else(|| match nearest(name, functions.iter().copied()) {
         Some(near) => format!("did you mean `{near}`?"),
         None => "`help()` lists all commands".to_owned(),
-    };
+    });
     (format!("there is no function `{name}({arguments})`"), Some(hint))
 }
 
@@ -121,7 +157,7 @@ fn property_not_found(text: &str) -> (String, Option<String>) {
                 let names: Vec<&str> = known().map(|property| property.name).collect();
                 Some(format!("it has {}", names.join(", ")))
             }
-            None => None,
+            None => elsewhere(name),
         }
     };
     (format!("{of} has no property `{name}`"), hint)

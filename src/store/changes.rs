@@ -26,7 +26,7 @@ impl Store {
             return Err(failed(Errno::BUSY));
         };
         tree.beneath(&parent)
-            .and_then(|dir| dir.stat(name).and_then(|_| dir.remove_tree(name)))
+            .and_then(|dir| dir.stat(name).and_then(|_| self.temporary.remove_from(&dir, name)))
             .map_err(failed)
     }
 

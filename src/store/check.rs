@@ -4,12 +4,12 @@ use std::fmt;
 use std::path::PathBuf;
 
 use super::hashing::HashStream;
-use super::layers::Files;
-use super::scan::scan;
+use super::layers::{Files, write_watched};
+use super::scan::scan_watched;
+use super::seal::Progress;
 use super::walk::{ScanHow, identity};
 use super::{Error, StackPart, Store};
 use crate::model::{Change, Changeset, Kind, LayerPath, TreeId};
-use crate::tar::write_layer;
 
 /// Something that is not as it should be.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -30,23 +30,41 @@ impl fmt::Display for Problem {
 
 impl Store {
     /// Checks every record, the checksum of every index, and that no stack misses a layer; `deep`: also reads every
-    /// layer's files and compares them with its ID.
+    /// layer's files and compares them with its ID, and tells how far it is: names and bytes of files.
     ///
     /// # Errors
-    /// [`Error::Io`] if the store's directories cannot be listed.
-    pub fn check(&self, deep: bool) -> Result<Vec<Problem>, Error> {
+    /// [`Error::Io`] if the store's directories cannot be listed; [`Error::Interrupted`].
+    pub fn check(
+        &self,
+        deep: bool,
+        progress: &mut dyn FnMut(Progress) -> bool,
+    ) -> Result<Vec<Problem>, Error> {
         let mut problems = Vec::new();
         let mut add = |path: PathBuf, error: &Error| {
             problems.push(Problem { path, what: error.to_string() });
         };
+        let mut done = Progress::default();
         for id in self.layers()? {
             let path = self.layer_path(id);
+            let mut within = |now: Progress| {
+                let all = Progress { entries: done.entries + now.entries, bytes: done.bytes + now.bytes };
+                progress(all)
+            };
             if let Err(error) = self.summary(id) {
                 add(path.clone(), &error);
             }
-            let checked = if deep { self.check_tree(id) } else { self.index(id).map(drop) };
-            if let Err(error) = checked {
-                add(path, &error);
+            let checked = if deep {
+                self.check_tree(id, &mut within)
+            } else {
+                self.index(id).map(|_| Progress::default())
+            };
+            match checked {
+                Ok(now) => {
+                    done.entries += now.entries;
+                    done.bytes += now.bytes;
+                }
+                Err(Error::Interrupted) => return Err(Error::Interrupted),
+                Err(error) => add(path, &error),
             }
         }
         let mut stacks: Vec<(PathBuf, Vec<StackPart>)> = Vec::new();
@@ -83,20 +101,30 @@ impl Store {
     }
 
     /// Reads all of a layer: its files must be what its index says, and both together what its ID says.
-    fn check_tree(&self, id: TreeId) -> Result<(), Error> {
+    fn check_tree(&self, id: TreeId, progress: &mut dyn FnMut(Progress) -> bool) -> Result<Progress, Error> {
         let index = self.index(id)?;
         let tree = self.tree_dir(id)?;
-        let found = scan(&tree, &ScanHow { trust: self.trust(), ..ScanHow::default() })?.changes;
+        let mut done = Progress::default();
+        let mut walked = |now: Progress| {
+            // its bytes are read later
+            done.entries = now.entries;
+            progress(done)
+        };
+        let found =
+            scan_watched(&tree, &ScanHow { trust: self.trust(), ..ScanHow::default() }, &mut walked)?.changes;
+        let entries = done.entries;
         if let Some(path) = first_difference(&index.changes, &found) {
             let why = format!("{path:?} is not as the index says");
             return Err(Error::Damaged { path: self.tree_path(id), why });
         }
         let mut files = Files { tree, identity: identity() };
-        let mut open =
-            |path: &LayerPath, _: &crate::model::Entry| files.open(path).map_err(std::io::Error::from);
-        let (stream, _) = write_layer(&index.changes, index.root, &mut open, HashStream::new())?;
+        let mut hashed = |now: Progress| {
+            done = Progress { entries, ..now };
+            progress(done)
+        };
+        let stream = write_watched(&index, &mut files, HashStream::new(), &mut hashed)?;
         let digest = stream.finish().map_err(|source| crate::tar::TarError::Write { source })?;
-        if digest == id.0 { Ok(()) } else { Err(Error::Content { id, found: digest }) }
+        if digest == id.0 { Ok(done) } else { Err(Error::Content { id, found: digest }) }
     }
 }
 

@@ -5,7 +5,7 @@ use std::io::{self, BufWriter, Write as _};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
-use super::{Error, Store};
+use super::{Error, Progress, Store};
 use crate::model::TreeId;
 use crate::sys::{self, Errno};
 
@@ -26,8 +26,13 @@ impl Store {
     ///
     /// # Errors
     /// [`Error::Io`] with the host path; those of [`Store::export_tar`].
-    pub fn export_tar_to(&self, id: TreeId, host: &Path) -> Result<(), Error> {
-        write_host_file(host, 0o666, Present::Replace, |out| self.export_tar(id, out))
+    pub fn export_tar_to(
+        &self,
+        id: TreeId,
+        host: &Path,
+        progress: &mut dyn FnMut(Progress) -> bool,
+    ) -> Result<(), Error> {
+        write_host_file(host, 0o666, Present::Replace, |out| self.export_tar(id, out, progress))
     }
 }
 

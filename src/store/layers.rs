@@ -1,5 +1,6 @@
 //! Sealed layers: finding them, reading them, bringing new ones in.
 
+use std::cell::Cell;
 use std::fs::File;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -22,6 +23,10 @@ use crate::tar::write_layer;
 
 /// The longest index that is read, in bytes.
 const INDEX_LIMIT: u64 = 1 << 30;
+
+/// The fewest hex digits that an ID may be shortened to, as with Git: `a` or `bad` is a name that was misspelt, and must
+/// not find a layer by chance.
+const SHORTEST_ID: usize = 4;
 
 /// A sealed layer's own line.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -93,7 +98,7 @@ impl Store {
         Ok(found)
     }
 
-    /// The one layer whose ID begins with these hex digits.
+    /// The one layer whose ID begins with these hex digits, four at least.
     ///
     /// # Errors
     /// [`Error::NoLayer`], [`Error::Ambiguous`].
@@ -105,7 +110,7 @@ impl Store {
             return Ok(TreeId(digest));
         }
         let mut found = self.layers()?;
-        found.retain(|id| !hex.is_empty() && id.hex().starts_with(hex));
+        found.retain(|id| hex.len() >= SHORTEST_ID && id.hex().starts_with(hex));
         match found[..] {
             [id] => Ok(id),
             [] => Err(Error::NoLayer { prefix: prefix.to_owned() }),
@@ -180,11 +185,15 @@ impl Store {
     ///
     /// # Errors
     /// [`Error::Tar`], [`Error::NoLayer`], [`Error::Damaged`].
-    pub fn export_tar(&self, id: TreeId, out: &mut dyn Write) -> Result<(), Error> {
+    pub fn export_tar(
+        &self,
+        id: TreeId,
+        out: &mut dyn Write,
+        progress: &mut dyn FnMut(Progress) -> bool,
+    ) -> Result<(), Error> {
         let index = self.index(id)?;
         let mut files = Files { tree: self.tree_dir(id)?, identity: identity() };
-        let mut open = |path: &LayerPath, _: &Entry| files.open(path).map_err(io::Error::from);
-        write_layer(&index.changes, index.root, &mut open, io::BufWriter::with_capacity(256 * 1024, out))?;
+        write_watched(&index, &mut files, io::BufWriter::with_capacity(256 * 1024, out), progress)?;
         Ok(())
     }
 
@@ -271,6 +280,49 @@ impl Store {
     /// Remembers the changes of a layer that was just sealed.
     pub(super) fn remember(&self, id: TreeId, changes: Changeset) {
         self.cache.borrow_mut().keep(id, Rc::new(changes));
+    }
+}
+
+/// Writes a layer's canonical tar, and tells how far it is; gives `out` back.
+pub(super) fn write_watched<W: Write>(
+    index: &Index,
+    files: &mut Files,
+    out: W,
+    progress: &mut dyn FnMut(Progress) -> bool,
+) -> Result<W, Error> {
+    let stopped = Cell::new(false);
+    let mut done = Progress::default();
+    let out = Watched { out, done: &mut done, stopped: &stopped, progress };
+    let mut open = |path: &LayerPath, _: &Entry| files.open(path).map_err(io::Error::from);
+    let written = write_layer(&index.changes, index.root, &mut open, out);
+    match written {
+        Ok((Watched { out, .. }, _)) => Ok(out),
+        Err(_) if stopped.get() => Err(Error::Interrupted),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// What a tar is written to, telling how far it is.
+struct Watched<'a, W> {
+    out: W,
+    done: &'a mut Progress,
+    stopped: &'a Cell<bool>,
+    progress: &'a mut dyn FnMut(Progress) -> bool,
+}
+
+impl<W: Write> Write for Watched<'_, W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let written = self.out.write(bytes)?;
+        self.done.bytes += written as u64;
+        if !(self.progress)(*self.done) {
+            self.stopped.set(true);
+            return Err(io::Error::other("interrupted"));
+        }
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.out.flush()
     }
 }
 

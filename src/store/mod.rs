@@ -23,6 +23,7 @@ mod changes;
 mod check;
 mod collect;
 mod commit;
+mod count;
 mod drafts;
 mod error;
 mod export;
@@ -39,6 +40,7 @@ mod record;
 mod scan;
 mod seal;
 mod spare;
+mod sweeper;
 mod temporary;
 #[cfg(test)]
 mod tests;
@@ -50,6 +52,7 @@ mod walk;
 pub use check::Problem;
 pub use collect::Collected;
 pub use commit::Seal;
+pub use count::count_tree;
 pub use drafts::Draft;
 pub use error::Error;
 pub use export::{Present, write_host_file};
@@ -57,7 +60,7 @@ pub use layers::{Sealed, Summary, Timings};
 pub use looking::MountPaths;
 pub use mount_dir::{MountDir, MountRecord, NewMount, Stale};
 pub use record::{NameRecord, StackPart};
-pub use scan::{Scan, ScanHow, scan, scan_root};
+pub use scan::{Scan, ScanHow, scan, scan_root, scan_watched};
 pub use seal::Progress;
 pub use unpack::Note;
 
@@ -200,9 +203,24 @@ impl Store {
         self.end()
     }
 
+    /// Whether things that were dropped are still being removed.
+    pub fn is_removing(&self) -> bool {
+        self.temporary.sweeper().is_at_work()
+    }
+
+    /// Waits until what was dropped is removed, or until Ctrl-C: then the next start removes the rest.
+    pub fn finish_removals(&self) {
+        self.temporary.sweeper().finish();
+    }
+
     fn end(&mut self) -> Result<(), Error> {
         self.drop_spare();
-        if !std::mem::take(&mut self.removed_at_end) {
+        let removed = std::mem::take(&mut self.removed_at_end);
+        if !removed {
+            self.finish_removals();
+        }
+        self.temporary.sweeper().stop();
+        if !removed {
             return Ok(());
         }
         let (Some(parent), Some(name)) = (self.path.parent(), self.path.file_name()) else {

@@ -1,8 +1,9 @@
 //! A directory tree as a [`Changeset`].
 
 use super::Error;
+use super::seal::{Progress, Ticker};
 use super::walk::{Visit, root_metadata, walk};
-use crate::model::{Change, Changeset, Entry, LayerPath, LinkGroup, Metadata};
+use crate::model::{Change, Changeset, Entry, LayerPath, LinkGroup, Metadata, Node};
 use crate::sys::{Dir, RawStat};
 
 pub use super::walk::ScanHow;
@@ -23,7 +24,20 @@ pub struct Scan {
 /// # Errors
 /// [`Error::Tree`] with the path that could not be read, [`Error::Path`] for names that no layer can have.
 pub fn scan(tree: &Dir, how: &ScanHow) -> Result<Scan, Error> {
-    let mut scanner = Scanner::default();
+    scan_watched(tree, how, &mut |_| true)
+}
+
+/// As [`scan`], and tells now and then how far it is; `false` stops it.
+///
+/// # Errors
+/// As [`scan`], and [`Error::Interrupted`].
+pub fn scan_watched(
+    tree: &Dir,
+    how: &ScanHow,
+    progress: &mut dyn FnMut(Progress) -> bool,
+) -> Result<Scan, Error> {
+    let ticker = Ticker { progress, done: Progress::default(), told: 0 };
+    let mut scanner = Scanner { collector: Collector::default(), sockets: Vec::new(), ticker };
     walk(tree, how, &mut scanner)?;
     Ok(Scan { changes: scanner.collector.finish(), sockets: scanner.sockets })
 }
@@ -36,16 +50,17 @@ pub fn scan_root(tree: &Dir) -> Result<Metadata, Error> {
     root_metadata(tree)
 }
 
-#[derive(Default)]
-struct Scanner {
+struct Scanner<'a> {
     collector: Collector,
     sockets: Vec<LayerPath>,
+    ticker: Ticker<'a>,
 }
 
-impl Visit for Scanner {
+impl Visit for Scanner<'_> {
     const SEALS: bool = false;
 
     fn dir(&mut self, path: LayerPath, entry: Entry, whiteouts: Vec<LayerPath>) -> Result<(), Error> {
+        self.ticker.entry()?;
         self.collector.dir(path, entry, whiteouts);
         Ok(())
     }
@@ -56,7 +71,12 @@ impl Visit for Scanner {
         entry: Entry,
         _: Option<(&mut std::fs::File, RawStat)>,
     ) -> Result<(), Error> {
-        if matches!(entry.node, crate::model::Node::Socket) {
+        self.ticker.entry()?;
+        if let Node::File { size } = entry.node {
+            // work that only looks is as far as if it had read it
+            self.ticker.done.bytes += size;
+        }
+        if entry.node == Node::Socket {
             self.sockets.push(path.clone());
         }
         self.collector.put(path, entry);
@@ -64,6 +84,7 @@ impl Visit for Scanner {
     }
 
     fn link(&mut self, path: LayerPath, entry: Entry, _: &LayerPath) -> Result<(), Error> {
+        self.ticker.entry()?;
         self.collector.put(path, entry);
         Ok(())
     }

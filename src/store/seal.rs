@@ -76,10 +76,10 @@ pub(super) fn seal_tree(
 }
 
 /// Tells the progress now and then.
-struct Ticker<'a> {
-    progress: &'a mut dyn FnMut(Progress) -> bool,
-    done: Progress,
-    told: u64,
+pub(super) struct Ticker<'a> {
+    pub(super) progress: &'a mut dyn FnMut(Progress) -> bool,
+    pub(super) done: Progress,
+    pub(super) told: u64,
 }
 
 impl Ticker<'_> {
@@ -87,7 +87,7 @@ impl Ticker<'_> {
         if (self.progress)(self.done) { Ok(()) } else { Err(Error::Interrupted) }
     }
 
-    fn entry(&mut self) -> Result<(), Error> {
+    pub(super) fn entry(&mut self) -> Result<(), Error> {
         self.done.entries += 1;
         self.told += 1;
         if self.told >= 256 { self.now() } else { Ok(()) }

@@ -11,9 +11,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::Error;
 use super::error::io;
+use super::sweeper::Sweeper;
 use crate::model::Mode;
 use crate::sys::process::Identity;
-use crate::sys::{Dir, Errno, RenameFlags};
+use crate::sys::{Dir, Errno, RenameFlags, signals};
 
 /// The number in this process's next name, whichever of its stores that is in.
 static NEXT: AtomicU64 = AtomicU64::new(0);
@@ -24,12 +25,13 @@ pub(super) struct Temporary {
     path: PathBuf,
     /// What this process's names begin with; its number alone is that of others in other PID namespaces.
     prefix: OnceCell<String>,
+    sweeper: Sweeper,
 }
 
 impl Temporary {
     /// Uses an open directory.
     pub(super) fn new(dir: Dir, path: PathBuf) -> Self {
-        Self { dir, path, prefix: OnceCell::new() }
+        Self { dir, path, prefix: OnceCell::new(), sweeper: Sweeper::default() }
     }
 
     pub(super) fn dir(&self) -> &Dir {
@@ -66,29 +68,50 @@ impl Temporary {
 
     /// Moves something here, out of everybody's way; gives its name here.
     pub(super) fn set_aside(&self, from: &Dir, name: &str, at: &Path) -> Result<String, Error> {
+        self.take(from, name.as_bytes()).map_err(io("move away", at.join(name)))
+    }
+
+    /// As [`Temporary::set_aside`], of any name.
+    fn take(&self, from: &Dir, name: &[u8]) -> Result<String, Errno> {
         let aside = self.name();
-        let moved = from.rename(name.as_bytes(), &self.dir, aside.as_bytes(), RenameFlags::NOREPLACE);
-        moved.map_err(io("move away", at.join(name)))?;
+        from.rename(name, &self.dir, aside.as_bytes(), RenameFlags::NOREPLACE)?;
         Ok(aside)
     }
 
-    /// Removes something that lies here.
-    pub(super) fn remove(&self, name: &str) -> Result<(), Error> {
-        self.dir.remove_tree(name.as_bytes()).map_err(io("remove", self.path.join(name)))
+    /// Removes a name elsewhere in the store with all beneath it: it is gone in one step where it can be moved here.
+    pub(super) fn remove_from(&self, from: &Dir, name: &[u8]) -> Result<(), Errno> {
+        // a directory that denies its owner cannot be moved
+        match self.take(from, name) {
+            Ok(aside) => {
+                self.drop_name(&aside);
+                Ok(())
+            }
+            Err(_) => from.remove_tree_while(name, &mut || !signals::interrupted()),
+        }
     }
 
-    /// Removes something that lies here; what stays is removed by a later run.
+    /// Removes something that lies here, now or soon.
+    pub(super) fn remove(&self, name: &str) -> Result<(), Error> {
+        self.sweeper.remove(&self.dir, name.as_bytes()).map_err(io("remove", self.path.join(name)))
+    }
+
+    /// What removes.
+    pub(super) fn sweeper(&self) -> &Sweeper {
+        &self.sweeper
+    }
+
+    /// Removes something that lies here, now or soon; what stays is removed by a later run.
     pub(super) fn drop_name(&self, name: &str) {
         if let Err(error) = self.remove(name) {
             log::debug!("{error}");
         }
     }
 
-    /// Removes all that lies here; only for who has the store alone. What cannot be removed, such as what another user
+    /// Removes all that lies here, now or soon; only for who has the store alone. What cannot be removed, such as what another user
     /// has made, is in nobody's way.
     pub(super) fn clear(&self) {
         for item in self.dir.items().unwrap_or_default() {
-            if let Err(errno) = self.dir.remove_tree(&item.name) {
+            if let Err(errno) = self.sweeper.remove(&self.dir, &item.name) {
                 log::warn!("{} stays: {errno}", self.path.join(OsStr::from_bytes(&item.name)).display());
             }
         }

@@ -9,46 +9,65 @@ use crate::model::Mode;
 /// How many directories are open at a time.
 const DEPTH: u32 = 32;
 
+/// A removal that is under way.
+struct Removal<'a> {
+    top: &'a Dir,
+    /// How many directories were moved into the top.
+    moved: u64,
+    go_on: &'a mut dyn FnMut() -> bool,
+}
+
 impl Dir {
     /// Removes a name and everything beneath it; a missing name is no error. Never follows symlinks or mounts.
     ///
     /// Directories that deny their owner are opened up first, so that a layer's tree can always be dropped. However deep
     /// they lie, a bounded number of them is open at a time.
     pub fn remove_tree(&self, name: &[u8]) -> Result<(), Errno> {
+        self.remove_tree_while(name, &mut || true)
+    }
+
+    /// As [`Dir::remove_tree`], but asks before each name whether to go on; what is left then can be removed later.
+    ///
+    /// # Errors
+    /// `EINTR` if it was not to go on.
+    pub fn remove_tree_while(&self, name: &[u8], go_on: &mut dyn FnMut() -> bool) -> Result<(), Errno> {
         if self.remove_leaf(name)? {
             return Ok(());
         }
         let top = self.open_to_empty(name)?;
-        let mut moved = 0;
+        let mut removal = Removal { top: &top, moved: 0, go_on };
         loop {
-            let before = moved;
+            let before = removal.moved;
             for item in top.items()? {
-                top.remove_within(&item.name, &top, DEPTH, &mut moved)?;
+                top.remove_within(&item.name, DEPTH, &mut removal)?;
             }
-            if moved == before {
+            if removal.moved == before {
                 return self.rmdir(name);
             }
         }
     }
 
-    /// As [`Dir::remove_tree`], but what lies deeper than `depth` is moved right into `top`.
-    fn remove_within(&self, name: &[u8], top: &Self, depth: u32, moved: &mut u64) -> Result<(), Errno> {
+    /// As [`Dir::remove_tree`], but what lies deeper than `depth` is moved right into the top.
+    fn remove_within(&self, name: &[u8], depth: u32, removal: &mut Removal<'_>) -> Result<(), Errno> {
+        if !(removal.go_on)() {
+            return Err(Errno::INTR);
+        }
         if self.remove_leaf(name)? {
             return Ok(());
         }
         let inner = self.open_to_empty(name)?;
         if depth == 0 {
             loop {
-                *moved += 1;
-                let free = format!("ufs-moved-{moved}");
-                match self.rename(name, top, free.as_bytes(), RenameFlags::NOREPLACE) {
+                removal.moved += 1;
+                let free = format!("ufs-moved-{}", removal.moved);
+                match self.rename(name, removal.top, free.as_bytes(), RenameFlags::NOREPLACE) {
                     Err(Errno::EXIST) => {}
                     other => return other,
                 }
             }
         }
         for item in inner.items()? {
-            inner.remove_within(&item.name, top, depth - 1, moved)?;
+            inner.remove_within(&item.name, depth - 1, removal)?;
         }
         self.rmdir(name)
     }
@@ -100,6 +119,24 @@ mod tests {
         dir.remove_tree(b"d").unwrap();
         assert_eq!(dir.stat(b"d").unwrap_err(), Errno::NOENT);
         dir.remove_tree(b"d").unwrap();
+    }
+
+    #[test]
+    fn a_removal_that_is_stopped_can_be_ended_later() {
+        let host = tempfile::tempdir().unwrap();
+        let dir = Dir::open(host.path()).unwrap();
+        for name in ["d/e", "d/f", "d/g"] {
+            std::fs::create_dir_all(host.path().join(name).join("inner")).unwrap();
+        }
+        let mut asked = 0;
+        let stopped = dir.remove_tree_while(b"d", &mut || {
+            asked += 1;
+            asked < 4
+        });
+        assert_eq!(stopped, Err(Errno::INTR));
+        assert!((1..3).contains(&std::fs::read_dir(host.path().join("d")).unwrap().count()));
+        dir.remove_tree(b"d").unwrap();
+        assert!(dir.is_vacant().unwrap());
     }
 
     #[test]

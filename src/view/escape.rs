@@ -174,6 +174,13 @@ fn drawn_width(line: &str) -> usize {
     first + parts.map(|part| part.split_once('m').map_or(0, |(_, text)| width(text))).sum::<usize>()
 }
 
+/// A drawn text without its colours.
+pub fn uncoloured(drawn: &str) -> String {
+    let mut parts = drawn.split("\x1b[");
+    let first = parts.next().unwrap_or_default().to_owned();
+    parts.fold(first, |text, part| text + part.split_once('m').map_or("", |(_, rest)| rest))
+}
+
 fn columns(c: char) -> usize {
     c.width().unwrap_or(0)
 }
@@ -229,6 +236,17 @@ pub(super) fn suffix(text: &str, room: usize) -> &str {
 /// Words set into lines of at most `room` columns. Code in backticks and an amount with its unit stay together
 /// where they fit in a line; a word that is too long for one is cut.
 pub(super) fn wrap(text: &str, room: usize, style: &Style) -> Vec<String> {
+    set(text, room, |word| fit(word, room, style))
+}
+
+/// Words set into lines of at most `room` columns, as all texts of ours; a word or a command that is too long for one is
+/// left to the terminal, so that it can be copied.
+pub fn wrap_whole(text: &str, room: usize) -> Vec<String> {
+    set(text, room, str::to_owned)
+}
+
+/// Sets words into lines; `fitted` makes a word fit that begins one.
+fn set(text: &str, room: usize, fitted: impl Fn(&str) -> String) -> Vec<String> {
     let mut lines = vec![String::new()];
     let mut used = 0;
     for word in pieces(text, room) {
@@ -239,7 +257,7 @@ pub(super) fn wrap(text: &str, room: usize, style: &Style) -> Vec<String> {
             line.push_str(word);
             used += 1 + columns;
         } else {
-            let word = fit(word, room, style);
+            let word = fitted(word);
             if used == 0 {
                 line.push_str(&word);
             } else {

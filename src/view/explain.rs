@@ -1,7 +1,7 @@
 //! One path's life as a numbered story, bottom → top.
 
 use super::describe::{differences, metadata, what};
-use super::escape::{fit, path, prose, width, wrap};
+use super::escape::{fit, literal, path, prose, width, wrap};
 use super::line::Line;
 use super::{Paint, Style};
 use crate::model::Entry;
@@ -113,6 +113,13 @@ fn story(report: &ExplainReport, step: &Step, held: Option<(usize, &Entry)>, sty
 }
 
 fn why_nothing(report: &ExplainReport, style: &Style) -> String {
+    if let Some((link, there)) = &report.life.leads {
+        let meant = match std::str::from_utf8(there.as_bytes()) {
+            Ok(text) => format!("explain({})", literal(&format!("/{text}"), style)),
+            Err(_) => path(there, style),
+        };
+        return format!("{} is a symlink: see {meant}", path(link, style));
+    }
     match report.life.steps.last() {
         None => "no layer ever held it".to_owned(),
         Some(Step { kind: StepKind::DeletedNothing, .. }) => "no layer that counts holds it".to_owned(),

@@ -12,14 +12,23 @@ use std::time::{Duration, Instant};
 use super::escape::{fit_end, prose, width};
 use super::quantity::{count, duration, size};
 use super::{Paint, Style};
-use crate::workspace::Progress;
+use crate::workspace::{Amount, Count, Progress, Total};
 
 /// What ends sooner shows nothing.
 const PATIENCE: Duration = Duration::from_millis(500);
 /// How often it moves.
 const TICK: Duration = Duration::from_millis(100);
+/// The columns of a bar where there is little room.
+const SHORT_BAR: usize = 6;
+/// The columns that the words before it have at least.
+const LEAST: usize = 16;
 /// The columns of a bar.
-const BAR: u64 = 20;
+const BAR: usize = 20;
+/// How many bytes of a file take about as long as one more name.
+const NAME: u64 = 16 << 10;
+/// The columns that stay free at the end: those of the `^C` that a terminal echoes, and the last, behind which it may go
+/// to the next line.
+const FREE: usize = 3;
 /// To the line's beginning, and what is there goes.
 ///
 /// # Source
@@ -55,13 +64,15 @@ struct Work {
     drawn: AtomicBool,
     names: AtomicU64,
     bytes: AtomicU64,
+    /// The number of the piece of work that is told of.
+    number: AtomicU64,
 }
 
 /// A piece of work that says how far it is.
 #[derive(Debug)]
 struct Piece {
     what: String,
-    total: Option<u64>,
+    total: Total,
     started: Instant,
 }
 
@@ -89,22 +100,27 @@ impl Bar {
 }
 
 impl Progress for Bar {
-    fn start(&self, what: &str, total: Option<u64>) {
+    fn is_visible(&self) -> bool {
+        self.visible
+    }
+
+    fn start(&self, what: &str, total: Total) {
         if !self.visible {
             return;
         }
         let mut shown = self.shown.borrow_mut();
         let shown = shown.get_or_insert_with(|| Shown { work: Work::start(self.style.get()), whole: false });
+        shown.work.number.fetch_add(1, Ordering::Relaxed);
         shown.work.names.store(0, Ordering::Relaxed);
         shown.work.bytes.store(0, Ordering::Relaxed);
         let piece = Piece { what: prose(what, &self.style.get()), total, started: Instant::now() };
         *shown.work.piece() = Some(piece);
     }
 
-    fn advance(&self, names: u64, bytes: u64) {
+    fn advance(&self, done: Amount) {
         if let Some(shown) = &*self.shown.borrow() {
-            shown.work.names.fetch_add(names, Ordering::Relaxed);
-            shown.work.bytes.fetch_add(bytes, Ordering::Relaxed);
+            shown.work.names.fetch_add(done.names, Ordering::Relaxed);
+            shown.work.bytes.fetch_add(done.bytes, Ordering::Relaxed);
         }
     }
 
@@ -114,6 +130,7 @@ impl Progress for Bar {
             self.end();
         } else if let Some(shown) = &*self.shown.borrow() {
             *shown.work.piece() = None;
+            shown.work.number.fetch_add(1, Ordering::Relaxed);
         }
     }
 }
@@ -130,6 +147,7 @@ impl Work {
             drawn: AtomicBool::new(false),
             names: AtomicU64::new(0),
             bytes: AtomicU64::new(0),
+            number: AtomicU64::new(0),
         });
         let drawing = work.clone();
         let thread = std::thread::Builder::new().name("progress".to_owned());
@@ -143,7 +161,26 @@ impl Work {
         self.piece.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn draw_until_it_ends(&self) {
+    /// Counts what there is to do, by the way.
+    fn count(self: &Arc<Self>, count: Count) {
+        let (work, number) = (self.clone(), self.number.load(Ordering::Relaxed));
+        let thread = std::thread::Builder::new().name("counting".to_owned());
+        let spawned = thread.spawn(move || {
+            let is_over =
+                || work.ended.load(Ordering::Relaxed) || work.number.load(Ordering::Relaxed) != number;
+            let Some(found) = count(&|| !is_over()) else { return };
+            if let Some(piece) = &mut *work.piece()
+                && !is_over()
+            {
+                piece.total = Total::Known(found);
+            }
+        });
+        if let Err(error) = spawned {
+            log::debug!("nobody counts how much there is to do: {error}");
+        }
+    }
+
+    fn draw_until_it_ends(self: &Arc<Self>) {
         let mut wait = PATIENCE;
         let mut piece = self.piece();
         for step in 0.. {
@@ -155,10 +192,16 @@ impl Work {
             }
             piece = waited.0;
             wait = TICK;
+            // not before somebody looks: counting takes a while too
+            if let Some(Piece { total, .. }) = &mut *piece {
+                match std::mem::replace(total, Total::Unknown) {
+                    Total::Counted(count) => self.count(count),
+                    other => *total = other,
+                }
+            }
             let line = self.line(piece.as_ref(), step);
             self.drawn.store(true, Ordering::Relaxed);
-            // the last column stays free: a terminal may go to the next line behind it
-            let room = self.style.width.saturating_sub(1);
+            let room = self.style.width.saturating_sub(FREE);
             write(&format!("{CLEAR}{}", fit_line(&line, room, &self.style)));
         }
     }
@@ -182,35 +225,68 @@ impl Work {
         let Some(Piece { what, total, started }) = piece else {
             return vec![spinner(), plain(format!(" {}  Ctrl-C stops it", duration(self.started.elapsed())))];
         };
-        let (names, bytes) = (self.names.load(Ordering::Relaxed), self.bytes.load(Ordering::Relaxed));
-        let rate = per_second(bytes, started.elapsed());
-        match *total {
-            Some(total) if total > 0 => {
-                let done = usize::try_from(bytes.min(total).saturating_mul(BAR) / total).unwrap_or(0);
-                let (full, empty) = (style.signs().full, style.signs().empty);
-                let left = total.saturating_sub(bytes).checked_div(rate).map(Duration::from_secs);
-                let left = left.map_or_else(String::new, |left| format!("  {} left", duration(left)));
-                let rest = usize::try_from(BAR).unwrap_or(0).saturating_sub(done);
-                vec![
-                    plain(format!("{what}  ")),
-                    (Paint::Added, full.repeat(done)),
-                    (Paint::Dim, empty.repeat(rest)),
-                    plain(format!("  {} of {}  {}/s{left}", size(bytes.min(total)), size(total), size(rate))),
-                ]
+        let done =
+            Amount { names: self.names.load(Ordering::Relaxed), bytes: self.bytes.load(Ordering::Relaxed) };
+        let took = started.elapsed();
+        let Total::Known(total) = *total else {
+            let mut line = format!(" {what}");
+            for (amount, text) in [(done.names, names(done.names)), (done.bytes, size(done.bytes))] {
+                if amount > 0 {
+                    line += &format!("  {text}");
+                }
             }
-            _ => {
-                let names = if names > 0 { format!("  {} names", count(names)) } else { String::new() };
-                let bytes =
-                    if bytes > 0 { format!("  {}  {}/s", size(bytes), size(rate)) } else { String::new() };
-                vec![spinner(), plain(format!(" {what}{names}{bytes}"))]
+            let rate = if done.bytes > 0 {
+                size(per_second(done.bytes, took))
+            } else {
+                count(per_second(done.names, took))
+            };
+            if done != Amount::default() {
+                line += &format!("  {rate}/s");
             }
-        }
+            return vec![spinner(), plain(line)];
+        };
+        // where names are most of the work, they say more than bytes
+        let far = if total.names.saturating_mul(NAME) > total.bytes {
+            let shown = count(done.names.min(total.names));
+            format!("{shown} of {}  {}/s", names(total.names), count(per_second(done.names, took)))
+        } else {
+            let shown = size(done.bytes.min(total.bytes));
+            format!("{shown} of {}  {}/s", size(total.bytes), size(per_second(done.bytes, took)))
+        };
+        let (effort, whole) = (effort(done, total), effort(total, total));
+        let left =
+            u64::try_from(took.as_millis()).unwrap_or(u64::MAX).saturating_mul(whole.saturating_sub(effort));
+        let left = left.checked_div(effort).map(Duration::from_millis);
+        let left = left.map_or_else(String::new, |left| format!("  {} left", duration(left)));
+        let far = format!("  {far}{left}");
+        // a long path gives way first, then the bar
+        let room = style.width.saturating_sub(FREE + width(&far));
+        let what = fit_end(what, room.saturating_sub(SHORT_BAR + 2).max(LEAST), style);
+        let bar = room.saturating_sub(width(&what) + 2).clamp(SHORT_BAR, BAR);
+        let full = effort.min(whole).saturating_mul(bar as u64).checked_div(whole);
+        let full = full.and_then(|full| usize::try_from(full).ok()).unwrap_or(0);
+        vec![
+            plain(format!("{what}  ")),
+            (Paint::Added, style.signs().full.repeat(full)),
+            (Paint::Dim, style.signs().empty.repeat(bar - full)),
+            plain(far),
+        ]
     }
 }
 
-/// Bytes a second, on the average.
-fn per_second(bytes: u64, time: Duration) -> u64 {
-    let rate = u128::from(bytes) * 1000 / time.as_millis().max(1);
+/// How much work something is, as bytes of a file; names count where it is known how many there are.
+fn effort(amount: Amount, total: Amount) -> u64 {
+    let names = if total.names > 0 { amount.names.min(total.names) } else { 0 };
+    amount.bytes.min(total.bytes).saturating_add(names.saturating_mul(NAME))
+}
+
+fn names(number: u64) -> String {
+    format!("{} name{}", count(number), if number == 1 { "" } else { "s" })
+}
+
+/// So many a second, on the average.
+fn per_second(amount: u64, time: Duration) -> u64 {
+    let rate = u128::from(amount) * 1000 / time.as_millis().max(1);
     u64::try_from(rate).unwrap_or(u64::MAX)
 }
 
@@ -236,7 +312,7 @@ fn write(text: &str) {
 mod tests {
     use super::*;
 
-    fn line(total: Option<u64>, names: u64, bytes: u64, style: &Style) -> String {
+    fn line(total: Total, names: u64, bytes: u64, style: &Style) -> String {
         let work = Work::start(*style);
         work.names.store(names, Ordering::Relaxed);
         work.bytes.store(bytes, Ordering::Relaxed);
@@ -247,24 +323,72 @@ mod tests {
         fit_line(&drawn, style.width, style)
     }
 
+    fn known(names: u64, bytes: u64) -> Total {
+        Total::Known(Amount { names, bytes })
+    }
+
     #[test]
     fn a_bar_tells_how_much_is_done_how_fast_and_how_long_it_will_take() {
         let style = Style { unicode: false, ..Style::plain(100) };
         assert_eq!(
-            line(Some(4 << 20), 7, 1 << 20, &style),
+            line(known(0, 4 << 20), 7, 1 << 20, &style),
             "adding x  =====...............  1.0 MiB of 4.0 MiB  512.0 KiB/s  6.0 s left"
         );
         // more than was said there would be
-        assert!(line(Some(1 << 20), 7, 4 << 20, &style).contains("====  1.0 MiB of 1.0 MiB"));
-        assert!(line(Some(1 << 20), 0, 0, &style).ends_with("0 B of 1.0 MiB  0 B/s"));
+        assert!(line(known(0, 1 << 20), 7, 4 << 20, &style).contains("====  1.0 MiB of 1.0 MiB"));
+        assert!(line(known(0, 1 << 20), 0, 0, &style).ends_with("0 B of 1.0 MiB  0 B/s"));
+    }
+
+    #[test]
+    fn many_small_files_are_counted_in_names_and_their_bytes_are_the_lesser_part() {
+        let style = Style { unicode: false, ..Style::plain(100) };
+        assert_eq!(
+            line(known(20_000, 4 << 20), 5_000, 1 << 20, &style),
+            "adding x  =====...............  5,000 of 20,000 names  2,500/s  6.0 s left"
+        );
+        assert!(line(known(1, 0), 1, 0, &style).contains("====  1 of 1 name  0/s"));
+        assert!(line(known(0, 0), 1, 0, &style).ends_with("0 B of 0 B  0 B/s"));
     }
 
     #[test]
     fn a_spinner_tells_what_was_done_so_far_in_the_room_there_is() {
         let style = Style { unicode: false, ..Style::plain(100) };
-        assert_eq!(line(None, 1234, 1 << 20, &style), "\\ adding x  1,234 names  1.0 MiB  512.0 KiB/s");
-        assert_eq!(line(Some(0), 0, 0, &style), "\\ adding x");
-        let narrow = line(None, 1234, 1 << 20, &Style { width: 20, ..style });
+        assert_eq!(
+            line(Total::Unknown, 1234, 1 << 20, &style),
+            "\\ adding x  1,234 names  1.0 MiB  512.0 KiB/s"
+        );
+        assert_eq!(line(Total::Unknown, 1234, 0, &style), "\\ adding x  1,234 names  617/s");
+        assert_eq!(line(Total::Unknown, 0, 0, &style), "\\ adding x");
+        let narrow = line(Total::Unknown, 1234, 1 << 20, &Style { width: 20, ..style });
         assert!(width(&narrow) <= 20, "{narrow}");
+    }
+
+    #[test]
+    fn what_is_known_stays_known_however_often_it_is_drawn() {
+        let bar = Bar::new(Style::plain(80), true);
+        bar.start("adding x", known(3, 8));
+        let work = bar.shown.borrow().as_ref().map(|shown| shown.work.clone()).unwrap();
+        while !work.drawn.load(Ordering::Relaxed) {
+            std::thread::yield_now();
+        }
+        assert!(matches!(work.piece().as_ref().unwrap().total, Total::Known(Amount { names: 3, bytes: 8 })));
+        bar.finish();
+    }
+
+    #[test]
+    fn what_is_counted_meanwhile_makes_a_bar_of_the_spinner() {
+        let bar = Bar::new(Style::plain(80), true);
+        let (told, found) = std::sync::mpsc::channel();
+        let count = Box::new(move |go_on: &dyn Fn() -> bool| {
+            let _ = told.send(go_on());
+            Some(Amount { names: 0, bytes: 8 })
+        });
+        bar.start("adding x", Total::Counted(count));
+        assert!(found.recv().unwrap());
+        let work = bar.shown.borrow().as_ref().map(|shown| shown.work.clone()).unwrap();
+        while !matches!(work.piece().as_ref().unwrap().total, Total::Known(Amount { bytes: 8, .. })) {
+            std::thread::yield_now();
+        }
+        bar.finish();
     }
 }

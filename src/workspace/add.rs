@@ -8,6 +8,8 @@ use std::path::Path;
 use super::copying;
 use super::error::{Act, Error};
 use super::files;
+use super::opening::total_of;
+use super::progress::Total;
 use super::{AddOptions, Workspace};
 use crate::driver::{Files, HostDir};
 use crate::model::{LayerPath, TreeId};
@@ -28,10 +30,13 @@ pub(super) fn add(
     let told = |cause: &io::Error| Error::host(Act::Add, host, cause);
     let kind = host.metadata().map_err(|cause| told(&cause))?;
     let tar = options.unpack && kind.is_file() && is_tar(host).map_err(|cause| told(&cause))?;
-    // a tar is little more than its files
-    let total = kind.is_file().then_some(kind.len());
-    workspace.0.progress.start(&format!("adding {}", host.display()), total);
-    let mut progress = workspace.watch();
+    let work = workspace.work(|| {
+        // a tar is little more than its files
+        let total =
+            if kind.is_file() { Total::of_bytes(kind.len()) } else { Total::of_tree(Dir::open(host)) };
+        (format!("adding {}", host.display()), total)
+    });
+    let mut progress = work.watch();
     let result = if tar {
         let file = File::open(host).map_err(|cause| told(&cause))?;
         let reader = BufReader::with_capacity(1 << 18, file);
@@ -39,8 +44,15 @@ pub(super) fn add(
     } else {
         workspace.store()?.add_host(draft, at, host, &mut progress)
     };
-    workspace.0.progress.finish();
-    for note in result? {
+    drop(work);
+    let notes = result.map_err(|error| match error {
+        // what the host refuses is no fault of the store's
+        store::Error::Io { path, errno, .. } if path.starts_with(host) => {
+            Error::Host { act: Act::Add, path, errno }
+        }
+        other => other.into(),
+    })?;
+    for note in notes {
         workspace.note(note.to_string());
     }
     Ok(())
@@ -62,7 +74,10 @@ pub(super) fn export(workspace: &Workspace, id: TreeId, host: &Path) -> Result<(
     if host.is_dir() {
         return Err(Error::Host { act: Act::Export, path: host.to_owned(), errno: Errno::ISDIR });
     }
-    Ok(workspace.store()?.export_tar_to(id, host)?)
+    let store = workspace.store()?;
+    let work = workspace
+        .work(|| (format!("exporting to {}", host.display()), Total::of_bytes(total_of(store, id).bytes)));
+    Ok(store.export_tar_to(id, host, &mut work.watch())?)
 }
 
 impl Workspace {
@@ -106,5 +121,6 @@ pub(super) fn copy_out(
     let target = Dir::open(parent).map_err(told)?;
     let target = HostDir::host(std::rc::Rc::new(target), workspace.identity());
     let to = files::path(name.as_bytes())?;
-    copying::copy(files, at, &target, &to)
+    let work = workspace.work(|| files::about("copying", files, at));
+    copying::copy(files, at, &target, &to, &work)
 }

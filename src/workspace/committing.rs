@@ -11,11 +11,14 @@ use super::error::Error;
 use super::layer::State;
 use super::mount::Live;
 use super::mounting::Opened;
+use super::opening::{sum, total_of};
+use super::progress::Total;
 use super::stack::MAX_LAYERS;
-use super::{Layer, Mount, Stack, Workspace};
+use super::{Amount, Layer, Mount, Stack, Workspace};
 use crate::driver;
 use crate::model::{LayerName, LayerPath};
 use crate::store::{NameRecord, Seal, StackPart};
+use crate::sys::Errno;
 
 impl Workspace {
     /// Makes the upper the newest sealed layer and stacks a fresh upper on it, at the same mount point.
@@ -61,12 +64,15 @@ impl Workspace {
         if let Some(mounted) = &mut live.mounted {
             mounted.freeze()?;
         }
-        self.0.progress.start("committing", None);
-        let mut progress = self.watch();
+        let work = self.work(|| {
+            let upper = live.dir.upper().map_err(|_| Errno::NOENT);
+            (format!("committing {}", live.dir.name()), Total::of_tree(upper))
+        });
+        let mut progress = work.watch();
         let seal =
             Seal { name, message, created: self.now(), clamp: self.0.options.epoch, progress: &mut progress };
         let sealed = self.store()?.commit(&live.dir, seal);
-        self.0.progress.finish();
+        drop(work);
         match sealed {
             Ok(sealed) => self.note_sockets(&sealed.sockets),
             Err(error) => {
@@ -182,6 +188,15 @@ impl Workspace {
         self.replace(live)
     }
 
+    /// What a stack's sealed layers hold together; what one hides of another counts too.
+    fn total_of_all(&self, parts: &[StackPart]) -> Amount {
+        let Ok(store) = self.store() else { return Amount::default() };
+        sum(parts.iter().filter_map(|part| match part {
+            StackPart::Sealed(id) => Some(total_of(store, *id)),
+            StackPart::Host(_) => None,
+        }))
+    }
+
     /// Makes one layer, of its own, that shows what a stack shows.
     pub fn squash(&self, stack: &Stack, name: &str) -> Result<Layer, Error> {
         let parts = stack.sealed_parts()?;
@@ -199,12 +214,14 @@ impl Workspace {
         let union = driver::read_union(lowers, store.whiteout_form(), self.identity(), store.trust())?;
         let draft = self.layer(name)?;
         let root = LayerPath::root();
-        self.0.progress.start("squashing", None);
         let result = draft
             .draft_files()
-            .and_then(|target| copying::copy(&*union, &root, &target, &root))
+            .and_then(|target| {
+                let work =
+                    self.work(|| (format!("squashing to {name}"), Total::Known(self.total_of_all(&parts))));
+                copying::copy(&*union, &root, &target, &root, &work)
+            })
             .and_then(|()| draft.seal());
-        self.0.progress.finish();
         if let Err(error) = result {
             self.remove(name)?;
             return Err(error);

@@ -3,7 +3,8 @@
 use std::collections::HashMap;
 
 use super::error::{Act, Error};
-use super::files::{child, interrupted, make_parents, on, single};
+use super::files::{child, make_parents, on, single};
+use super::progress::Work;
 use crate::driver::{DirItem, Files, Follow, OpenHow, Stat};
 use crate::model::{Kind, LayerPath, Mode};
 use crate::sys::{self, Errno};
@@ -18,13 +19,14 @@ pub(super) fn copy(
     from: &LayerPath,
     target: &dyn Files,
     to: &LayerPath,
+    work: &Work,
 ) -> Result<(), Error> {
     let stat = on(Act::Copy, from, source.stat(from, Follow::No))?;
     if std::ptr::addr_eq(source, target) && to.is_within(from) && stat.kind() == Kind::Dir {
         return on(Act::Copy, from, Err(Errno::INVAL));
     }
     make_parents(target, to)?;
-    let ends = Ends { source: (source, from), target: (target, to) };
+    let ends = Ends { source: (source, from), target: (target, to), work };
     let paths = Paths { from: from.clone(), to: to.clone() };
     if stat.kind() == Kind::Dir { copy_dir(&ends, paths, stat) } else { ends.copy_node(&paths, &stat) }
 }
@@ -34,6 +36,7 @@ pub(super) fn copy(
 struct Ends<'a> {
     source: (&'a dyn Files, &'a LayerPath),
     target: (&'a dyn Files, &'a LayerPath),
+    work: &'a Work,
 }
 
 /// The same places as paths from the outermost roots, for messages.
@@ -58,18 +61,18 @@ fn copy_dir(ends: &Ends<'_>, paths: Paths, stat: Stat) -> Result<(), Error> {
     let mut links: HashMap<(u64, u64), LayerPath> = HashMap::new();
     let mut levels = vec![ends.enter(paths, stat)?];
     while let Some(level) = levels.last_mut() {
-        interrupted()?;
         let Some(item) = level.left.next() else {
             if let Some(done) = levels.pop() {
-                done.leave()?;
+                done.leave(ends.work)?;
             }
             continue;
         };
+        ends.work.done(1, 0)?;
         let at = single(&item.name)?;
         let paths =
             Paths { from: child(&level.paths.from, &item.name)?, to: child(&level.paths.to, &item.name)? };
         let stat = on(Act::Copy, &paths.from, level.source.stat(&at, Follow::No))?;
-        let ends = Ends { source: (&*level.source, &at), target: (&*level.target, &at) };
+        let ends = Ends { source: (&*level.source, &at), target: (&*level.target, &at), work: ends.work };
         if stat.kind() == Kind::Dir {
             let deeper = ends.enter(paths, stat)?;
             levels.push(deeper);
@@ -89,9 +92,9 @@ fn copy_dir(ends: &Ends<'_>, paths: Paths, stat: Stat) -> Result<(), Error> {
 
 impl Level {
     /// Gives the copy its metadata, once all is in it.
-    fn leave(self) -> Result<(), Error> {
+    fn leave(self, work: &Work) -> Result<(), Error> {
         let root = LayerPath::root();
-        let ends = Ends { source: (&*self.source, &root), target: (&*self.target, &root) };
+        let ends = Ends { source: (&*self.source, &root), target: (&*self.target, &root), work };
         ends.copy_metadata(&self.paths, &self.stat)
     }
 }
@@ -118,7 +121,8 @@ impl Ends<'_> {
                 let open = Mode::new(stat.mode.without_set_ids().bits() | OPEN_FILE);
                 let reader = on(Act::Copy, &paths.from, source.open(from, OpenHow::READ))?;
                 let writer = on(Act::Copy, &paths.to, target.open(to, OpenHow::rewrite(open)))?;
-                on(Act::Copy, &paths.to, sys::copy::contents(&reader, &writer, stat.size, &mut |_| ()))?;
+                let told = &mut |bytes| self.work.bytes(bytes);
+                on(Act::Copy, &paths.to, sys::copy::contents(&reader, &writer, stat.size, told))?;
             }
             Kind::Symlink => {
                 let link = on(Act::Copy, &paths.from, source.read_link(from))?;

@@ -81,7 +81,7 @@ fn told(errno: Errno) -> String {
     match errno {
         Errno::NOENT => "it does not exist".to_owned(),
         Errno::EXIST => "it exists already".to_owned(),
-        Errno::NOTDIR => "a part of the path is no directory".to_owned(),
+        Errno::NOTDIR => "a part of the path is not a directory".to_owned(),
         Errno::ISDIR => "it is a directory".to_owned(),
         Errno::NOTEMPTY => "the directory is not empty".to_owned(),
         Errno::ROFS => "it is read-only".to_owned(),
@@ -97,7 +97,7 @@ fn told(errno: Errno) -> String {
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// A path is not one of a layer.
-    #[error("`{}` is no path inside a layer: {cause}", brief(path))]
+    #[error("`{}` is not a path inside a layer: {cause}", brief(path))]
     Path {
         /// As given.
         path: Vec<u8>,
@@ -135,7 +135,7 @@ pub enum Error {
         limit: u64,
     },
     /// A glob cannot be read.
-    #[error("`{}` is no glob: {reason}", pattern.escape_ascii())]
+    #[error("`{}` is not a glob: {reason}", pattern.escape_ascii())]
     Glob {
         /// As given.
         pattern: Vec<u8>,
@@ -368,6 +368,12 @@ impl Error {
             Self::File { errno: Errno::NOSPC, .. } | Self::Host { errno: Errno::NOSPC, .. } => {
                 "free some space, or use a store elsewhere: `--store DIR`".to_owned()
             }
+            Self::Host { act: Act::Add, errno: Errno::ACCESS | Errno::PERM, .. } => {
+                "this user may not read it: run as who may, or add what is readable".to_owned()
+            }
+            Self::Host { act: Act::Copy, errno: Errno::EXIST, .. } => {
+                "remove it first, or take another name".to_owned()
+            }
             Self::Host { act: Act::Write, errno: Errno::EXIST, .. } => {
                 "take another name, or replace it: `#{ force: true }` as the second argument".to_owned()
             }
@@ -379,6 +385,11 @@ impl Error {
             }
             Self::UnknownLayer { near: Some(near), .. } | Self::UnknownMount { near: Some(near), .. } => {
                 format!("did you mean `{near}`?")
+            }
+            Self::UnknownLayer { name, .. } if name.starts_with(['/', '.']) => {
+                "that is a path: `layer_at(path)` takes a host directory as a layer; a path of the union stands behind \
+                 its mount or layer, as in `tree(m, \"/etc\")`"
+                    .to_owned()
             }
             Self::UnknownLayer { name, .. } => {
                 format!("`layers()` lists them; `layer(\"{name}\")` starts a new one")

@@ -7,9 +7,11 @@ use globset::GlobBuilder;
 
 use super::copying::copy;
 use super::error::{Act, Error};
+pub(super) use super::progress::interrupted;
+use super::progress::{Total, Work};
 use crate::driver::{DirItem, Files, Follow, OpenHow, RenameHow, Stat};
 use crate::model::{Kind, LayerPath, Mode, Timestamp};
-use crate::sys::{self, Errno};
+use crate::sys::Errno;
 
 /// The mode of a file that a script makes.
 const FILE_MODE: Mode = Mode::new(0o644);
@@ -17,6 +19,9 @@ const FILE_MODE: Mode = Mode::new(0o644);
 const DIR_MODE: Mode = Mode::new(0o755);
 /// The longest file that is read into one value, in bytes.
 const READ_LIMIT: u64 = 1 << 30;
+
+/// How much is read or written between two looks at Ctrl-C, in bytes.
+const STEP: usize = 8 << 20;
 
 /// Checks a path as a user types it.
 pub(super) fn path(bytes: &[u8]) -> Result<LayerPath, Error> {
@@ -67,7 +72,11 @@ fn write_how(files: &dyn Files, path: &LayerPath, data: &[u8], how: OpenHow) -> 
         return on(Act::Write, path, Err(errno));
     }
     let mut file = with_parents(files, Act::Write, path, || files.open(path, how))?;
-    file.write_all(data).map_err(|cause| Error::io(Act::Write, path, &cause))
+    for step in data.chunks(STEP) {
+        interrupted()?;
+        file.write_all(step).map_err(|cause| Error::io(Act::Write, path, &cause))?;
+    }
+    Ok(())
 }
 
 pub(super) fn write(files: &dyn Files, path: &LayerPath, data: &[u8]) -> Result<(), Error> {
@@ -95,8 +104,16 @@ pub(super) fn read(files: &dyn Files, path: &LayerPath) -> Result<Vec<u8>, Error
         return Err(Error::TooLarge { path: path.clone(), size, limit: READ_LIMIT });
     }
     let mut data = Vec::with_capacity(usize::try_from(size).unwrap_or(0));
-    file.take(READ_LIMIT).read_to_end(&mut data).map_err(|cause| Error::io(Act::Read, path, &cause))?;
-    Ok(data)
+    let mut left = READ_LIMIT;
+    loop {
+        interrupted()?;
+        let step = (&file).take(left.min(STEP as u64)).read_to_end(&mut data);
+        let step = step.map_err(|cause| Error::io(Act::Read, path, &cause))? as u64;
+        left -= step;
+        if step < STEP as u64 || left == 0 {
+            return Ok(data);
+        }
+    }
 }
 
 pub(super) fn list(files: &dyn Files, path: &LayerPath) -> Result<Vec<DirItem>, Error> {
@@ -146,6 +163,16 @@ pub(super) fn remove(files: &dyn Files, path: &LayerPath) -> Result<(), Error> {
     on(Act::Remove, path, result)
 }
 
+/// What is done with a path and all beneath it, and how much that is.
+pub(super) fn about(what: &str, files: &dyn Files, path: &LayerPath) -> (String, Total) {
+    let total = match files.stat(path, Follow::No) {
+        Ok(stat) if stat.kind() == Kind::Dir => Total::of_tree(files.tree(path)),
+        Ok(stat) => Total::of_bytes(stat.size),
+        Err(_) => Total::Unknown,
+    };
+    (format!("{what} /{}", String::from_utf8_lossy(path.as_bytes())), total)
+}
+
 /// A directory that is being emptied.
 struct Emptied {
     path: LayerPath,
@@ -164,7 +191,7 @@ impl Emptied {
 }
 
 /// Removes a path and all beneath it; the root is emptied. However deep that is, it needs no more stack.
-pub(super) fn remove_all(files: &dyn Files, path: &LayerPath) -> Result<(), Error> {
+pub(super) fn remove_all(files: &dyn Files, path: &LayerPath, work: &Work) -> Result<(), Error> {
     let stat = on(Act::Remove, path, files.stat(path, Follow::No))?;
     if stat.kind() != Kind::Dir {
         return on(Act::Remove, path, files.unlink(path));
@@ -173,6 +200,7 @@ pub(super) fn remove_all(files: &dyn Files, path: &LayerPath) -> Result<(), Erro
     while let Some(level) = levels.last_mut() {
         interrupted()?;
         if let Some(item) = level.left.next() {
+            work.done(1, 0)?;
             let (at, path) = (single(&item.name)?, child(&level.path, &item.name)?);
             if item.kind == Kind::Dir {
                 let inner = Emptied::enter(&*level.files, &at, path)?;
@@ -193,7 +221,12 @@ pub(super) fn remove_all(files: &dyn Files, path: &LayerPath) -> Result<(), Erro
 }
 
 /// rename(2); what cannot be renamed (a directory that lies in a lower) is copied and removed, as mv(1) does.
-pub(super) fn rename(files: &dyn Files, from: &LayerPath, to: &LayerPath) -> Result<(), Error> {
+pub(super) fn rename(
+    files: &dyn Files,
+    from: &LayerPath,
+    to: &LayerPath,
+    work: &dyn Fn(&str) -> Work,
+) -> Result<(), Error> {
     on(Act::Move, from, files.stat(from, Follow::No))?;
     if !from.is_root() && to.is_within(from) && to != from {
         return on(Act::Move, from, Err(Errno::INVAL));
@@ -208,8 +241,8 @@ pub(super) fn rename(files: &dyn Files, from: &LayerPath, to: &LayerPath) -> Res
                 }
                 on(Act::Remove, to, files.rmdir(to))?;
             }
-            copy(files, from, files, to)?;
-            remove_all(files, from)
+            copy(files, from, files, to, &work("copying"))?;
+            remove_all(files, from, &work("removing"))
         }
         other => other,
     }
@@ -278,9 +311,4 @@ pub(super) fn single(name: &[u8]) -> Result<LayerPath, Error> {
 fn as_path(bytes: &[u8]) -> &std::path::Path {
     use std::os::unix::ffi::OsStrExt as _;
     std::path::Path::new(std::ffi::OsStr::from_bytes(bytes))
-}
-
-/// Ends a long operation at Ctrl-C.
-pub(super) fn interrupted() -> Result<(), Error> {
-    if sys::signals::interrupted() { Err(Error::Interrupted) } else { Ok(()) }
 }

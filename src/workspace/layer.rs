@@ -8,11 +8,12 @@ use std::rc::Rc;
 
 use super::error::{Act, Error};
 use super::files::{self, on, path};
+use super::progress::Total;
 use super::report::{LayerLabel, LayerReport, Role};
 use super::{Mount, Stack, Workspace};
 use crate::driver::{DirItem, Files, HostDir, Stat};
 use crate::model::{ChainId, Changeset, DiffId, LayerPath, Timestamp, TreeId};
-use crate::store::{Draft, NameRecord, ScanHow, StackPart, scan};
+use crate::store::{Draft, NameRecord, ScanHow, StackPart, scan_watched};
 use crate::sys::{Dir, Errno};
 
 /// A layer; a cheap handle. All handles on one draft see it sealed together.
@@ -209,7 +210,10 @@ impl Layer {
         };
         let trust = self.workspace.store()?.trust();
         let how = ScanHow { owners, only, trust, ..ScanHow::default() };
-        Ok(Rc::new(scan(&*self.tree()?, &how)?.changes))
+        let tree = self.tree()?;
+        let work =
+            self.workspace.work(|| (format!("reading {}", self.title()), Total::of_tree(tree.duplicate())));
+        Ok(Rc::new(scan_watched(&tree, &how, &mut work.watch())?.changes))
     }
 
     /// How views call it.
@@ -330,7 +334,9 @@ impl Layer {
     /// Moves a file or directory within the draft.
     pub fn mv(&self, from: &[u8], to: &[u8]) -> Result<(), Error> {
         let (files, to) = self.draft_for(to)?;
-        files::rename(&files, &path(from)?, &to)
+        let from = path(from)?;
+        let work = |what: &str| self.workspace.work(|| files::about(what, &files, &from));
+        files::rename(&files, &from, &to, &work)
     }
 
     /// Takes out the draft's own entry (a whiteout too); a directory with all it holds.

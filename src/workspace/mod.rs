@@ -32,7 +32,7 @@ pub use known::Known;
 pub use layer::{AddOptions, Layer};
 pub use mount::Mount;
 pub use mounting::MountOptions;
-pub use progress::{Progress, Quiet};
+pub use progress::{Amount, Count, Progress, Quiet, Total};
 pub use report::*;
 pub use seeing::Subject;
 pub use shell_command::{ShellResult, Stream};

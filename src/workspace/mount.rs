@@ -264,19 +264,28 @@ impl Mount {
 
     /// Removes a path and all beneath it.
     pub fn rm_all(&self, at: &[u8]) -> Result<(), Error> {
-        self.at(at, files::remove_all)
+        self.at(at, |files, at| {
+            let work = self.workspace.work(|| files::about("removing", files, at));
+            files::remove_all(files, at, &work)
+        })
     }
 
     /// Moves; a directory that lies in a lower is copied, as mv(1) does on `EXDEV`.
     pub fn mv(&self, from: &[u8], to: &[u8]) -> Result<(), Error> {
         let from = path(from)?;
-        self.at(to, |files, to| files::rename(files, &from, to))
+        self.at(to, |files, to| {
+            let work = |what: &str| self.workspace.work(|| files::about(what, files, &from));
+            files::rename(files, &from, to, &work)
+        })
     }
 
     /// Copies a file or a directory with its metadata.
     pub fn cp(&self, from: &[u8], to: &[u8]) -> Result<(), Error> {
         let from = path(from)?;
-        self.at(to, |files, to| copying::copy(files, &from, files, to))
+        self.at(to, |files, to| {
+            let work = self.workspace.work(|| files::about("copying", files, &from));
+            copying::copy(files, &from, files, to, &work)
+        })
     }
 
     /// Makes a hard link.

@@ -6,11 +6,12 @@ use std::rc::Rc;
 use super::error::{Act, Error};
 use super::layer::State;
 use super::mounting::clear_mount_point;
-use super::{Layer, StorePlace, Workspace};
+use super::progress::Total;
+use super::{Amount, Layer, StorePlace, Workspace};
 use crate::driver;
-use crate::model::{Identity, LayerName, LayerPath};
-use crate::store::{self, Draft, NameRecord, Opening, Progress, Seal, StackPart, Stale, Store};
-use crate::sys::{Dir, Errno, signals};
+use crate::model::{Identity, LayerName, LayerPath, TreeId};
+use crate::store::{self, Draft, NameRecord, Opening, Seal, StackPart, Stale, Store};
+use crate::sys::{Dir, Errno};
 
 impl Workspace {
     /// The store, opened (and made) when it is first needed.
@@ -85,6 +86,12 @@ impl Workspace {
         let layer = Layer::new(self, State::Draft(draft));
         self.0.drafts.borrow_mut().insert(name.clone(), layer.clone());
         Ok(layer)
+    }
+
+    /// Whether a layer or a draft has this name, in a store that is open.
+    pub fn knows_layer(&self, text: &str) -> bool {
+        let (Some(store), Ok(name)) = (self.0.store.get(), LayerName::parse(text)) else { return false };
+        store.has_draft(&name) || matches!(store.name(&name), Ok(Some(_)))
     }
 
     /// The layer or draft of that name, if there is one.
@@ -215,8 +222,11 @@ impl Workspace {
     /// Ends a draft; gives what its handles stand for from now on.
     pub(super) fn seal_draft(&self, draft: &Draft) -> Result<State, Error> {
         let store = self.store()?;
-        self.0.progress.start(&format!("sealing {}", draft.name()), None);
-        let mut progress = self.watch();
+        let work = self.work(|| {
+            let tree = draft.tree().map_err(|_| Errno::NOENT);
+            (format!("sealing {}", draft.name()), Total::of_tree(tree))
+        });
+        let mut progress = work.watch();
         let seal = Seal {
             name: Some(draft.name()),
             message: None,
@@ -224,9 +234,8 @@ impl Workspace {
             clamp: self.0.options.epoch,
             progress: &mut progress,
         };
-        let sealed = store.seal_draft(draft, seal);
-        self.0.progress.finish();
-        let sealed = sealed?;
+        let sealed = store.seal_draft(draft, seal)?;
+        drop(work);
         self.note_sockets(&sealed.sockets);
         self.0.drafts.borrow_mut().remove(draft.name());
         Ok(State::Sealed { id: sealed.id, record: store.name(draft.name())?.map(Rc::new) })
@@ -243,17 +252,6 @@ impl Workspace {
         }
     }
 
-    /// Tells the progress of a long work, and ends it at Ctrl-C.
-    pub(super) fn watch(&self) -> impl FnMut(Progress) -> bool + use<> {
-        let bar = self.0.progress.clone();
-        let mut before = Progress::default();
-        move |now: Progress| {
-            bar.advance(now.entries.saturating_sub(before.entries), now.bytes.saturating_sub(before.bytes));
-            before = now;
-            !signals::interrupted()
-        }
-    }
-
     /// Frees what nothing names or uses any more. Gives the number of layers and bytes freed.
     pub fn collect(&self) -> Result<store::Collected, Error> {
         Ok(self.store()?.collect(&std::collections::BTreeSet::new())?)
@@ -261,7 +259,12 @@ impl Workspace {
 
     /// Looks for damage: formats and checksums; with `deep`, the content of every layer too.
     pub fn check(&self, deep: bool) -> Result<Vec<store::Problem>, Error> {
-        Ok(self.store()?.check(deep)?)
+        let store = self.store()?;
+        let work = self.work(|| {
+            let ids = store.layers().unwrap_or_default();
+            ("checking the store".to_owned(), Total::Known(sum(ids.iter().map(|id| total_of(store, *id)))))
+        });
+        Ok(store.check(deep, &mut work.watch())?)
     }
 
     /// Ends everything: unmounts, drops what holds nothing, and tells what is kept. Works once.
@@ -280,6 +283,10 @@ impl Workspace {
         }
         self.0.drafts.borrow_mut().clear();
         lines.extend(self.notes());
+        if let Some(store) = self.0.store.get().filter(|store| store.is_removing() && !store.is_ephemeral()) {
+            let _work = self.work(|| ("removing what was dropped".to_owned(), Total::Unknown));
+            store.finish_removals();
+        }
         lines
     }
 
@@ -318,6 +325,21 @@ impl Workspace {
         }
         Ok(store.release_mount(&live.dir, false)?)
     }
+}
+
+/// The header of each name in a tar, in bytes (POSIX `ustar`).
+const HEADER: u64 = 512;
+
+/// What a layer's tar is made of: its names, a header for each, and the bytes of its files; nothing where the layer cannot
+/// be read.
+pub(super) fn total_of(store: &Store, id: TreeId) -> Amount {
+    let counts = store.summary(id).map(|summary| summary.counts).unwrap_or_default();
+    let names = counts.dirs + counts.files + counts.whiteouts + counts.opaques;
+    Amount { names, bytes: counts.bytes + HEADER * names }
+}
+
+pub(super) fn sum(amounts: impl Iterator<Item = Amount>) -> Amount {
+    amounts.fold(Amount::default(), |a, b| Amount { names: a.names + b.names, bytes: a.bytes + b.bytes })
 }
 
 /// Whether the top of a stack is a sealed layer that no name has.

@@ -6,12 +6,13 @@ use std::rc::Rc;
 use super::content;
 use super::error::Error;
 use super::files;
+use super::progress::{Total, interrupted};
 use super::report::{
     DiffReport, ExplainReport, Handle, HistoryItem, HistoryReport, LayerLabel, Role, StackReport, TreeReport,
 };
 use super::{Layer, Mount, Stack, StackItem, Workspace};
 use crate::driver::DriverKind;
-use crate::model::{ChainId, Changeset};
+use crate::model::{ChainId, Changeset, Entry, Node};
 use crate::overlay;
 use crate::sys::Dir;
 
@@ -130,21 +131,37 @@ impl Workspace {
             return Ok(DiffReport { before, after: "as it is (read-only)".to_owned(), changes: Vec::new() });
         }
         let sight = Self::sight(&Subject::Mount(mount.clone()))?;
-        let mut same = |path: &_, (a, old): (usize, &_), (b, new): (usize, &_)| {
-            content::same(path, (&sight.trees[a], old), (&sight.trees[b], new))
-        };
-        let changes = overlay::diff(&sight.below(), &sight.stack(), &mut same);
+        let changes = self.differences((&sight.below(), &sight.trees), (&sight.stack(), &sight.trees))?;
         Ok(DiffReport { before, after: "with it".to_owned(), changes })
     }
 
     /// Two mounts or stacks against each other.
     pub fn diff(&self, old: &Subject, new: &Subject) -> Result<DiffReport, Error> {
         let (before, after) = (Self::sight(old)?, Self::sight(new)?);
-        let mut same = |path: &_, (a, old): (usize, &_), (b, new): (usize, &_)| {
-            content::same(path, (&before.trees[a], old), (&after.trees[b], new))
-        };
-        let changes = overlay::diff(&before.stack(), &after.stack(), &mut same);
+        let changes = self.differences((&before.stack(), &before.trees), (&after.stack(), &after.trees))?;
         Ok(DiffReport { before: before.title, after: after.title, changes })
+    }
+
+    fn differences(
+        &self,
+        (before, old_trees): (&[&Changeset], &[Rc<Dir>]),
+        (after, new_trees): (&[&Changeset], &[Rc<Dir>]),
+    ) -> Result<Vec<overlay::Difference>, Error> {
+        let work = self.work(|| {
+            // what is to be read, found by a look at the indexes that takes all for equal
+            let mut bytes = 0;
+            overlay::diff(before, after, &mut |_: &_, (_, old): (usize, &Entry), _: (usize, &Entry)| {
+                bytes += if let Node::File { size } = old.node { size } else { 0 };
+                true
+            });
+            ("comparing".to_owned(), Total::of_bytes(bytes))
+        });
+        let mut same = |path: &_, (a, old): (usize, &_), (b, new): (usize, &_)| {
+            content::same(path, (&old_trees[a], old), (&new_trees[b], new), &work)
+        };
+        let changes = overlay::diff(before, after, &mut same);
+        interrupted()?;
+        Ok(changes)
     }
 
     /// One path's life, bottom → top.

@@ -53,7 +53,7 @@ fn who_types_as_at_any_shell_is_told_the_call() {
     let mut terminal = Terminal::open(&place, WIDE, &[]);
     holds(
         &terminal.ask("ls /etc"),
-        &["`ls /etc` is no call", "`ls(\"/etc\")`", "`!ls /etc` runs the host's `ls`"],
+        &["`ls /etc` is not a call", "`ls(\"/etc\")`", "`!ls /etc` runs the host's `ls`"],
     );
     // what would be an open comment in a script
     holds(&terminal.ask("ls /etc/*"), &["`ls(\"/etc/*\")`"]);
@@ -63,6 +63,12 @@ fn who_types_as_at_any_shell_is_told_the_call() {
     holds(&terminal.ask("sort x"), &["`!sort x`"]);
     holds(&terminal.ask("let = 1"), &["expecting name of a variable", "let = 1"]);
     holds(&terminal.ask("unknown"), &["there is no variable `unknown`"]);
+    terminal.ask("let debian = 1");
+    holds(&terminal.ask("debain + 1"), &["there is no variable `debain`", "did you mean `debian`?"]);
+    holds(&terminal.ask(".quit"), &["`.quit` is not a call", "hint: `quit`"]);
+    holds(&terminal.ask("read \"x\""), &["`read(\"x\")`"]);
+    holds(&terminal.ask("let y = read('xy')"), &["`'xy'` is not one character", "double quotes: `\"xy\"`"]);
+    holds(&terminal.ask("read('x')"), &["not a character", "a string stands in double quotes"]);
     terminal.line("exit");
     assert_eq!(terminal.ends(), 0);
 }
@@ -222,4 +228,27 @@ fn maps_and_arrays_are_set_into_lines_of_the_window() {
     assert_eq!(layers, " n  path\n 1  /a\n12  /b");
     let bytes = terminal.ask("blob(3, 65)");
     assert!(bytes.contains("|AAA|") && bytes.contains("3 bytes"), "{bytes}");
+}
+
+#[test]
+fn what_a_file_holds_or_is_called_never_steers_the_terminal() {
+    let place = Place::new();
+    let code = "mount_direct(layer(\"odd\")); write(\"/a\\x1b[2Jb\", \"x\\x1b]0;title\\x07\\ny\"); ";
+    let print = "for name in ls() { print(name); print(read(name)); }";
+    let mut terminal = Terminal::start(&place, &["--ephemeral", "-q"]);
+    terminal.ask(code);
+    assert_eq!(terminal.ask(print), "a\\x1b[2Jb\nx\\x1b]0;title\\x07\ny");
+    assert!(terminal.ask("print(`${help(\"sleep\")}`)").starts_with("sleep(seconds)\nWaits"));
+    assert_eq!(terminal.ask("read(ls()[0])"), "x\\x1b]0;title\\x07\ny");
+    terminal.line("quit");
+    terminal.ends();
+    let code = format!("{code}{print} read(ls()[0])");
+    let mut terminal = Terminal::start(&place, &["--ephemeral", "-q", "-e", &code]);
+    terminal.ends();
+    let shown = "a\\x1b[2Jb\r\nx\\x1b]0;title\\x07\r\ny\r\nx\\x1b]0;title\\x07\r\ny\r\n";
+    assert_eq!(String::from_utf8_lossy(terminal.raw()), shown);
+    // a pipe gets the bytes
+    assert!(
+        place.run(&["--ephemeral", "-q", "-e", &code]).ok().starts_with("a\x1b[2Jb\nx\x1b]0;title\x07\ny\n")
+    );
 }

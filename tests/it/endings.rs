@@ -5,6 +5,7 @@ use std::process::{Child, Command};
 use std::time::Duration;
 
 use crate::program::{Place, Ran, holds, overlay_works};
+use crate::terminal::{CTRL_C, CTRL_D, Terminal, UP};
 
 /// Sends a signal to a process that a test started.
 pub(crate) fn send(pid: u32, signal: &str) {
@@ -156,4 +157,41 @@ fn keep_leaves_mounts_mounted_for_others_until_they_are_resumed() {
     assert_eq!(std::fs::read_to_string(place.store().join("mounts/web/merged/a")).unwrap(), "1");
     place.code("use_mount(\"web\").discard()").ok();
     assert!(!is_mounted(&place));
+}
+
+#[test]
+fn a_terminal_that_is_closed_ends_the_prompt_and_what_runs_and_all_is_kept() {
+    let mut drivers = vec!["mount_direct"];
+    if overlay_works() {
+        drivers.push("mount_overlay");
+    }
+    for driver in drivers {
+        for (busy, shown) in [
+            ("", ""),
+            ("print(`go${1}`); loop {}", "go1"),
+            ("sh(\"echo go$((1)); sleep 600\")", "go1"),
+            ("!echo go$((1)); sleep 600", "go1"),
+            ("half a li", ""),
+        ] {
+            if driver == "mount_direct" && busy.starts_with("sh") {
+                continue;
+            }
+            let place = Place::new();
+            let mut terminal = Terminal::start(&place, &[]);
+            terminal.ask(&format!("let m = {driver}(layer(\"b\"), #{{ name: \"web\" }})"));
+            terminal.ask("write(\"/a\", \"1\")");
+            match shown {
+                "" => terminal.prompt().keys(busy).wait_for(busy),
+                shown => terminal.line(busy).shows(shown),
+            };
+            assert_eq!(terminal.hang_up().ends(), 129, "{driver} {busy}");
+            assert!(!is_mounted(&place), "{driver} {busy}");
+            assert_eq!(place.code("mounts().map(|m| m.name)").ok(), "[\"web\"]\n");
+            assert_eq!(place.code("use_mount(\"web\"); read(\"/a\")").ok(), "1\n", "{driver} {busy}");
+            let mut again = Terminal::start(&place, &[]);
+            let last = if shown.is_empty() { "write(\"/a\", \"1\")" } else { busy };
+            again.prompt().keys(UP).wait_for(last).keys(CTRL_C).prompt().keys(CTRL_D);
+            assert_eq!(again.ends(), 0);
+        }
+    }
 }

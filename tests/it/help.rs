@@ -1,6 +1,7 @@
 //! What the table of commands promises: every example runs, everything has help.
 
 use crate::program::{Place, holds};
+use crate::terminal::{Look, Terminal};
 
 #[test]
 fn every_example_runs_on_an_empty_store() {
@@ -30,6 +31,9 @@ fn every_command_has_help_with_all_its_parts_and_every_property_says_what_it_is(
             [&format!("{name}("), "\nErrors\n", "\nExample\n", example, "\nSee also: ", command.see[0]]
         {
             code += &format!("assert(h.contains({part:?}), `{name}: ${{h}}`);\n");
+        }
+        for option in command.forms.iter().flat_map(|form| form.options) {
+            code += &format!("assert(h.contains(\"\\n  {} \"), `{name}: ${{h}}`);\n", option.key);
         }
         for kind in command.errors {
             code += &format!("assert(h.contains(\"\\n  {kind} \"), `{name}: ${{h}}`);\n");
@@ -162,4 +166,40 @@ fn commands_name_only_commands_that_exist() {
             assert!(names.contains(other), "{} points to {other}", command.name);
         }
     }
+}
+
+#[test]
+fn options_are_listed_with_their_types_and_defaults_where_they_are_taken() {
+    let place = Place::new();
+    let listed = place.code("help(\"mount\")").ok();
+    holds(
+        &listed,
+        &[
+            "\nOptions\n",
+            "\n  at ",
+            "a host directory: ",
+            "\n  read_only ",
+            "true or false: ",
+            "(false if left",
+        ],
+    );
+    assert!(!place.code("help(\"diff\")").ok().contains("\nOptions\n"));
+}
+
+#[test]
+fn an_example_has_the_colours_of_what_is_typed_where_there_are_colours() {
+    let place = Place::new();
+    let plain = place.code("help(\"seal\")").ok();
+    assert!(!plain.contains('\x1b'), "{plain}");
+    let mut terminal = Terminal::open(&place, Look { rows: 50, ..Look::default() }, &[]);
+    terminal.ask("help(\"write\")");
+    let typed = terminal.ask("let x = layer(\"base\");");
+    assert_eq!(typed, "");
+    let of_what_is_typed = terminal.ink("\"base\"").fgcolor();
+    terminal.ask("help(\"seal\")");
+    assert_eq!(terminal.ink("\"base\"").fgcolor(), of_what_is_typed);
+    let bare = Place::new().with("NO_COLOR", "1");
+    let mut terminal = Terminal::open(&bare, Look { rows: 50, ..Look::default() }, &[]);
+    terminal.ask("help(\"seal\")");
+    assert_eq!(terminal.ink("layer(").fgcolor(), vt100::Color::Default);
 }

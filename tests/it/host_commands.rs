@@ -1,7 +1,7 @@
 //! `!command` at the prompt: the terminal is the command's while it runs, and ours after it.
 
 use crate::program::{Place, holds, overlay_works};
-use crate::terminal::{CTRL_C, CTRL_D, CTRL_Z, Look, Terminal};
+use crate::terminal::{CTRL_C, CTRL_D, CTRL_Z, ESCAPE, Look, Terminal};
 
 #[test]
 fn a_host_command_runs_in_the_merged_directory_with_the_terminal() {
@@ -117,4 +117,21 @@ fn three_interrupts_in_a_row_leave_the_prompt() {
         .wait_for("press Ctrl-C once more, or Ctrl-D, to quit");
     terminal.keys(CTRL_C);
     assert_eq!(terminal.ends(), 0);
+}
+
+#[test]
+fn three_interrupts_in_a_row_leave_a_terminal_without_escape_codes_too() {
+    let place = Place::new();
+    let mut terminal = Terminal::open(&place, Look { term: "dumb", ..Look::default() }, &[]);
+    terminal.prompt().keys(CTRL_C).wait_for("^C\nufs>");
+    terminal.keys(CTRL_C).wait_for("press Ctrl-C once more, or Ctrl-D, to quit\nufs>").keys(CTRL_C);
+    assert_eq!(terminal.ends(), 0);
+}
+
+#[test]
+fn ctrl_c_drops_a_line_behind_escape_too() {
+    let place = Place::new();
+    let mut terminal = Terminal::start(&place, &[]);
+    terminal.prompt().keys("half").wait_for("half").keys(ESCAPE).keys(CTRL_C).wait_for("half\nufs>");
+    assert_eq!(terminal.ask("1 + 1"), "2");
 }

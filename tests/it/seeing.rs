@@ -87,3 +87,22 @@ fn raw_strings_and_backticks_are_rhais() {
     let place = Place::new();
     assert_eq!(place.code(r##"print(#"a "quoted" \n"#); print(`${1 + 1}`)"##).ok(), "a \"quoted\" \\n\n2\n");
 }
+
+#[test]
+fn a_path_that_leads_through_a_symlink_is_explained_by_where_it_leads() {
+    let place = Place::new();
+    let code = "let b = layer(\"b\"); b.write(\"/usr/bin/sh\", \"1\"); b.symlink(\"usr/bin\", \"/bin\");\n\
+                b.symlink(\"../usr/./bin\", \"/usr/loop\"); b.symlink(\"/bin\", \"/abs\"); mount_direct(b);\n";
+    for (path, link, there) in [
+        ("/bin/sh", "/bin", "/usr/bin/sh"),
+        ("/usr/loop/sh", "/usr/loop", "/usr/bin/sh"),
+        ("/abs/x/y", "/abs", "/bin/x/y"),
+    ] {
+        let out = place.run(&["--ephemeral", "-q", "-e", &format!("{code} print(explain(\"{path}\"))")]).ok();
+        holds(&out, &[&format!("{link} is a symlink: see explain(\"{there}\")")]);
+    }
+    // a link that was deleted leads nowhere
+    let out =
+        place.run(&["--ephemeral", "-q", "-e", &format!("{code} rm(\"/bin\"); print(explain(\"/bin/sh\"))")]);
+    assert!(!out.ok().contains("is a symlink"));
+}

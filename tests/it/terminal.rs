@@ -21,7 +21,7 @@
 //! variable: `Place::new().with("NO_COLOR", "1")`.
 
 use std::fs::{File, OpenOptions};
-use std::io::{Read as _, Write as _};
+use std::io::{PipeWriter, Read as _, Write as _};
 use std::num::NonZeroU16;
 use std::os::fd::AsFd as _;
 use std::os::unix::fs::OpenOptionsExt as _;
@@ -90,6 +90,8 @@ pub(crate) struct Terminal {
     child: Child,
     ended: Option<ExitStatus>,
     master: File,
+    /// Closed to make the reader let go of its end.
+    hold: Option<PipeWriter>,
     output: Receiver<Vec<u8>>,
     parser: Parser<Reports>,
     look: Look,
@@ -165,10 +167,17 @@ impl Terminal {
         drop(command);
         let (send, output) = channel();
         let mut reader = master.try_clone().unwrap();
+        let (held, hold) = std::io::pipe().unwrap();
         std::thread::spawn(move || {
             let mut buffer = [0; 8192];
-            // a terminal whose programs have all ended gives an error
-            while let Ok(length @ 1..) = reader.read(&mut buffer) {
+            loop {
+                let mut ends = [PollFd::new(&reader, PollFlags::IN), PollFd::new(&held, PollFlags::empty())];
+                poll(&mut ends, None).unwrap();
+                if !ends[1].revents().is_empty() {
+                    break;
+                }
+                // a terminal whose programs have all ended gives an error
+                let Ok(length @ 1..) = reader.read(&mut buffer) else { break };
                 if send.send(buffer[..length].to_vec()).is_err() {
                     break;
                 }
@@ -176,7 +185,19 @@ impl Terminal {
         });
         let (rows, columns) = look.size();
         let parser = Parser::new_with_callbacks(rows, columns, KEPT, Reports::default());
-        Self { child, ended: None, master, output, parser, look, raw: Vec::new(), typed_at: 0, below: 0 }
+        let hold = Some(hold);
+        Self {
+            child,
+            ended: None,
+            master,
+            hold,
+            output,
+            parser,
+            look,
+            raw: Vec::new(),
+            typed_at: 0,
+            below: 0,
+        }
     }
 
     /// Types keys, without waiting for anything.
@@ -365,6 +386,14 @@ impl Terminal {
     fn before_cursor(&mut self) -> String {
         let (row, column) = (self.line_number(), self.screen().cursor_position().1);
         self.text(self.below.min(row), (row, column)).replace('\n', "")
+    }
+
+    /// Closes the terminal, as somebody who closes its window; nothing that is written from now on is seen.
+    pub(crate) fn hang_up(&mut self) -> &mut Self {
+        self.hold = None;
+        while self.output.recv().is_ok() {}
+        self.master = File::options().read(true).write(true).open("/dev/null").unwrap();
+        self
     }
 
     pub(crate) fn signal(&self, signal: Signal) {

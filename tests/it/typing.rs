@@ -85,11 +85,14 @@ fn the_guides_are_ascii_where_the_locale_is() {
 }
 
 #[test]
-fn an_empty_line_ends_an_entry_and_alt_enter_begins_one() {
+fn two_empty_lines_end_an_entry_one_may_stand_in_it_and_alt_enter_begins_one() {
     let place = Place::new();
     let mut terminal = Terminal::start(&place, &[]);
-    terminal.line("let x = [1,").wait_for("Enter on an empty line runs it");
-    terminal.keys(ENTER).shows("error: ");
+    terminal.line("let x = [1,").wait_for("two empty lines end it");
+    terminal.keys(ENTER).keys(ENTER).shows("error: ");
+    // as a script comes that is pasted where the terminal does not say so
+    terminal.prompt().keys("fn twice(x) {\r    // doubled\r\r    x * 2\r}\r");
+    assert_eq!(terminal.ask("twice(21)"), "42");
     terminal
         .prompt()
         .keys("1;")

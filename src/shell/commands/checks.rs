@@ -19,7 +19,10 @@ pub(super) const COMMANDS: &[Command] = &[
         run: Some(|call| match call.value(0).as_bool() {
             Ok(true) => Ok(Dynamic::UNIT),
             Ok(false) => failed(call, 1, "the assertion does not hold"),
-            Err(word) => failed(call, 1, &format!("an assertion wants true or false, not {word}")),
+            Err(_) => {
+                let given = errors::type_word(&call.value(0));
+                failed(call, 1, &format!("an assertion wants true or false, not {given}"))
+            }
         }),
     },
     Command {

@@ -42,8 +42,12 @@ macro_rules! command {
 }
 
 /// How `sh` takes an exit code that is not 0.
-const SH_OPTIONS: &[Opt] =
-    &[Opt { key: "check", takes: Takes::Flag, summary: "`false`: an exit code that is not 0 is no error" }];
+const SH_OPTIONS: &[Opt] = &[Opt {
+    key: "check",
+    takes: Takes::Flag,
+    default: "true",
+    summary: "whether an exit code that is not 0 is an error",
+}];
 
 pub(super) const COMMANDS: &[Command] = &[
     command!("write" ["path", "data"] [global on_mount on_layer] "", "Writes a whole file, with missing parent directories.",

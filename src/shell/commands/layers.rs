@@ -18,10 +18,11 @@ pub(super) const COMMANDS: &[Command] = &[
         group: Group::Layers,
         forms: &[global(&["name"])],
         gives: "a layer",
-        summary: "Opens the layer of that name or ID, or starts an empty draft.",
+        summary: "Opens a layer by name or ID, or starts a draft.",
         details: "A draft takes files with `l.write`, `l.add` and the like, and is sealed by `l.seal()` or by mounting \
                   it. A sealed layer never changes; a committed one remembers the layers beneath it (`l.stack`).\n\
-                  A name is letters, digits, `.`, `_`, `-` and `/`; 12 to 64 hex digits are an ID.",
+                  A name is letters, digits, `.`, `_`, `-` and `/`; 12 to 64 hex digits are an ID. \
+                  Where a layer must exist, 4 digits of its ID are enough as long as they are unique.",
         errors: &["ambiguous_id", "busy", "unknown_layer"],
         example: "let base = layer(\"base\");\nbase.write(\"/etc/motd\", \"hello\\n\");\nassert_eq(base.read(\"etc/motd\"), \"hello\\n\");",
         see: &["layers", "seal", "layer_at", "remove"],
@@ -109,13 +110,14 @@ pub(super) const COMMANDS: &[Command] = &[
             on_layer(&["host_path", "at", "options"]).with(&[Opt {
                 key: "unpack",
                 takes: Takes::Flag,
-                summary: "`false` copies a tar as a file",
+                default: "true",
+                summary: "whether a tar is unpacked, or copied as a file",
             }]),
         ],
         gives: "",
         summary: "Copies a host file or directory into a draft, metadata included; a tar is unpacked.",
         details: "`at` is where it goes, the root if left out: a directory's content goes there, a file gets its own \
-                  name there unless `at` names a file.\nOptions: `#{ unpack: false }` copies a tar as a file.",
+                  name there unless `at` names a file.",
         errors: &[
             "changed",
             "exists",
@@ -274,7 +276,7 @@ pub(super) const PROPERTIES: &[Property] = &[
         on: Receiver::Layer,
         name: "files",
         gives: "a number",
-        summary: "How many files it holds that are no directories.",
+        summary: "How many files it holds, directories not counted.",
         get: |call| Ok(int(call.this_layer()?.files()?)),
     },
     Property {

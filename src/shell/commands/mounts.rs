@@ -18,12 +18,28 @@ use crate::workspace::{Mount, MountOptions};
 const STACK: Form = Form { on: Receiver::None, params: &["stack"], many: true, options: OPTIONS };
 /// How it is mounted.
 const OPTIONS: &[Opt] = &[
-    Opt { key: "at", takes: Takes::HostDir, summary: "where: an empty directory on the host" },
-    Opt { key: "name", takes: Takes::Value, summary: "its name, for `use_mount` and the prompt" },
-    Opt { key: "read_only", takes: Takes::Flag, summary: "no upper, nothing can be changed" },
+    Opt {
+        key: "at",
+        takes: Takes::HostDir,
+        default: "a directory in the store",
+        summary: "where: an empty directory",
+    },
+    Opt {
+        key: "name",
+        takes: Takes::Value,
+        default: "m1, m2, …",
+        summary: "its name, for `use_mount` and the prompt",
+    },
+    Opt {
+        key: "read_only",
+        takes: Takes::Flag,
+        default: "false",
+        summary: "no upper, nothing can be changed",
+    },
     Opt {
         key: "volatile",
         takes: Takes::Flag,
+        default: "false",
         summary: "faster: nothing is synced before a commit or the end",
     },
 ];

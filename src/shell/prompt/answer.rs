@@ -43,11 +43,6 @@ pub(super) fn show(shell: &Shell, ast: &AST, value: &Dynamic) {
         // an array says nothing of what was compared, and `[]` would leave a learner guessing
         let style = shell.style();
         shell.write_long(&format!("{}\n", style.paint(Paint::Dim, "no differences")));
-    } else if let Ok(text) = value.as_immutable_string_ref()
-        && !shell.is_json()
-    {
-        // what a file holds must not reach the terminal as it is
-        shell.write_long(&view::escape::text(&text, &shell.style()));
     } else {
         shell.print(value);
     }

@@ -79,6 +79,12 @@ pub(super) fn colour(source: &str, moment: Moment, names: &Names<'_>, style: &St
     out
 }
 
+/// A text that is shown and not typed, in the colours of one that is.
+pub(in crate::shell) fn coloured(source: &str, style: &Style) -> String {
+    let names = Names { scope: &Scope::new(), functions: &Module::new() };
+    colour(source, Moment::Done, &names, style)
+}
+
 /// The space between tokens; guides along what a line begins with.
 fn gap(space: &str, moment: Moment, style: &Style, out: &mut String) {
     let Some(newline) = space.rfind('\n').filter(|_| moment != Moment::Done) else {

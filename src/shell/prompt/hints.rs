@@ -8,7 +8,7 @@ use crate::shell::command::Receiver;
 use crate::shell::{commands, help};
 
 /// What stands in an empty line of an entry that goes on.
-const WAY_OUT: &str = "… goes on; Enter on an empty line runs it, Ctrl-C drops it";
+const WAY_OUT: &str = "… goes on; two empty lines end it, Ctrl-C drops it";
 
 /// A hint.
 pub(super) struct Hint {

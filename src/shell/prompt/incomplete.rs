@@ -6,9 +6,11 @@ use super::last;
 use super::lexer::{CommentKind, Quote, lex};
 use super::typed;
 
-/// Whether Enter ends the entry. An empty line ends any entry, so that nobody is ever stuck in one.
+/// Whether Enter ends the entry. Two empty lines end any, so that nobody is ever stuck in one; one alone does not, as
+/// functions have them in their middle.
 pub(super) fn is_whole(text: &str) -> bool {
-    let ended = text.rsplit_once('\n').is_some_and(|(_, last)| last.trim().is_empty());
+    let mut lines = text.rsplit('\n').map(|line| line.trim().is_empty());
+    let ended = lines.next() == Some(true) && lines.next() == Some(true) && lines.next().is_some();
     ended || typed::is_whole(text) || !is_incomplete(text)
 }
 
@@ -52,6 +54,16 @@ fn at_end(text: &str, position: Position) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn two_empty_lines_end_any_entry_and_one_does_not() {
+        for open in ["fn f() {", "fn f() {\n", "fn f() {\n    ", "fn f() {\n\n    1", "`a\n"] {
+            assert!(!is_whole(open), "{open:?}");
+        }
+        for ended in ["fn f() {\n\n", "fn f() {\n    \n    ", "`a\n\n"] {
+            assert!(is_whole(ended), "{ended:?}");
+        }
+    }
 
     #[test]
     fn open_things_go_on_and_mistakes_do_not() {

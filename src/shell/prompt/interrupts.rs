@@ -14,6 +14,17 @@ pub(super) struct Interrupts {
     offered: bool,
 }
 
+/// What stood in the line that it came in.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Line {
+    /// Nothing.
+    Empty,
+    /// Something.
+    Typed,
+    /// Nobody knows: the terminal edits it.
+    Unseen,
+}
+
 /// What is done about one.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Said {
@@ -26,15 +37,17 @@ pub(super) enum Said {
 }
 
 impl Interrupts {
-    /// Another one came, in an `empty` line or not.
-    pub(super) fn another(&mut self, empty: bool) -> Said {
-        self.at(Instant::now(), empty)
+    /// Another one came.
+    pub(super) fn another(&mut self, line: Line) -> Said {
+        self.at(Instant::now(), line)
     }
 
-    fn at(&mut self, now: Instant, empty: bool) -> Said {
+    fn at(&mut self, now: Instant, line: Line) -> Said {
+        // in a line that is not seen, only one that comes at once is meant for the program
+        let offer = if line == Line::Unseen { TOGETHER } else { OFFER };
         let since = self.last.replace(now).map(|last| now.saturating_duration_since(last));
-        let said = match since.filter(|_| empty) {
-            Some(since) if self.offered && since <= OFFER => Said::Quit,
+        let said = match since.filter(|_| line != Line::Typed) {
+            Some(since) if self.offered && since <= offer => Said::Quit,
             Some(since) if since <= TOGETHER => Said::Offer,
             _ => Said::Nothing,
         };
@@ -50,19 +63,23 @@ mod tests {
     #[test]
     fn one_drops_the_line_a_second_in_an_empty_one_offers_to_leave_and_a_third_leaves() {
         let start = Instant::now();
-        let said = |times: &[u64]| {
+        let said_in = |line, times: &[u64]| {
             let mut interrupts = Interrupts::default();
-            times.iter().map(|&ms| interrupts.at(start + Duration::from_millis(ms), true)).collect::<Vec<_>>()
+            times.iter().map(|&ms| interrupts.at(start + Duration::from_millis(ms), line)).collect::<Vec<_>>()
         };
+        let said = |times: &[u64]| said_in(Line::Empty, times);
         assert_eq!(said(&[0, 300, 600]), [Said::Nothing, Said::Offer, Said::Quit]);
         assert_eq!(said(&[0, 300, 2900]), [Said::Nothing, Said::Offer, Said::Quit]);
         assert_eq!(said(&[0, 300, 9000, 9100]), [Said::Nothing, Said::Offer, Said::Nothing, Said::Offer]);
         assert_eq!(said(&[0, 1500, 3000]), [Said::Nothing; 3]);
         let mut interrupts = Interrupts::default();
         for _ in 0..5 {
-            assert_eq!(interrupts.at(start, false), Said::Nothing);
+            assert_eq!(interrupts.at(start, Line::Typed), Said::Nothing);
         }
-        assert_eq!(interrupts.at(start, true), Said::Offer);
-        assert_eq!(interrupts.at(start, false), Said::Nothing);
+        assert_eq!(interrupts.at(start, Line::Empty), Said::Offer);
+        assert_eq!(interrupts.at(start, Line::Typed), Said::Nothing);
+        assert_eq!(said_in(Line::Unseen, &[0, 300, 600]), [Said::Nothing, Said::Offer, Said::Quit]);
+        // a line may have been typed meanwhile
+        assert_eq!(said_in(Line::Unseen, &[0, 300, 2900]), [Said::Nothing, Said::Offer, Said::Nothing]);
     }
 }

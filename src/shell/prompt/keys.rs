@@ -33,6 +33,8 @@ pub(super) fn bind(editor: &mut Lines, closer: &Arc<AtomicU8>) {
     bind(KeyCode::Right, Modifiers::CTRL, Box::new(Takes { words: true }));
     bind(KeyCode::Right, Modifiers::ALT, Box::new(Takes { words: true }));
     bind(KeyCode::Char('f'), Modifiers::ALT, Box::new(Takes { words: true }));
+    // Escape and then Ctrl-C come as one key
+    editor.bind_sequence(KeyEvent(KeyCode::Char('C'), Modifiers::CTRL | Modifiers::ALT), Cmd::Interrupt);
     // earlier lines that begin as this one does, up to the cursor
     editor.bind_sequence(KeyEvent(KeyCode::PageUp, Modifiers::NONE), Cmd::HistorySearchBackward);
     editor.bind_sequence(KeyEvent(KeyCode::PageDown, Modifiers::NONE), Cmd::HistorySearchForward);

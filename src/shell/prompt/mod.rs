@@ -32,8 +32,8 @@ use rustyline::EditMode;
 use rustyline::config::Configurer as _;
 use rustyline::error::ReadlineError;
 
-use self::editor::Asked;
-use self::interrupts::{Interrupts, Said};
+pub(super) use self::colours::coloured;
+use self::interrupts::{Interrupts, Line, Said};
 use self::session::{Next, Session};
 pub(super) use self::transcript::Transcript;
 use super::run as running;
@@ -91,17 +91,18 @@ fn read_lines(shell: &Shell, session: &RefCell<Session>, editor: &mut editor::Li
         if let Some(asked) = editor.helper() {
             asked.begin();
         }
+        let mut begun = false;
         let read = if signals::take_interrupt() {
             // it came between two lines, when no editor was there to hear it as a key
             Some(Err(ReadlineError::Interrupted))
         } else {
             let printer = if edited { above(shell, editor) } else { None };
             shell.teller().above(printer, || {
-                signals::while_reading(|| {
+                signals::while_waiting(|| {
                     if edited {
                         editor.readline(&(plain.as_str(), styled.as_str()))
                     } else {
-                        plain::read(&plain)
+                        plain::read(&plain, &mut begun)
                     }
                 })
             })
@@ -112,9 +113,13 @@ fn read_lines(shell: &Shell, session: &RefCell<Session>, editor: &mut editor::Li
             // Ctrl-C as a key, or a signal from outside: one to end is seen before the next line
             Err(ReadlineError::Interrupted | ReadlineError::Signal(_)) => {
                 signals::clear_interrupt();
-                // what stood in a line that is not edited here, nobody knows
-                let empty = edited && editor.helper().is_none_or(Asked::is_empty);
-                match interrupts.another(empty) {
+                let line = match editor.helper().filter(|_| edited) {
+                    None if begun => Line::Typed,
+                    None => Line::Unseen,
+                    Some(asked) if asked.is_empty() => Line::Empty,
+                    Some(_) => Line::Typed,
+                };
+                match interrupts.another(line) {
                     Said::Nothing => {}
                     Said::Offer => shell.tell("press Ctrl-C once more, or Ctrl-D, to quit"),
                     Said::Quit => return 0,

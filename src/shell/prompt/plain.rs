@@ -20,11 +20,12 @@ pub(super) fn is_needed() -> bool {
     PLAIN.contains(&term.as_str())
 }
 
-/// Reads an entry, until it is whole or the input ends; Ctrl-C drops it.
-pub(super) fn read(prompt: &str) -> Result<String, ReadlineError> {
+/// Reads an entry, until it is whole or the input ends; Ctrl-C drops it. `begun` tells whether there was a line of it.
+pub(super) fn read(prompt: &str, begun: &mut bool) -> Result<String, ReadlineError> {
     let mut entry = String::new();
     let mut prompt = prompt;
     loop {
+        *begun = !entry.is_empty();
         say(prompt)?;
         let line = match line() {
             Ok(line) => line,

@@ -130,6 +130,15 @@ fn has_habit(word: &str) -> bool {
     HABITS.contains(&word) || commands().any(|command| command.name == word)
 }
 
+/// The bare word for a command of other prompts: `.quit`, `:q`, `\\q`, `/help`.
+fn elsewhere(line: &str) -> Option<&str> {
+    match line.strip_prefix(['.', ':', '\\', '/'])? {
+        "q" | "q!" | "quit" | "exit" => Some("quit"),
+        "h" | "?" => Some("help"),
+        word => is_called_bare(word).then_some(word),
+    }
+}
+
 /// What to type instead of a line that is none of ours: what is wrong, and the right call. `is_program`: whether the
 /// host has a program of that name.
 pub(super) fn advice(
@@ -138,6 +147,9 @@ pub(super) fn advice(
     is_program: impl Fn(&str) -> bool,
 ) -> Option<(String, String)> {
     let line = line.trim();
+    if let Some(word) = elsewhere(line) {
+        return Some((format!("`{line}` is not a call"), format!("`{word}`")));
+    }
     let style = Style::plain(usize::MAX);
     let (word, rest) = match shell_line(line) {
         Some(parts) => parts,
@@ -159,8 +171,18 @@ pub(super) fn advice(
     };
     let program = is_program(word);
     let host = if program { format!("; `!{line}` runs the host's `{word}`") } else { String::new() };
-    let said = format!("`{line}` is no call");
+    let said = format!("`{line}` is not a call");
     let hint = match (word, &plain[..]) {
+        ("exit" | "quit", [code, ..]) if code.parse::<i64>().is_err() => {
+            "`quit` leaves, `exit(3)` with an exit code".to_owned()
+        }
+        ("man" | "info", []) => format!("`help()` lists all commands{host}"),
+        ("man" | "info", [topic, ..]) => format!("`help({})`{host}", written(&[topic])),
+        ("jobs" | "fg" | "bg", _) => "`!jobs` lists what is stopped, `!fg` goes on with it".to_owned(),
+        ("clear", []) => "Ctrl-L clears the screen".to_owned(),
+        ("show" | "tree", [path]) if path.starts_with('/') => {
+            format!("`tree(m, {})` draws the tree of a mount `m` from there down", written(&[path]))
+        }
         ("cd", _) => {
             return Some((
                 "there is no current directory: paths begin at the root of the mount".to_owned(),
@@ -296,6 +318,15 @@ mod tests {
             ("show m", "`show(m)`"),
             ("mount base app", "`mount(\"base\", \"app\")`"),
             ("exit 3", "`exit(3)`"),
+            ("exit now", "`quit` leaves"),
+            ("man commit", "`help(\"commit\")`"),
+            ("man", "`help()`"),
+            (".quit", "`quit`"),
+            (":q", "`quit`"),
+            ("\\h", "`help`"),
+            ("/show", "`show`"),
+            ("fg", "`!fg`"),
+            ("tree /etc", "`tree(m, \"/etc\")`"),
             ("write", "none"),
             ("commit a b c", "`?commit`"),
             ("cd", "`!` alone"),

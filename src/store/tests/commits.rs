@@ -42,7 +42,7 @@ fn a_commit_makes_a_layer_and_a_fresh_upper() {
     assert_eq!(web.record().stack.len(), 4);
     assert_eq!(store.mount(&name("web")).unwrap().unwrap(), web.record());
     assert!(store.temporary.is_empty().unwrap());
-    assert!(store.check(true).unwrap().is_empty());
+    assert!(check(&store).unwrap().is_empty());
 }
 
 #[test]
@@ -84,7 +84,7 @@ fn a_commit_that_ends_anywhere_keeps_the_upper_or_the_layer() {
             put(&web.upper().unwrap(), "later", b"3");
             commit(&store, &web, "later");
             store.sweep(&web);
-            assert!(store.check(true).unwrap().is_empty(), "{step}: {:?}", store.check(true));
+            assert!(check(&store).unwrap().is_empty(), "{step}: {:?}", check(&store));
             assert!(store.temporary.is_empty().unwrap(), "{step}");
         }
     }
@@ -113,7 +113,7 @@ fn a_seal_that_ends_anywhere_keeps_the_draft_or_the_layer() {
             }
             assert_eq!(store.layers().unwrap().len(), 1);
             assert_eq!(store.drafts.items().unwrap(), []);
-            assert!(store.check(true).unwrap().is_empty(), "{step}");
+            assert!(check(&store).unwrap().is_empty(), "{step}");
             assert!(store.temporary.is_empty().unwrap(), "{step}");
         }
     }
@@ -205,7 +205,7 @@ fn the_upper_of_a_mount_that_is_missing_is_told() {
     web.dir().remove_tree(b"up").unwrap();
     assert!(matches!(web.upper(), Err(Error::NoUpper { .. })));
     assert!(matches!(store.commit(&web, seal(None, &mut |_| true)), Err(Error::NoUpper { .. })));
-    assert_eq!(store.check(false).unwrap().len(), 1);
+    assert_eq!(store.check(false, &mut |_| true).unwrap().len(), 1);
 }
 
 #[test]
@@ -305,5 +305,5 @@ fn a_copied_up_symlink_keeps_the_owner_that_only_the_index_has() {
     let owner = |file| changes.entry(&path(file)).map(|entry| (entry.meta.uid, entry.meta.gid)).unwrap();
     assert_eq!((owner("p"), owner("same")), ((12, 34), (12, 34)));
     assert_eq!((owner("other"), owner("again")), ((0, 0), (0, 0)));
-    assert!(store.check(true).unwrap().is_empty());
+    assert!(check(&store).unwrap().is_empty());
 }

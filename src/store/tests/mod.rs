@@ -47,6 +47,10 @@ fn seal<'a>(name: Option<&'a LayerName>, progress: &'a mut dyn FnMut(super::Prog
     Seal { name, message: Some("hello"), created: CREATED, clamp: None, progress }
 }
 
+fn check(store: &Store) -> Result<Vec<super::Problem>, super::Error> {
+    store.check(true, &mut |_| true)
+}
+
 fn seal_draft(store: &Store, draft: &Draft) -> Sealed {
     store.seal_draft(draft, seal(Some(draft.name()), &mut |_| true)).unwrap()
 }

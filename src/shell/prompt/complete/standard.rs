@@ -31,7 +31,9 @@ impl Standard {
                 let docs = about.comments.first().map_or("", |comment| comment.as_str());
                 let usable = about.name.starts_with(|c: char| c.is_ascii_lowercase())
                     && !docs.contains("# Deprecated API")
-                    && !matches!(about.name.as_str(), "to_debug" | "debug" | "print");
+                    // how the engine calls a getter: not what anybody could type
+                    && !about.name.contains('$')
+                    && !matches!(about.name.as_str(), "to_debug" | "debug" | "print" | "get_fn_metadata_list");
                 usable.then(|| Method {
                     name: about.name.to_string(),
                     on: on.to_owned(),
