@@ -5,9 +5,9 @@ mod completions;
 mod man;
 mod mount;
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::io::{self, IsTerminal as _, Write as _};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::CommandFactory as _;
 
@@ -16,7 +16,7 @@ use crate::config;
 use crate::shell::{self, Settings, Source};
 use crate::sys::{self, namespace, signals};
 use crate::view::{self, Style};
-use crate::workspace::{Options, StorePlace};
+use crate::workspace::{Options, StorePlace, nearest};
 
 /// Runs the program; gives the exit code.
 pub fn main() -> u8 {
@@ -46,7 +46,7 @@ pub fn main() -> u8 {
     sys::raise_file_limit();
     match settings(arguments, namespace) {
         Ok(settings) => shell::run(settings),
-        Err((message, hint)) => complain(&message, Some(hint)),
+        Err((message, hint)) => complain(&message, Some(&hint)),
     }
 }
 
@@ -93,9 +93,20 @@ fn complain(message: &str, hint: Option<&str>) -> u8 {
     2
 }
 
-fn settings(arguments: Arguments, namespace: namespace::State) -> Result<Settings, (String, &'static str)> {
+/// What was meant by a first word that is neither a script nor one of our commands, if that can be told.
+fn no_script(file: &OsStr) -> Option<String> {
+    let word = file.to_str().filter(|word| !word.contains(['/', '.']) && !Path::new(word).exists())?;
+    let arguments = Arguments::command();
+    if shell::commands().any(|command| command.name == word) {
+        return Some(format!("`{word}` is a call: at the prompt of `ufs`, or as `ufs -e '{word}(…)'`"));
+    }
+    let near = nearest(word, arguments.get_subcommands().map(clap::Command::get_name))?;
+    Some(format!("did you mean `ufs {near}`?"))
+}
+
+fn settings(arguments: Arguments, namespace: namespace::State) -> Result<Settings, (String, String)> {
     let epoch = config::source_date_epoch().map_err(|text| {
-        (format!("`SOURCE_DATE_EPOCH` is `{text}`"), "it is a whole number of seconds since 1970")
+        (format!("`SOURCE_DATE_EPOCH` is `{text}`"), "it is a whole number of seconds since 1970".to_owned())
     })?;
     let driver = arguments.driver();
     let store = if arguments.ephemeral {
@@ -103,7 +114,7 @@ fn settings(arguments: Arguments, namespace: namespace::State) -> Result<Setting
     } else {
         let dir = config::store_dir(arguments.store).ok_or((
             "there is no home directory to keep the store in".to_owned(),
-            "name one: `--store DIR`, or use `--ephemeral`",
+            "name one: `--store DIR`, or use `--ephemeral`".to_owned(),
         ))?;
         StorePlace::Dir(dir)
     };
@@ -112,7 +123,13 @@ fn settings(arguments: Arguments, namespace: namespace::State) -> Result<Setting
         (Some(code), _) => Source::Code(code),
         (None, Some(_)) => Source::Doctor,
         (None, None) => match words.next() {
-            Some(file) => Source::File(PathBuf::from(file)),
+            Some(file) => match no_script(&file) {
+                Some(hint) => {
+                    let message = format!("there is no script `{}`, nor a command", file.display());
+                    return Err((message, hint));
+                }
+                None => Source::File(PathBuf::from(file)),
+            },
             None => Source::Stdin,
         },
     };
@@ -128,11 +145,16 @@ fn settings(arguments: Arguments, namespace: namespace::State) -> Result<Setting
     };
     let out = io::stdout();
     let err = io::stderr();
+    let mut talk = style(err.is_terminal(), sys::terminal_size(&err));
+    if !err.is_terminal() {
+        // what programs read is not set into lines
+        talk.width = usize::MAX;
+    }
     Ok(Settings {
         source,
         args: words.map(|word| word.to_string_lossy().into_owned()).collect(),
         out: style(out.is_terminal(), sys::terminal_size(&out)),
-        err: style(err.is_terminal(), sys::terminal_size(&err)),
+        err: talk,
         json: arguments.json,
         quiet: arguments.quiet,
         progress: err.is_terminal() && !arguments.quiet && !config::is_dumb(),

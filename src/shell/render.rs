@@ -9,7 +9,7 @@ use rhai::{Dynamic, EvalAltResult, ParseError, ParseErrorType, Position};
 
 use super::places::Places;
 use super::{syntax, translate};
-use crate::view::escape::prose as escape;
+use crate::view::escape::{prose as escape, wrap_whole};
 use crate::view::{Paint, Style};
 
 /// A text that positions point into, with the name that people know it by.
@@ -23,6 +23,9 @@ pub(super) struct Text {
 
 /// How many calls on the way to an error are told.
 const THROUGH: usize = 4;
+
+/// How much of a source line is shown at most, in columns.
+const SOURCE: usize = 200;
 
 /// What an error says, taken apart.
 struct Told {
@@ -155,11 +158,14 @@ fn thrown(value: &Dynamic) -> (String, Option<String>) {
 }
 
 fn draw(told: &Told, style: &Style) -> String {
-    let message = escape(&told.message, style);
+    let set = |text: &str, indent: usize| {
+        wrap_whole(&escape(text, style), style.width.saturating_sub(indent).max(20)).join("\n")
+    };
+    let message = set(&told.message, "error: ".len());
     let renderer = if style.color { coloured() } else { Renderer::plain() };
     let decor = if style.unicode { DecorStyle::Unicode } else { DecorStyle::Ascii };
-    let renderer = renderer.decor_style(decor).term_width(style.width);
-    let hint = told.hint.as_deref().map(|hint| escape(hint, style));
+    let renderer = renderer.decor_style(decor).term_width(style.width.min(SOURCE));
+    let hint = told.hint.as_deref().map(|hint| set(hint, "100 │ hint: ".chars().count()));
     let mut through: Vec<String> =
         told.through.iter().take(THROUGH).map(|place| escape(place, style)).collect();
     if told.through.len() > THROUGH {

@@ -432,7 +432,13 @@ pub fn own_ids() -> (u32, u32) {
 /// chmod(2) of an open file, by any descriptor (`O_PATH` too).
 pub fn chmod_fd(fd: impl AsFd, mode: Mode) -> Result<(), Errno> {
     use std::os::fd::AsRawFd;
-    rustix::fs::chmod(format!("/proc/self/fd/{}", fd.as_fd().as_raw_fd()), raw_mode(mode))
+    match rustix::fs::fchmod(&fd, raw_mode(mode)) {
+        // an `O_PATH` one
+        Err(Errno::BADF) => {
+            rustix::fs::chmod(format!("/proc/self/fd/{}", fd.as_fd().as_raw_fd()), raw_mode(mode))
+        }
+        other => other,
+    }
 }
 
 #[cfg(test)]

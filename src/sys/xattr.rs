@@ -1,6 +1,6 @@
 //! Extended attributes, always of the file itself and never of what a symlink points to.
 //!
-//! `O_PATH` descriptors refuse `fgetxattr`, so files are reached by `/proc/self/fd`: through its magic link
+//! `O_PATH` descriptors refuse `fgetxattr`, so such files are reached by `/proc/self/fd`: through its magic link
 //! for a descriptor, through the directory's for a name, unless the kernel has a call for a name in a directory: the way
 //! through `/proc` takes longer than most questions.
 
@@ -44,6 +44,18 @@ fn by_fd(fd: impl AsFd) -> CString {
     CString::new(text).unwrap_or_default()
 }
 
+/// Does by a descriptor what `longer` does by the file's path, which an `O_PATH` descriptor needs.
+fn by_either<T>(
+    fd: impl AsFd,
+    short: Result<T, Errno>,
+    longer: impl FnOnce(CString) -> Result<T, Errno>,
+) -> Result<T, Errno> {
+    match short {
+        Err(Errno::BADF) => longer(by_fd(fd)),
+        other => other,
+    }
+}
+
 /// The path by which a name in a directory is reached.
 fn by_name(dir: impl AsFd, name: &[u8]) -> Result<CString, Errno> {
     let mut path = format!("/proc/self/fd/{}/", dir.as_fd().as_raw_fd()).into_bytes();
@@ -75,8 +87,8 @@ fn split(list: &[u8]) -> impl Iterator<Item = &[u8]> {
 
 /// One attribute of an open file (any descriptor, `O_PATH` too).
 pub fn get(fd: impl AsFd, name: &[u8]) -> Result<Vec<u8>, Errno> {
-    let path = by_fd(&fd);
-    grown(|buffer| rustix::fs::getxattr(&path, name, buffer))
+    let short = grown(|buffer| rustix::fs::fgetxattr(&fd, name, buffer));
+    by_either(&fd, short, |path| grown(|buffer| rustix::fs::getxattr(&path, name, buffer)))
 }
 
 /// Sets one attribute of an open file (any descriptor).
@@ -86,26 +98,21 @@ pub fn set(fd: impl AsFd, name: &[u8], value: &[u8]) -> Result<(), Errno> {
 
 /// Sets one attribute of an open file (any descriptor), if it is as asked.
 pub fn set_if(fd: impl AsFd, name: &[u8], value: &[u8], setting: Setting) -> Result<(), Errno> {
-    rustix::fs::setxattr(by_fd(&fd), name, value, setting.flags())
+    let short = rustix::fs::fsetxattr(&fd, name, value, setting.flags());
+    by_either(&fd, short, |path| rustix::fs::setxattr(path, name, value, setting.flags()))
 }
 
 /// Removes one attribute of an open file (any descriptor).
 pub fn remove(fd: impl AsFd, name: &[u8]) -> Result<(), Errno> {
-    rustix::fs::removexattr(by_fd(&fd), name)
+    let short = rustix::fs::fremovexattr(&fd, name);
+    by_either(&fd, short, |path| rustix::fs::removexattr(path, name))
 }
 
 /// The names of an open file's attributes (any descriptor).
 pub fn list(fd: impl AsFd) -> Result<Vec<Vec<u8>>, Errno> {
-    let path = by_fd(&fd);
-    let raw = supported(grown(|buffer| rustix::fs::listxattr(&path, buffer)))?;
-    Ok(split(&raw).map(<[u8]>::to_vec).collect())
-}
-
-/// All attributes of an open file (any descriptor).
-pub fn all(fd: impl AsFd) -> Result<RawXattrs, Errno> {
-    let path = by_fd(&fd);
-    let raw = supported(grown(|buffer| rustix::fs::listxattr(&path, buffer)))?;
-    values(&raw, |name, buffer| rustix::fs::getxattr(&path, name, buffer))
+    let short = grown(|buffer| rustix::fs::flistxattr(&fd, buffer));
+    let raw = by_either(&fd, short, |path| grown(|buffer| rustix::fs::listxattr(&path, buffer)));
+    Ok(split(&supported(raw)?).map(<[u8]>::to_vec).collect())
 }
 
 /// An attribute that is not there is an answer, not an error.
@@ -115,12 +122,6 @@ pub fn if_there(value: Result<Vec<u8>, Errno>) -> Result<Option<Vec<u8>>, Errno>
         Err(Errno::NODATA | Errno::OPNOTSUPP) => Ok(None),
         Err(error) => Err(error),
     }
-}
-
-/// The names of the attributes of a file or directory that is open for reading or writing; saves the way through `/proc`.
-pub fn list_open(fd: impl AsFd) -> Result<Vec<Vec<u8>>, Errno> {
-    let raw = supported(grown(|buffer| rustix::fs::flistxattr(&fd, buffer)))?;
-    Ok(split(&raw).map(<[u8]>::to_vec).collect())
 }
 
 /// All attributes of a file or directory that is open for reading or writing; saves the way through `/proc`.

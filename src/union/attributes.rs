@@ -1,13 +1,69 @@
 //! Attributes of a file: stat, mode, owner, times, size.
 
 use std::fs::File;
+use std::os::fd::BorrowedFd;
 
 use super::Union;
 use super::lookup::{Found, Place, split};
 use super::raise::{Content, kind, stand_in};
 use crate::model::{Kind, LayerPath, Mode, Timestamp, decode_xattrs, encode_owner, names};
 use crate::overlay::Aspect;
-use crate::sys::{Errno, OFlags, RawStat, xattr};
+use crate::sys::dir::chmod_fd;
+use crate::sys::{Errno, OFlags, RawStat, file, xattr};
+
+/// A file whose owner is read or changed.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Target<'a> {
+    Named(&'a Place),
+    /// By any descriptor.
+    Open(BorrowedFd<'a>),
+}
+
+impl Target<'_> {
+    fn mark(self) -> Result<Option<Vec<u8>>, Errno> {
+        xattr::if_there(match self {
+            Self::Named(place) => xattr::get_at(&place.dir, &place.name, names::OWNER),
+            Self::Open(fd) => xattr::get(fd, names::OWNER),
+        })
+    }
+
+    fn set_mark(self, value: &[u8]) -> Result<(), Errno> {
+        match self {
+            Self::Named(place) => xattr::set_at(&place.dir, &place.name, names::OWNER, value),
+            Self::Open(fd) => xattr::set(fd, names::OWNER, value),
+        }
+    }
+
+    fn remove_mark(self) -> Result<(), Errno> {
+        let removed = match self {
+            Self::Named(place) => xattr::remove_at(&place.dir, &place.name, names::OWNER),
+            Self::Open(fd) => xattr::remove(fd, names::OWNER),
+        };
+        match removed {
+            Err(Errno::NODATA | Errno::OPNOTSUPP | Errno::PERM) => Ok(()),
+            other => other,
+        }
+    }
+
+    fn chown(self, uid: u32, gid: u32) -> Result<(), Errno> {
+        match self {
+            Self::Named(place) => place.dir.chown(&place.name, uid, gid),
+            Self::Open(fd) => file::chown(fd, uid, gid),
+        }
+    }
+
+    fn chmod(self, mode: Mode) -> Result<(), Errno> {
+        match self {
+            Self::Named(place) => place.dir.chmod(&place.name, mode),
+            Self::Open(fd) => chmod_fd(fd, mode),
+        }
+    }
+}
+
+/// Whether a file can have a mark that keeps its owner.
+fn keeps_owner(kind: Kind) -> bool {
+    matches!(kind, Kind::File | Kind::Dir)
+}
 
 impl Union {
     /// lstat(2). Owners are the layer's; a device that the host could not make is shown as the device.
@@ -20,92 +76,110 @@ impl Union {
     /// What the union says of a file.
     pub(super) fn shown(&self, found: &Found) -> Result<RawStat, Errno> {
         let mut stat = found.stat;
-        (stat.uid, stat.gid) = self.options.identity.to_layer(stat.uid, stat.gid);
-        if matches!(stat.kind, Kind::File | Kind::Dir) {
-            let kept = xattr::if_there(xattr::get_at(&found.place.dir, &found.place.name, names::OWNER))?;
-            if let Some(owner) = kept.and_then(|value| decode_xattrs([(names::OWNER, &value[..])]).owner) {
-                (stat.uid, stat.gid) = owner;
-            }
-        }
+        (stat.uid, stat.gid) = self.owner(Target::Named(&found.place), &stat)?;
         if let Some((kind, device)) = stand_in(&found.place, &stat)? {
             stat.kind = kind;
             stat.rdev = device;
         }
         if let Some(dir) = &found.dir
-            && dir.lowers.len() + usize::from(dir.upper().is_some()) > 1
+            && dir.parts() > 1
         {
             stat.nlink = 1;
         }
         Ok(stat)
     }
 
-    /// Runs a change of `what` on the upper's own file for `path`, copied up first.
+    /// The layer's owner of a file, whose raw attributes are known.
+    fn owner(&self, of: Target<'_>, stat: &RawStat) -> Result<(u32, u32), Errno> {
+        let kept = if keeps_owner(stat.kind) { of.mark()? } else { None };
+        let kept = kept.and_then(|value| decode_xattrs([(names::OWNER, &value[..])]).owner);
+        Ok(kept.unwrap_or_else(|| self.options.identity.to_layer(stat.uid, stat.gid)))
+    }
+
+    /// Runs a change of `what` on the upper's own file for what was found at `path`, copied up first.
     pub(super) fn change_file<T>(
         &self,
         path: &LayerPath,
+        found: &Found,
         (what, content): (Aspect, Content),
-        change: impl FnOnce(&Place, &Found) -> Result<T, Errno>,
+        change: impl FnOnce(&Place) -> Result<T, Errno>,
     ) -> Result<T, Errno> {
-        let found = self.find(path)?;
         self.writable()?;
         let place = if path.is_root() {
             found.place.clone()
         } else {
             let (dir, name) = split(path.as_bytes());
-            self.raise(&self.dir(dir)?, name, &found, content)?
+            self.raise(&self.dir(dir)?, name, found, content)?
         };
-        let changed = change(&place, &found)?;
-        self.tell_changed(path, &found, what);
+        let changed = change(&place)?;
+        self.tell_changed(path, found, what);
         Ok(changed)
     }
 
     /// chmod(2); `EOPNOTSUPP` on a symlink.
     pub fn chmod(&self, path: &LayerPath, mode: Mode) -> Result<(), Errno> {
         let _changing = self.change();
-        if self.find(path)?.stat.kind == Kind::Symlink {
+        let found = self.find(path)?;
+        if found.stat.kind == Kind::Symlink {
             return Err(Errno::OPNOTSUPP);
         }
-        self.change_file(path, (Aspect::Mode, Content::Copied), |place, _| place.dir.chmod(&place.name, mode))
+        self.change_file(path, &found, (Aspect::Mode, Content::Copied), |place| {
+            place.dir.chmod(&place.name, mode)
+        })
     }
 
     /// lchown(2) to the layer's owner; `None` leaves a part as it is. What the host refuses is kept in
     /// `user.ufs.owner`, on files and directories; setuid and setgid of a file go either way.
     pub fn chown(&self, path: &LayerPath, uid: Option<u32>, gid: Option<u32>) -> Result<(), Errno> {
         let _changing = self.change();
-        let found = self.find(path)?;
-        let (host_uid, host_gid) = self.host_owner(&found.stat, uid, gid);
-        if !found.in_upper && !matches!(found.stat.kind, Kind::File | Kind::Dir) {
+        self.chown_found(path, &self.find(path)?, uid, gid)
+    }
+
+    /// The same of what was found, with all changes held off.
+    pub(super) fn chown_found(
+        &self,
+        path: &LayerPath,
+        found: &Found,
+        uid: Option<u32>,
+        gid: Option<u32>,
+    ) -> Result<(), Errno> {
+        if !found.in_upper && !keeps_owner(found.stat.kind) {
             // it takes no attribute that would keep the owner, so what the host refuses must not be copied up for
+            let (host_uid, host_gid) = self.host_owner(&found.stat, uid, gid);
             self.writable()?.building(|work, temporary| {
                 work.create(temporary, Mode::new(0o600))?;
                 work.chown(temporary, host_uid, host_gid)?;
                 work.unlink(temporary)
             })?;
         }
-        self.change_file(path, (Aspect::Owner, Content::Copied), |place, found| {
-            match place.dir.chown(&place.name, host_uid, host_gid) {
-                Ok(()) => match xattr::remove_at(&place.dir, &place.name, names::OWNER) {
-                    Ok(()) | Err(Errno::NODATA | Errno::OPNOTSUPP | Errno::PERM) => Ok(()),
-                    Err(error) => Err(error),
-                },
-                Err(Errno::PERM | Errno::INVAL) if matches!(found.stat.kind, Kind::File | Kind::Dir) => {
-                    let now = self.shown(found)?;
-                    let owner = encode_owner(uid.unwrap_or(now.uid), gid.unwrap_or(now.gid));
-                    xattr::set_at(&place.dir, &place.name, names::OWNER, &owner)?;
-                    let mode = found.stat.mode;
-                    let kept = mode.without_set_ids();
-                    if found.stat.kind == Kind::File && kept != mode {
-                        place.dir.chmod(&place.name, kept)?;
-                    }
-                    Ok(())
-                }
-                Err(error) => Err(error),
-            }
+        self.change_file(path, found, (Aspect::Owner, Content::Copied), |place| {
+            self.give_owner(Target::Named(place), &found.stat, uid, gid)
         })
     }
 
+    /// Gives a file of the upper, whose raw attributes are known, to the layer's owner.
+    pub(super) fn give_owner(
+        &self,
+        target: Target<'_>,
+        stat: &RawStat,
+        uid: Option<u32>,
+        gid: Option<u32>,
+    ) -> Result<(), Errno> {
+        let (host_uid, host_gid) = self.host_owner(stat, uid, gid);
+        match target.chown(host_uid, host_gid) {
+            Ok(()) if keeps_owner(stat.kind) => target.remove_mark(),
+            Err(Errno::PERM | Errno::INVAL) if keeps_owner(stat.kind) => {
+                let now = self.owner(target, stat)?;
+                target.set_mark(&encode_owner(uid.unwrap_or(now.0), gid.unwrap_or(now.1)))?;
+                let kept = stat.mode.without_set_ids();
+                if stat.kind == Kind::File && kept != stat.mode { target.chmod(kept) } else { Ok(()) }
+            }
+            done => done,
+        }
+    }
+
     /// What the host is to be asked for, so that parts that are not given stay as they are there.
-    pub(super) fn host_owner(&self, now: &RawStat, uid: Option<u32>, gid: Option<u32>) -> (u32, u32) {
+    fn host_owner(&self, now: &RawStat, uid: Option<u32>, gid: Option<u32>) -> (u32, u32) {
         let (new_uid, new_gid) = self.options.identity.to_host(uid.unwrap_or(0), gid.unwrap_or(0));
         (uid.map_or(now.uid, |_| new_uid), gid.map_or(now.gid, |_| new_gid))
     }
@@ -118,7 +192,8 @@ impl Union {
         mtime: Option<Timestamp>,
     ) -> Result<(), Errno> {
         let _changing = self.change();
-        self.change_file(path, (Aspect::Time, Content::Copied), |place, _| {
+        let found = self.find(path)?;
+        self.change_file(path, &found, (Aspect::Time, Content::Copied), |place| {
             place.dir.set_times(&place.name, atime, mtime)
         })
     }
@@ -126,13 +201,14 @@ impl Union {
     /// truncate(2): `EISDIR` for a directory, `EINVAL` for anything but a regular file.
     pub fn truncate(&self, path: &LayerPath, size: u64) -> Result<(), Errno> {
         let _changing = self.change();
-        match kind(&self.find(path)?)? {
+        let found = self.find(path)?;
+        match kind(&found)? {
             Kind::File => {}
             Kind::Dir => return Err(Errno::ISDIR),
             _ => return Err(Errno::INVAL),
         }
         let content = if size == 0 { Content::Dropped } else { Content::Copied };
-        self.change_file(path, (Aspect::Content, content), |place, _| {
+        self.change_file(path, &found, (Aspect::Content, content), |place| {
             let file = place.dir.open_raw(&place.name, OFlags::WRONLY, Mode::default())?;
             let told = |error: std::io::Error| Errno::from_io_error(&error).unwrap_or(Errno::IO);
             File::from(file).set_len(size).map_err(told)

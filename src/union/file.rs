@@ -9,7 +9,7 @@ use super::raise::Content;
 use super::xattrs::{seen, stored};
 use crate::model::{Kind, LayerPath, Mode, Timestamp};
 use crate::overlay::Aspect;
-use crate::sys::dir::{chmod_fd, set_times_fd, stat_fd};
+use crate::sys::dir::{chmod_fd, set_times_fd};
 use crate::sys::file::{self, FallocateFlags, Space};
 use crate::sys::xattr::{self, Setting};
 use crate::sys::{self, Errno, OFlags};
@@ -83,13 +83,6 @@ impl Union {
     pub fn chmod_open(&self, to: impl AsFd, mode: Mode) -> Result<(), Errno> {
         self.writable()?;
         chmod_fd(to, mode)
-    }
-
-    /// fchown(2) by any descriptor of an upper's file; `None` leaves a part as it is.
-    pub fn chown_open(&self, to: impl AsFd, uid: Option<u32>, gid: Option<u32>) -> Result<(), Errno> {
-        self.writable()?;
-        let (uid, gid) = self.host_owner(&stat_fd(&to)?, uid, gid);
-        file::chown(to, uid, gid)
     }
 
     /// futimens(2) by any descriptor of an upper's file.

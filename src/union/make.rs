@@ -70,11 +70,34 @@ impl Union {
         let shown = if (made.uid, made.gid) == (uid, gid) {
             self.present_as(made, self.options.identity.to_layer(uid, gid))
         } else {
-            let owner = self.give(up, name, up, maker).or_else(|errno| up.unlink(name).and(Err(errno)))?;
-            self.present_made(up, name, owner)?
+            self.give_in_place(up, name, maker)?
         };
         self.tell_made((&dir, up), path, Slot::Empty);
         Ok(Some((file, shown)))
+    }
+
+    /// The same for whatever else is made by its name. It says nothing of what failed: the longer way does.
+    fn make_at_once(
+        &self,
+        path: &LayerPath,
+        mode: Mode,
+        maker: Maker,
+        make: impl FnOnce(&Dir, &[u8], Mode) -> Result<(), Errno>,
+    ) -> Result<Option<Shown>, Errno> {
+        if path.is_root() || self.writable().is_err() {
+            return Ok(None);
+        }
+        let (parent, name) = split(path.as_bytes());
+        let dir = self.dir(parent)?;
+        let Some(up) = dir.upper().filter(|_| dir.is_pure_upper() && !self.is_kept(name)) else {
+            return Ok(None);
+        };
+        if make(up, name, masked(&dir, up, mode, maker.umask)?).is_err() {
+            return Ok(None);
+        }
+        let shown = self.give_in_place(up, name, maker)?;
+        self.tell_made((&dir, up), path, Slot::Empty);
+        Ok(Some(shown))
     }
 
     /// mknod(2): an empty file, a fifo, a socket or a device; `EPERM` for the device that is a whiteout.
@@ -86,31 +109,32 @@ impl Union {
         maker: Maker,
     ) -> Result<Shown, Errno> {
         let whiteout = *node == Node::CharDevice(Device { major: 0, minor: 0 });
-        let made = self.make(path, mode, maker, |dir, name, mode| {
+        self.make_name(path, mode, maker, |dir, name, mode| {
             if whiteout { Err(Errno::PERM) } else { make_node_masked(dir, name, node, mode) }
-        });
-        made.map(|((), shown)| shown)
+        })
     }
 
     /// symlink(2).
     pub fn make_symlink_for(&self, target: &[u8], path: &LayerPath, maker: Maker) -> Result<Shown, Errno> {
-        let made = self.make(path, Mode::new(0o777), maker, |dir, name, _| dir.symlink(target, name));
-        made.map(|((), shown)| shown)
+        self.make_name(path, Mode::new(0o777), maker, |dir, name, _| dir.symlink(target, name))
     }
 
     /// mkdir(2). Over a whiteout the directory is opaque, so that what was deleted stays so.
     pub fn make_dir_for(&self, path: &LayerPath, mode: Mode, maker: Maker) -> Result<Shown, Errno> {
         let _changing = self.change();
+        if let Some(shown) = self.make_at_once(path, mode, maker, Dir::mkdir_masked)? {
+            return Ok(shown);
+        }
         let Vacancy { upper, dir, up, name, slot } = self.vacancy(path)?;
         let mode = masked(&dir, &up, mode, maker.umask)?;
-        let owner = if slot == Slot::Empty {
+        let shown = if slot == Slot::Empty {
             up.mkdir_masked(name, mode)?;
-            self.give(&up, name, &up, maker).or_else(|errno| up.rmdir(name).and(Err(errno)))?
+            self.give_in_place(&up, name, maker)?
         } else {
-            in_nursery(upper, &dir, &up, |nursery, child| {
+            let owner = in_nursery(upper, &dir, &up, |nursery, child| {
                 nursery.mkdir_masked(child, mode)?;
                 self.make_opaque(nursery, child)?;
-                let owner = self.give(nursery, child, &up, maker)?;
+                let owner = self.give(nursery, child, &up, maker)?.1;
                 // its owner must be able to move it; the mode follows
                 let mode = nursery.stat(child)?.mode;
                 let open = Mode::new(mode.bits() | 0o700);
@@ -130,10 +154,27 @@ impl Union {
                     up.chmod(name, mode)?;
                 }
                 Ok(owner)
-            })?
+            })?;
+            self.present_as(up.stat(name)?, owner)
         };
         self.tell_made((&dir, &up), path, slot);
-        self.present_made(&up, name, owner)
+        Ok(shown)
+    }
+
+    /// Makes a new name that is neither a directory nor to be opened.
+    fn make_name(
+        &self,
+        path: &LayerPath,
+        mode: Mode,
+        maker: Maker,
+        make: impl Fn(&Dir, &[u8], Mode) -> Result<(), Errno>,
+    ) -> Result<Shown, Errno> {
+        let changing = self.change();
+        if let Some(shown) = self.make_at_once(path, mode, maker, &make)? {
+            return Ok(shown);
+        }
+        drop(changing);
+        self.make(path, mode, maker, make).map(|((), shown)| shown)
     }
 
     /// Makes a new name that is no directory: at once, or over a whiteout by a rename.
@@ -147,27 +188,23 @@ impl Union {
         let _changing = self.change();
         let Vacancy { upper, dir, up, name, slot } = self.vacancy(path)?;
         let mode = masked(&dir, &up, mode, maker.umask)?;
-        let (made, owner) = if slot == Slot::Empty {
+        let made = if slot == Slot::Empty {
             let made = make(&up, name, mode)?;
-            let owner = self.give(&up, name, &up, maker).or_else(|errno| up.unlink(name).and(Err(errno)))?;
-            (made, owner)
+            (made, self.give_in_place(&up, name, maker)?)
         } else {
-            in_nursery(upper, &dir, &up, |nursery, child| {
+            let (made, owner) = in_nursery(upper, &dir, &up, |nursery, child| {
                 let made = make(nursery, child, mode)?;
-                let owner = self.give(nursery, child, &up, maker)?;
+                let owner = self.give(nursery, child, &up, maker)?.1;
                 nursery.rename(child, &up, name, RenameFlags::empty())?;
                 Ok((made, owner))
-            })?
+            })?;
+            (made, self.present_as(up.stat(name)?, owner))
         };
         self.tell_made((&dir, &up), path, slot);
-        Ok((made, self.present_made(&up, name, owner)?))
+        Ok(made)
     }
 
     /// What was just made: wholly in the upper.
-    fn present_made(&self, up: &Dir, name: &[u8], owner: (u32, u32)) -> Result<Shown, Errno> {
-        Ok(self.present_as(up.stat(name)?, owner))
-    }
-
     fn present_as(&self, mut stat: RawStat, owner: (u32, u32)) -> Shown {
         self.numbers.forget(stat.ino);
         stat.ino = self.numbers.of(stat.dev, stat.ino);
@@ -175,32 +212,41 @@ impl Union {
         Shown { stat, in_upper: true, single: true }
     }
 
-    /// Gives what was made to its maker, and tells its owner. `up` is the directory it is made for.
-    fn give(&self, dir: &Dir, name: &[u8], up: &Dir, maker: Maker) -> Result<(u32, u32), Errno> {
+    /// Gives what was made where it belongs to its maker; it goes again if that fails.
+    fn give_in_place(&self, up: &Dir, name: &[u8], maker: Maker) -> Result<Shown, Errno> {
+        match self.give(up, name, up, maker) {
+            Ok((stat, owner)) => Ok(self.present_as(stat, owner)),
+            Err(errno) => up.remove_tree(name).and(Err(errno)),
+        }
+    }
+
+    /// Gives what was made to its maker; tells what it is now, and its owner. `up` is the directory it is made for.
+    fn give(&self, dir: &Dir, name: &[u8], up: &Dir, maker: Maker) -> Result<(RawStat, (u32, u32)), Errno> {
         let made = dir.stat(name)?;
         let (uid, mut gid) = self.options.identity.to_host(maker.uid, maker.gid);
         let own = self.options.identity.to_layer(made.uid, made.gid);
         if (uid, gid) == (made.uid, made.gid) {
-            return Ok(own);
+            return Ok((made, own));
         }
         if up.stat_self()?.mode.bits() & 0o2000 != 0 {
             gid = made.gid;
         }
-        match dir.chown(name, uid, gid) {
+        let owner = match dir.chown(name, uid, gid) {
             Ok(()) => {
                 if made.mode.bits() & 0o6000 != 0 && made.kind != Kind::Symlink {
                     // the change of owners took these away
                     dir.chmod(name, made.mode)?;
                 }
-                Ok(self.options.identity.to_layer(uid, gid))
+                self.options.identity.to_layer(uid, gid)
             }
             Err(Errno::PERM | Errno::INVAL) if matches!(made.kind, Kind::File | Kind::Dir) => {
                 xattr::set_at(dir, name, names::OWNER, &encode_owner(maker.uid, maker.gid))?;
-                Ok(own)
+                own
             }
-            Err(Errno::PERM | Errno::INVAL) => Ok(own),
-            Err(errno) => Err(errno),
-        }
+            Err(Errno::PERM | Errno::INVAL) => own,
+            Err(errno) => return Err(errno),
+        };
+        Ok((dir.stat(name)?, owner))
     }
 }
 
@@ -237,7 +283,7 @@ fn make_node_masked(dir: &Dir, name: &[u8], node: &Node, mode: Mode) -> Result<(
     match (dir.mknod_masked(name, node, mode), encode_node(node)) {
         (Err(Errno::PERM), Some(text)) => {
             dir.mknod_masked(name, &Node::File { size: 0 }, mode)?;
-            xattr::set_at(dir, name, names::NODE, &text)
+            xattr::set_at(dir, name, names::NODE, &text).or_else(|errno| dir.unlink(name).and(Err(errno)))
         }
         (result, _) => result,
     }

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
-use crate::sys::Dir;
+use crate::sys::{Dir, Errno};
 
 const UNKNOWN: u8 = 0;
 const NO: u8 = 1;
@@ -34,6 +34,8 @@ pub(super) struct Merged {
     without_acl: AtomicBool,
     /// Whether the upper's part is marked `impure`: unknown, no, yes.
     impure: AtomicU8,
+    /// The lasting number that a lower part gives, once that was asked.
+    number: OnceLock<u64>,
     /// The lower parts that show through, top → bottom.
     pub(super) lowers: Vec<Part>,
 }
@@ -44,7 +46,8 @@ impl Merged {
         let upper = upper.map_or_else(OnceLock::new, |(dir, _)| OnceLock::from(Arc::new(dir)));
         let without_acl = AtomicBool::new(false);
         let upper_marked = AtomicBool::new(marked);
-        Self { path, upper, upper_marked, without_acl, impure: AtomicU8::new(UNKNOWN), lowers }
+        let (impure, number) = (AtomicU8::new(UNKNOWN), OnceLock::new());
+        Self { path, upper, upper_marked, without_acl, impure, number, lowers }
     }
 
     pub(super) fn upper(&self) -> Option<&Arc<Dir>> {
@@ -85,6 +88,20 @@ impl Merged {
         let known = if impure { YES } else { NO };
         // what was found before a copy came counts less
         self.impure.fetch_max(known, Ordering::SeqCst);
+    }
+
+    /// The number that its lower part gives, as `ask` finds it.
+    pub(super) fn number(&self, ask: impl FnOnce() -> Result<u64, Errno>) -> Result<u64, Errno> {
+        if let Some(known) = self.number.get() {
+            return Ok(*known);
+        }
+        let number = ask()?;
+        Ok(*self.number.get_or_init(|| number))
+    }
+
+    /// How many layers it is merged of.
+    pub(super) fn parts(&self) -> usize {
+        self.lowers.len() + usize::from(self.upper().is_some())
     }
 
     /// Whether no lower layer takes part.

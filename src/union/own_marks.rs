@@ -21,7 +21,8 @@ impl Union {
     /// Sets one of our marks; the file is copied up first.
     pub fn set_own_mark(&self, path: &LayerPath, name: &[u8], value: &[u8]) -> Result<(), Errno> {
         let _changing = self.change();
-        self.change_file(path, (Aspect::Xattr, Content::Copied), |place, _| {
+        let found = self.find(path)?;
+        self.change_file(path, &found, (Aspect::Xattr, Content::Copied), |place| {
             xattr::set_at(&place.dir, &place.name, name, value)
         })
     }
@@ -30,7 +31,8 @@ impl Union {
     pub fn remove_own_mark(&self, path: &LayerPath, name: &[u8]) -> Result<(), Errno> {
         self.own_mark(path, name)?;
         let _changing = self.change();
-        self.change_file(path, (Aspect::Xattr, Content::Copied), |place, _| {
+        let found = self.find(path)?;
+        self.change_file(path, &found, (Aspect::Xattr, Content::Copied), |place| {
             xattr::remove_at(&place.dir, &place.name, name)
         })
     }

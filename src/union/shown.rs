@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::Union;
 use super::lookup::{Found, Look, split};
+use super::merged::{Merged, Part};
 use crate::model::{Kind, LayerPath};
 use crate::sys::dir::stat_fd;
 use crate::sys::{Errno, OFlags, RawStat};
@@ -35,7 +36,12 @@ pub struct Listed {
 impl Union {
     /// The file at a path.
     pub fn look_up(&self, path: &LayerPath) -> Result<Shown, Errno> {
-        self.present(&self.find(path)?)
+        let known =
+            if path.is_root() { Some(Arc::clone(&self.root)) } else { self.dirs.get(path.as_bytes()) };
+        match known {
+            Some(dir) => self.present_dir(&dir, self.stat_dir(&dir)?),
+            None => self.present(&self.find(path)?),
+        }
     }
 
     /// The file under a name of a directory.
@@ -45,28 +51,43 @@ impl Union {
     }
 
     pub(super) fn present(&self, found: &Found) -> Result<Shown, Errno> {
+        if let Some(dir) = &found.dir {
+            return self.present_dir(dir, found.stat);
+        }
         let mut stat = found.stat;
         (stat.uid, stat.gid) = self.options.identity.to_layer(stat.uid, stat.gid);
-        if let Some(dir) = &found.dir
-            && (self.options.static_links || dir.lowers.len() + usize::from(dir.upper().is_some()) > 1)
-        {
-            stat.nlink = 1;
-        }
-        let lower = !found.in_upper;
-        let single = found.is_dir() || !lower || found.stat.nlink == 1;
+        let single = found.in_upper || stat.nlink == 1;
         stat.ino = self.number(found)?;
         Ok(Shown { stat, in_upper: found.in_upper, single })
+    }
+
+    /// The raw attributes of a directory.
+    fn stat_dir(&self, dir: &Merged) -> Result<RawStat, Errno> {
+        match dir.upper() {
+            Some(up) => up.stat_self(),
+            None => self.stat_below(dir, dir.lowers.first().ok_or(Errno::NOENT)?),
+        }
+    }
+
+    fn stat_below(&self, dir: &Merged, part: &Part) -> Result<RawStat, Errno> {
+        let path: &[u8] = if dir.path.is_empty() { b"." } else { &dir.path };
+        self.lowers[part.layer].stat(path)
+    }
+
+    fn present_dir(&self, dir: &Merged, mut stat: RawStat) -> Result<Shown, Errno> {
+        (stat.uid, stat.gid) = self.options.identity.to_layer(stat.uid, stat.gid);
+        if self.options.static_links || dir.parts() > 1 {
+            stat.nlink = 1;
+        }
+        stat.ino = self.number_of_dir(dir, &stat)?;
+        Ok(Shown { stat, in_upper: dir.upper().is_some(), single: true })
     }
 
     /// The lasting number of a file.
     pub(super) fn number(&self, found: &Found) -> Result<u64, Errno> {
         let own = &found.stat;
-        let part =
-            found.dir.as_ref().filter(|_| found.in_upper).and_then(|dir| Some((dir, dir.lowers.first()?)));
-        if let Some((dir, part)) = part {
-            let path: &[u8] = if dir.path.is_empty() { b"." } else { &dir.path };
-            let lower = self.lowers[part.layer].stat(path)?;
-            return Ok(self.numbers.of(lower.dev, lower.ino));
+        if let Some(dir) = &found.dir {
+            return self.number_of_dir(dir, own);
         }
         if found.in_upper && found.may_be_copy {
             return self.number_of_copy(&found.place.dir, &found.place.name, (own.dev, own.ino));
@@ -76,6 +97,17 @@ impl Union {
         } else {
             self.numbers.of(own.dev, own.ino)
         })
+    }
+
+    fn number_of_dir(&self, dir: &Merged, own: &RawStat) -> Result<u64, Errno> {
+        match (dir.upper(), dir.lowers.first()) {
+            (Some(_), Some(part)) => dir.number(|| {
+                let lower = self.stat_below(dir, part)?;
+                Ok(self.numbers.of(lower.dev, lower.ino))
+            }),
+            (Some(_), None) => Ok(self.numbers.of_upper(own.dev, own.ino)),
+            (None, _) => Ok(self.numbers.of(own.dev, own.ino)),
+        }
     }
 
     /// An open file's attributes, whether it still has a name or not.
@@ -117,7 +149,7 @@ impl Union {
 
     /// Every name in a directory with its file's number; whiteouts are left out.
     pub fn list_numbered(&self, path: &LayerPath) -> Result<Vec<Listed>, Errno> {
-        let dir = self.find(path)?.dir.ok_or(Errno::NOTDIR)?;
+        let dir = self.dir(path.as_bytes())?;
         let merged = !dir.is_pure_upper() && dir.upper().is_some();
         let copies = match dir.upper() {
             Some(up) if self.may_hold_copies(&dir, up)? => Some(up),

@@ -10,6 +10,7 @@
 use std::os::fd::AsFd;
 
 use super::Union;
+use super::attributes::Target;
 use crate::model::{Kind, LayerPath, Mode};
 use crate::sys::dir::stat_fd;
 use crate::sys::process::{self, Credentials};
@@ -63,20 +64,26 @@ impl Union {
         (uid, gid): (Option<u32>, Option<u32>),
         by: Writer,
     ) -> Result<(), Errno> {
-        let before = self.find(path)?.stat;
-        self.chown(path, uid, gid)?;
-        if may_lose_group(&before) { self.leave_group(self.hold(path)?.0, &before, by) } else { Ok(()) }
+        let _changing = self.change();
+        let found = self.find(path)?;
+        self.chown_found(path, &found, uid, gid)?;
+        if may_lose_group(&found.stat) {
+            self.leave_group(self.hold(path)?.0, &found.stat, by)
+        } else {
+            Ok(())
+        }
     }
 
-    /// [`Union::chown_open`] on somebody's behalf.
+    /// The same by any descriptor of an upper's file.
     pub fn chown_open_for(
         &self,
         of: impl AsFd,
         (uid, gid): (Option<u32>, Option<u32>),
         by: Writer,
     ) -> Result<(), Errno> {
+        self.writable()?;
         let before = stat_fd(&of)?;
-        self.chown_open(&of, uid, gid)?;
+        self.give_owner(Target::Open(of.as_fd()), &before, uid, gid)?;
         if may_lose_group(&before) { self.leave_group(of, &before, by) } else { Ok(()) }
     }
 

@@ -75,7 +75,7 @@ impl Union {
     /// Whether a file that is open for reading or writing has no attribute that users see.
     pub fn is_bare(&self, file: &File) -> bool {
         let marks = self.options.marks;
-        xattr::list_open(file).is_ok_and(|names| names.into_iter().all(|name| seen(marks, name).is_none()))
+        xattr::list(file).is_ok_and(|names| names.into_iter().all(|name| seen(marks, name).is_none()))
     }
 
     /// llistxattr(2).
@@ -109,7 +109,7 @@ impl Union {
         if is_misplaced(raise::kind(&found)?, name) {
             return Err(Errno::PERM);
         }
-        self.change_file(path, (Aspect::Xattr, Content::Copied), |place, found| {
+        self.change_file(path, &found, (Aspect::Xattr, Content::Copied), |place| {
             if name == names::DEFAULT_LIST && found.is_dir() {
                 self.dir(path.as_bytes())?.note_without_acl(false);
             }
@@ -130,11 +130,11 @@ impl Union {
         match xattr::get_at(&found.place.dir, &found.place.name, &on_disk) {
             // to remove a list that is not there is no error, and a change
             Err(Errno::NODATA) if LISTS.contains(&name) => {
-                return self.change_file(path, (Aspect::Xattr, Content::Copied), |_, _| Ok(()));
+                return self.change_file(path, &found, (Aspect::Xattr, Content::Copied), |_| Ok(()));
             }
             other => drop(other?),
         }
-        self.change_file(path, (Aspect::Xattr, Content::Copied), |place, _| {
+        self.change_file(path, &found, (Aspect::Xattr, Content::Copied), |place| {
             xattr::remove_at(&place.dir, &place.name, &on_disk)
         })
     }

@@ -1,6 +1,6 @@
 //! An error as a block: what failed, what caused it, what to do. The source line and its caret are not drawn here.
 
-use super::escape::prose;
+use super::escape::{prose, wrap_whole};
 use super::line::Line;
 use super::{Paint, Style};
 
@@ -21,20 +21,20 @@ pub fn error(message: &str, causes: &[String], hint: Option<&str>, style: &Style
     out
 }
 
-/// A word, then text; further lines of the text stand beneath its first. Long lines are left to the terminal,
-/// so that commands in a hint can be copied.
+/// A word, then text; further lines of the text stand beneath its first. Commands in it are never broken, so that they
+/// can be copied.
 fn block(out: &mut String, style: &Style, paint: Paint, word: &str, text: &str) {
     let wide = Style { width: usize::MAX, ..*style };
-    for (at, part) in text.trim_end().split('\n').enumerate() {
+    let indent = word.len() + 1;
+    let room = style.width.saturating_sub(indent).max(20);
+    let parts = text.trim_end().split('\n').flat_map(|part| wrap_whole(&prose(part, style), room));
+    for (at, part) in parts.enumerate() {
         let mut line = Line::new(&wide);
         if at == 0 {
             line.put(paint, word);
         }
-        line.pad_to(word.len() + 1);
-        line.put(
-            if at == 0 && paint == Paint::Error { Paint::Heading } else { Paint::Plain },
-            &prose(part, style),
-        );
+        line.pad_to(indent);
+        line.put(if paint == Paint::Error { Paint::Heading } else { Paint::Plain }, &part);
         line.end(out);
     }
 }

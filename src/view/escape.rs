@@ -236,6 +236,16 @@ pub(super) fn suffix(text: &str, room: usize) -> &str {
 /// Words set into lines of at most `room` columns. Code in backticks and an amount with its unit stay together
 /// where they fit in a line; a word that is too long for one is cut.
 pub(super) fn wrap(text: &str, room: usize, style: &Style) -> Vec<String> {
+    set(text, room, |word| fit(word, room, style))
+}
+
+/// As [`wrap`], but a word or a command that is too long for a line is left to the terminal, so that it can be copied.
+pub fn wrap_whole(text: &str, room: usize) -> Vec<String> {
+    set(text, room, str::to_owned)
+}
+
+/// Sets words into lines; `fitted` makes a word fit that begins one.
+fn set(text: &str, room: usize, fitted: impl Fn(&str) -> String) -> Vec<String> {
     let mut lines = vec![String::new()];
     let mut used = 0;
     for word in pieces(text, room) {
@@ -246,7 +256,7 @@ pub(super) fn wrap(text: &str, room: usize, style: &Style) -> Vec<String> {
             line.push_str(word);
             used += 1 + columns;
         } else {
-            let word = fit(word, room, style);
+            let word = fitted(word);
             if used == 0 {
                 line.push_str(&word);
             } else {

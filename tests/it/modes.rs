@@ -211,3 +211,14 @@ fn help_and_version_are_told_on_stdout() {
     holds(&place.run(&["--help"]).ok(), &["Usage: ufs", "$UFS_STORE", "Exit codes"]);
     assert_eq!(place.run(&["--version"]).ok(), format!("ufs {}\n", env!("CARGO_PKG_VERSION")));
 }
+
+#[test]
+fn a_word_that_is_no_script_gets_what_was_meant() {
+    let place = Place::new();
+    holds(&place.run(&["docter"]).fails(2), &["there is no script `docter`", "did you mean `ufs doctor`?"]);
+    holds(&place.run(&["show"]).fails(2), &["`show` is a call", "`ufs -e 'show(...)'`"]);
+    holds(&place.run(&["nothing"]).fails(2), &["cannot read the script `nothing`: no such file"]);
+    holds(&place.run(&["docter.rhai"]).fails(2), &["cannot read the script `docter.rhai`"]);
+    place.file("show", "print(1)");
+    assert_eq!(place.run(&["show"]).ok(), "1\n");
+}

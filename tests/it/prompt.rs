@@ -3,7 +3,7 @@
 use nix::sys::signal::Signal;
 
 use crate::program::{Place, holds};
-use crate::terminal::{CTRL_C, CTRL_D, Terminal, UP};
+use crate::terminal::{CTRL_C, CTRL_D, Look, Terminal, UP};
 
 #[test]
 fn a_line_is_answered_and_variables_and_functions_stay() {
@@ -112,7 +112,7 @@ fn an_import_may_stand_anywhere_and_functions_see_it() {
 #[test]
 fn an_error_in_a_function_of_an_earlier_entry_points_into_its_text() {
     let place = Place::new();
-    let mut terminal = Terminal::start(&place, &[]);
+    let mut terminal = Terminal::open(&place, Look { columns: 120, ..Look::default() }, &[]);
     terminal.line("fn over(a) { a / 0 }");
     terminal.line("fn over(a, b) {");
     terminal.keys("a + nope(b)\r}\r");

@@ -175,6 +175,15 @@ fn an_error_is_a_block_whose_causes_are_told_once() {
       hint: free some space, or `--store DIR`
     ");
     assert_snapshot!(error("cannot write: no space left on device (ENOSPC)", &causes, None, &PLAIN), @"error: cannot write: no space left on device (ENOSPC)");
+    let narrow = Style::plain(40);
+    let hint =
+        Some("write `mount(\"base\", \"app\")`, or `commit(\"a-name-that-is-far-too-long-for-a-line\")`");
+    assert_snapshot!(error("words are set into lines where they end", &[], hint, &narrow), @r#"
+    error: words are set into lines where
+           they end
+      hint: write `mount("base", "app")`, or
+            `commit("a-name-that-is-far-too-long-for-a-line")`
+    "#);
     assert_snapshot!(error("two\nlines and \x1b[31m", &[], None, &PLAIN), @r"
     error: two
            lines and \x1b[31m
