@@ -13,6 +13,8 @@ use super::process;
 static PENDING: AtomicI32 = AtomicI32::new(0);
 /// Whether a line editor is at work.
 static READING: AtomicBool = AtomicBool::new(false);
+/// Whether a program of the user's is waited for.
+static WAITING: AtomicBool = AtomicBool::new(false);
 
 extern "C" fn remember(signal: i32) {
     // a signal to end outranks Ctrl-C
@@ -32,6 +34,8 @@ extern "C" fn wake(_: i32) {
         if let Err(errno) = kill(getpid(), Signal::SIGINT) {
             debug_assert!(false, "a process may signal itself: {errno}");
         }
+    } else if WAITING.load(Ordering::SeqCst) {
+        alarm::set(1);
     }
 }
 
@@ -71,6 +75,16 @@ pub fn while_reading<T>(read: impl FnOnce() -> T) -> Option<T> {
     READING.store(true, Ordering::SeqCst);
     let result = (!matches!(pending(), Some(Pending::End(_)))).then(read);
     READING.store(false, Ordering::SeqCst);
+    alarm::cancel();
+    result
+}
+
+/// Waits for a program of the user's in calls that a signal ends: one to end that comes right before such a call ends it
+/// a second later.
+pub fn while_waiting<T>(wait: impl FnOnce() -> T) -> T {
+    WAITING.store(true, Ordering::SeqCst);
+    let result = wait();
+    WAITING.store(false, Ordering::SeqCst);
     alarm::cancel();
     result
 }
