@@ -34,6 +34,7 @@ mod xattrs;
 use std::path::Path;
 use std::sync::Arc;
 
+use super::direct::DirectFiles;
 use super::point::{Point, is_writable};
 use super::{DriverKind, Files, Listener, MountError, MountSpec, Mounted, direct};
 use crate::sys::fuse::Fuse;
@@ -61,7 +62,8 @@ pub(super) fn mount(spec: &MountSpec<'_>) -> Result<Box<dyn Mounted>, MountError
     let attached = Point::attach(spec, place, &detached);
     // before the server, which ends with the last hold on the mount
     drop(detached);
-    let point = attached?;
+    let mut point = attached?;
+    point.listed_by(DirectFiles::new(Arc::clone(&union)));
     Ok(Box::new(FuseMount { point, union, server, replaced: Vec::new() }))
 }
 
@@ -105,6 +107,7 @@ impl Mounted for FuseMount {
         let replaced = self.point.replace(&detached, spec.identity, is_writable(spec));
         drop(detached);
         replaced?;
+        self.point.listed_by(DirectFiles::new(Arc::clone(&union)));
         self.union = union;
         self.replaced.push(std::mem::replace(&mut self.server, server));
         self.replaced.retain(|server| !server.has_ended());
