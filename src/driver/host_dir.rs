@@ -253,6 +253,11 @@ impl Files for HostDir {
 
     fn read_dir_from(&self, path: &LayerPath, begin: &[u8]) -> Result<Vec<DirItem>, Errno> {
         let dir = self.tree(path)?;
+        if let Some(lister) = &self.lister
+            && self.holds(&dir)?
+        {
+            return lister.read_dir_from(path, begin);
+        }
         let mut items = Vec::new();
         // files are whiteouts only in a directory that says so
         let marked = self.flavour == Flavour::Layer
