@@ -159,8 +159,12 @@ impl Job {
     fn wait(&mut self) -> io::Result<Back> {
         let mut ending: Option<Instant> = None;
         loop {
-            let how = if ending.is_some() { WaitOptions::NOHANG } else { WaitOptions::empty() };
-            match waitpid(Some(self.group), WaitOptions::UNTRACED | how) {
+            let ended = |how| waitpid(Some(self.group), WaitOptions::UNTRACED | how);
+            let ended = match ending {
+                Some(_) => ended(WaitOptions::NOHANG),
+                None => signals::while_waiting(|| ended(WaitOptions::empty())).unwrap_or(Err(Errno::INTR)),
+            };
+            match ended {
                 Ok(Some((_, status))) if ending.is_none() || !status.stopped() => {
                     return Ok(self.back(status));
                 }

@@ -14,6 +14,7 @@
 //!   and shared memory of one that was not shows the copy's;
 //! - a file that was opened to append by passthrough goes on appending when that is taken back (`F_SETFL`);
 //! - `user.ufs.*` attributes are refused to users, as they are this program's own, and `user.ufs.origin` is there;
+//! - without passthrough, memory that is written where the upper is full gives no `SIGBUS`: msync(2) and fsync(2) tell;
 //! - lseek(2) takes `SEEK_DATA` and `SEEK_HOLE` on directories;
 //! - a name that is refused (a file with its content elsewhere) is listed with the number 0;
 //! - reading by passthrough sets a lower file's time of reading (where the layers' file system keeps those), and what
