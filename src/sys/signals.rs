@@ -11,9 +11,7 @@ use nix::unistd::{alarm, getpid};
 use super::process;
 
 static PENDING: AtomicI32 = AtomicI32::new(0);
-/// Whether a line editor is at work.
-static READING: AtomicBool = AtomicBool::new(false);
-/// Whether a program of the user's is waited for.
+/// Whether a line editor is at work, or a call that waits.
 static WAITING: AtomicBool = AtomicBool::new(false);
 
 extern "C" fn remember(signal: i32) {
@@ -27,15 +25,14 @@ extern "C" fn remember(signal: i32) {
 }
 
 /// Wakes a line editor, which goes on reading after any signal but SIGINT, for which it has a handler of its own. One
-/// that comes right before it reads is lost on it: so again each second until it has returned.
+/// that comes right before it reads, or before a call that waits, is lost on it: so again each second until it has
+/// returned.
 extern "C" fn wake(_: i32) {
-    if READING.load(Ordering::SeqCst) {
+    if WAITING.load(Ordering::SeqCst) {
         alarm::set(1);
         if let Err(errno) = kill(getpid(), Signal::SIGINT) {
             debug_assert!(false, "a process may signal itself: {errno}");
         }
-    } else if WAITING.load(Ordering::SeqCst) {
-        alarm::set(1);
     }
 }
 
@@ -70,20 +67,11 @@ pub fn install() -> Result<(), super::Errno> {
     Ok(())
 }
 
-/// Lets a line editor read, such that a signal to end makes it return; `None` where one has come already.
-pub fn while_reading<T>(read: impl FnOnce() -> T) -> Option<T> {
-    READING.store(true, Ordering::SeqCst);
-    let result = (!matches!(pending(), Some(Pending::End(_)))).then(read);
-    READING.store(false, Ordering::SeqCst);
-    alarm::cancel();
-    result
-}
-
-/// Waits for a program of the user's in calls that a signal ends: one to end that comes right before such a call ends it
-/// a second later.
-pub fn while_waiting<T>(wait: impl FnOnce() -> T) -> T {
+/// Lets a line editor read, or a call wait, such that a signal to end makes it return also where it comes right before;
+/// `None` where one has come already.
+pub fn while_waiting<T>(wait: impl FnOnce() -> T) -> Option<T> {
     WAITING.store(true, Ordering::SeqCst);
-    let result = wait();
+    let result = (!matches!(pending(), Some(Pending::End(_)))).then(wait);
     WAITING.store(false, Ordering::SeqCst);
     alarm::cancel();
     result

@@ -157,12 +157,21 @@ impl Job {
 
     /// Waits until it ends or stops. A signal to us to end is handed on, and followed by force.
     fn wait(&mut self) -> io::Result<Back> {
-        signals::while_waiting(|| self.wait_and_listen())
-    }
-
-    fn wait_and_listen(&mut self) -> io::Result<Back> {
         let mut ending: Option<Instant> = None;
         loop {
+            let ended = |how| waitpid(Some(self.group), WaitOptions::UNTRACED | how);
+            let ended = match ending {
+                Some(_) => ended(WaitOptions::NOHANG),
+                None => signals::while_waiting(|| ended(WaitOptions::empty())).unwrap_or(Err(Errno::INTR)),
+            };
+            match ended {
+                Ok(Some((_, status))) if ending.is_none() || !status.stopped() => {
+                    return Ok(self.back(status));
+                }
+                Ok(_) => std::thread::sleep(Duration::from_millis(5)),
+                Err(Errno::INTR) => {}
+                Err(errno) => return Err(errno.into()),
+            }
             match (ending, signals::pending()) {
                 (None, Some(Pending::End(_))) => {
                     ending = Some(Instant::now());
@@ -171,15 +180,6 @@ impl Job {
                 }
                 (Some(since), _) if since.elapsed() > PATIENCE => self.send(Signal::KILL),
                 _ => {}
-            }
-            let how = if ending.is_some() { WaitOptions::NOHANG } else { WaitOptions::empty() };
-            match waitpid(Some(self.group), WaitOptions::UNTRACED | how) {
-                Ok(Some((_, status))) if ending.is_none() || !status.stopped() => {
-                    return Ok(self.back(status));
-                }
-                Ok(_) => std::thread::sleep(Duration::from_millis(5)),
-                Err(Errno::INTR) => {}
-                Err(errno) => return Err(errno.into()),
             }
         }
     }

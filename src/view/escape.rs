@@ -239,7 +239,8 @@ pub(super) fn wrap(text: &str, room: usize, style: &Style) -> Vec<String> {
     set(text, room, |word| fit(word, room, style))
 }
 
-/// As [`wrap`], but a word or a command that is too long for a line is left to the terminal, so that it can be copied.
+/// Words set into lines of at most `room` columns, as all texts of ours; a word or a command that is too long for one is
+/// left to the terminal, so that it can be copied.
 pub fn wrap_whole(text: &str, room: usize) -> Vec<String> {
     set(text, room, str::to_owned)
 }

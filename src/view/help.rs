@@ -65,21 +65,25 @@ pub fn terms<'a>(rows: impl IntoIterator<Item = (&'a str, &'a str)>, style: &Sty
     out
 }
 
-/// As much of a sentence as fits: up to a comma, a colon, a semicolon if that is not too little, else some words.
+/// As much of a sentence as fits: up to a colon or a semicolon, so that no list is cut in its middle; else up to a comma
+/// if that is not too little, else some words.
 fn clause(sentence: &str, room: usize, style: &Style) -> String {
     let sentence = sentence.trim_end_matches('.');
     if width(sentence) <= room {
         return sentence.to_owned();
     }
-    let ends = sentence.match_indices([',', ';', ':']).map(|(at, _)| at).filter(|&at| {
+    let is_end = |at: usize| {
         let before = &sentence[..at];
         sentence[at + 1..].starts_with(' ')
             && before.matches('`').count().is_multiple_of(2)
             && before.matches('(').count() == before.matches(')').count()
-    });
-    let fitting = ends.map(|at| &sentence[..at]).take_while(|part| width(part) <= room).last();
-    if let Some(part) = fitting.filter(|part| width(part) * 3 >= room) {
-        return part.to_owned();
+    };
+    for marks in [&[';', ':'] as &[char], &[',']] {
+        let ends = sentence.match_indices(marks).map(|(at, _)| at).filter(|&at| is_end(at));
+        let fitting = ends.map(|at| &sentence[..at]).take_while(|part| width(part) <= room).last();
+        if let Some(part) = fitting.filter(|part| width(part) * 3 >= room) {
+            return part.to_owned();
+        }
     }
     let gaps = sentence.match_indices(' ').map(|(at, _)| &sentence[..at]);
     match gaps.take_while(|words| width(words) < room).last() {

@@ -1,12 +1,15 @@
 //! A layer alone, and a list of layers.
 
 use super::describe::{holdings, id, message};
-use super::escape::{host_path, prose};
+use super::escape::{fit, host_path, prose};
 use super::line::{paragraph, rest};
 use super::quantity::{count, counted, date, size, time};
 use super::table::{Column, Give, Table, cell};
 use super::{Paint, ROWS, Style};
 use crate::workspace::{LayerReport, Role};
+
+/// The columns that the words before values take.
+const NAMED: usize = 10;
 
 /// Draws all that is known of a layer.
 pub fn layer(report: &LayerReport, style: &Style) -> String {
@@ -37,14 +40,17 @@ pub fn layer(report: &LayerReport, style: &Style) -> String {
 
 /// Words and what they stand for, one pair a line; a pair without text is left out.
 pub(super) fn pairs(rows: impl IntoIterator<Item = (&'static str, Paint, String)>, style: &Style) -> String {
-    let mut table = Table::new([Column::left(""), Column::left("").giving(Give::Middle(20))]);
+    let mut table = Table::new([Column::left(""), Column::left("")]);
+    // a path is there to be copied: one that is too long is left to the terminal
+    let wide = Style { width: usize::MAX, ..*style };
     for (word, paint, text) in rows {
         if !text.is_empty() {
-            table.row([cell(Paint::Dim, word), cell(paint, text)]);
+            let room = if paint == Paint::Path { usize::MAX } else { style.width.saturating_sub(NAMED) };
+            table.row([cell(Paint::Dim, word), cell(paint, fit(&text, room, style))]);
         }
     }
     let mut out = String::new();
-    table.write(style, &mut out);
+    table.write(&wide, &mut out);
     out
 }
 

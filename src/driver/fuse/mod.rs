@@ -3,12 +3,18 @@
 //! An adapter: it decodes, calls `union`, replies once, and decides nothing. Only this process writes to the upper and
 //! lower layers never change, so the kernel may keep all that it learns.
 //!
+//! Each write goes to the upper before it is answered, also where the kernel allows no passthrough: with its writeback
+//! cache a full upper would be told of by close(2) or fsync(2), which few programs look at, and not by write(2), where
+//! the kernel's overlay tells it. What reads the upper beside the mount (`diff()`, `m.upper`) would miss what is not
+//! written back yet, too, and a file that was written would cost a request more when it is closed, for its times.
+//!
 //! Where it is told from the kernel's overlay:
 //! - names of one lower file that has several carry its number as `d_ino` only in a plain listing;
 //! - a file that was open for reading by passthrough when it was copied up goes on showing the lower's content there,
 //!   and shared memory of one that was not shows the copy's;
 //! - a file that was opened to append by passthrough goes on appending when that is taken back (`F_SETFL`);
 //! - `user.ufs.*` attributes are refused to users, as they are this program's own, and `user.ufs.origin` is there;
+//! - without passthrough, memory that is written where the upper is full gives no `SIGBUS`: msync(2) and fsync(2) tell;
 //! - lseek(2) takes `SEEK_DATA` and `SEEK_HOLE` on directories;
 //! - a name that is refused (a file with its content elsewhere) is listed with the number 0;
 //! - reading by passthrough sets a lower file's time of reading (where the layers' file system keeps those), and what
@@ -34,6 +40,7 @@ mod xattrs;
 use std::path::Path;
 use std::sync::Arc;
 
+use super::direct::DirectFiles;
 use super::point::{Point, is_writable};
 use super::{DriverKind, Files, Listener, MountError, MountSpec, Mounted, direct};
 use crate::sys::fuse::Fuse;
@@ -61,7 +68,8 @@ pub(super) fn mount(spec: &MountSpec<'_>) -> Result<Box<dyn Mounted>, MountError
     let attached = Point::attach(spec, place, &detached);
     // before the server, which ends with the last hold on the mount
     drop(detached);
-    let point = attached?;
+    let mut point = attached?;
+    point.listed_by(DirectFiles::new(Arc::clone(&union)));
     Ok(Box::new(FuseMount { point, union, server, replaced: Vec::new() }))
 }
 
@@ -105,6 +113,7 @@ impl Mounted for FuseMount {
         let replaced = self.point.replace(&detached, spec.identity, is_writable(spec));
         drop(detached);
         replaced?;
+        self.point.listed_by(DirectFiles::new(Arc::clone(&union)));
         self.union = union;
         self.replaced.push(std::mem::replace(&mut self.server, server));
         self.replaced.retain(|server| !server.has_ended());

@@ -18,7 +18,7 @@ pub(super) const COMMANDS: &[Command] = &[
         group: Group::Layers,
         forms: &[global(&["name"])],
         gives: "a layer",
-        summary: "Opens the layer of that name or ID, or starts an empty draft.",
+        summary: "Opens a layer by name or ID, or starts a draft.",
         details: "A draft takes files with `l.write`, `l.add` and the like, and is sealed by `l.seal()` or by mounting \
                   it. A sealed layer never changes; a committed one remembers the layers beneath it (`l.stack`).\n\
                   A name is letters, digits, `.`, `_`, `-` and `/`; 12 to 64 hex digits are an ID. \
@@ -276,7 +276,7 @@ pub(super) const PROPERTIES: &[Property] = &[
         on: Receiver::Layer,
         name: "files",
         gives: "a number",
-        summary: "How many files it holds that are no directories.",
+        summary: "How many files it holds, directories not counted.",
         get: |call| Ok(int(call.this_layer()?.files()?)),
     },
     Property {

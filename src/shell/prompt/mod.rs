@@ -99,7 +99,7 @@ fn read_lines(shell: &Shell, session: &RefCell<Session>, editor: &mut editor::Li
         } else {
             let printer = if edited { above(shell, editor) } else { None };
             shell.teller().above(printer, || {
-                signals::while_reading(|| {
+                signals::while_waiting(|| {
                     if edited {
                         editor.readline(&(plain.as_str(), styled.as_str()))
                     } else {
