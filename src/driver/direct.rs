@@ -6,7 +6,6 @@ use std::collections::VecDeque;
 use std::fs::File;
 use std::os::fd::AsFd as _;
 use std::path::Path;
-use std::rc::Rc;
 use std::sync::Arc;
 
 use super::{
@@ -19,7 +18,7 @@ use crate::union::{Options, Union, UpperDirs};
 /// A union as [`Files`].
 #[derive(Debug)]
 pub struct DirectFiles {
-    union: Rc<Union>,
+    union: Arc<Union>,
     /// What is the root here, without symlinks.
     root: LayerPath,
 }
@@ -49,8 +48,17 @@ const SYMLINKS_MAX: u32 = 40;
 
 impl DirectFiles {
     /// Serves a union.
-    pub fn new(union: Union) -> Self {
-        Self { union: Rc::new(union), root: LayerPath::root() }
+    pub fn new(union: impl Into<Arc<Union>>) -> Self {
+        Self { union: union.into(), root: LayerPath::root() }
+    }
+
+    /// The same with a directory for the root.
+    pub(super) fn rooted(&self, dir: &LayerPath) -> Result<Self, Errno> {
+        let root = self.walk(dir, End::Target)?;
+        if self.union.stat(&root)?.kind != Kind::Dir {
+            return Err(Errno::NOTDIR);
+        }
+        Ok(Self { union: Arc::clone(&self.union), root })
     }
 
     /// The exact path: symlinks in the directories resolved, at the end as `end` says.
@@ -143,11 +151,7 @@ impl DirectFiles {
 
 impl Files for DirectFiles {
     fn beneath(&self, dir: &LayerPath) -> Result<Box<dyn Files>, Errno> {
-        let root = self.walk(dir, End::Target)?;
-        if self.union.stat(&root)?.kind != Kind::Dir {
-            return Err(Errno::NOTDIR);
-        }
-        Ok(Box::new(Self { union: Rc::clone(&self.union), root }))
+        Ok(Box::new(self.rooted(dir)?))
     }
 
     fn stat(&self, path: &LayerPath, follow: Follow) -> Result<Stat, Errno> {

@@ -7,6 +7,7 @@ use std::fs::File;
 use std::os::fd::OwnedFd;
 use std::rc::Rc;
 
+use super::direct::DirectFiles;
 use super::files::{DirItem, Files, Follow, OpenHow, RenameHow, Stat};
 use crate::model::{
     Device, Identity, Kind, LayerPath, Mode, Node, Timestamp, Trust, decode_xattrs, encode_node,
@@ -34,31 +35,43 @@ pub struct HostDir {
     identity: Identity,
     trust: Trust,
     flavour: Flavour,
+    /// Lists what it shows, where this process serves the mount itself.
+    lister: Option<Rc<DirectFiles>>,
 }
 
 impl HostDir {
     /// A merged mount.
     pub fn merged(root: Rc<Dir>, identity: Identity, trust: Trust) -> Self {
-        Self { root: Some(root), identity, trust, flavour: Flavour::Merged }
+        Self { root: Some(root), identity, trust, flavour: Flavour::Merged, lister: None }
     }
 
     /// A layer's own tree, with its marks.
     pub fn raw_layer(root: Rc<Dir>, identity: Identity, trust: Trust) -> Self {
-        Self { root: Some(root), identity, trust, flavour: Flavour::Layer }
+        Self { root: Some(root), identity, trust, flavour: Flavour::Layer, lister: None }
     }
 
     /// A host directory without marks.
     pub fn host(root: Rc<Dir>, identity: Identity) -> Self {
-        Self { root: Some(root), identity, trust: Trust::Nobody, flavour: Flavour::Host }
+        Self { root: Some(root), identity, trust: Trust::Nobody, flavour: Flavour::Host, lister: None }
     }
 
     /// What is gone: every operation answers `ESTALE`.
     pub fn closed(identity: Identity) -> Self {
-        Self { root: None, identity, trust: Trust::Nobody, flavour: Flavour::Merged }
+        Self { root: None, identity, trust: Trust::Nobody, flavour: Flavour::Merged, lister: None }
+    }
+
+    /// The same, its directories listed by whoever serves them: without the way through the kernel.
+    pub(super) fn listed_by(self, lister: Rc<DirectFiles>) -> Self {
+        Self { lister: Some(lister), ..self }
     }
 
     fn root(&self) -> Result<&Dir, Errno> {
         self.root.as_deref().ok_or(Errno::STALE)
+    }
+
+    /// Whether a directory beneath is of this file system, not of one that is mounted inside.
+    fn holds(&self, dir: &Dir) -> Result<bool, Errno> {
+        Ok(dir.stat_self()?.dev == self.root()?.stat_self()?.dev)
     }
 
     /// The directory of `path` and its last name; the root is `.` in itself.
@@ -218,7 +231,12 @@ impl Files for HostDir {
     fn beneath(&self, dir: &LayerPath) -> Result<Box<dyn Files>, Errno> {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY;
         let root = Dir::from_fd(self.root()?.in_root(dir.as_bytes(), flags, Mode::default())?);
-        Ok(Box::new(Self { root: Some(Rc::new(root)), ..self.clone() }))
+        let lister = match &self.lister {
+            // what is mounted inside is not the lister's
+            Some(lister) if self.holds(&root)? => Some(Rc::new(lister.rooted(dir)?)),
+            _ => None,
+        };
+        Ok(Box::new(Self { root: Some(Rc::new(root)), lister, ..self.clone() }))
     }
 
     fn stat(&self, path: &LayerPath, follow: Follow) -> Result<Stat, Errno> {
@@ -234,6 +252,11 @@ impl Files for HostDir {
 
     fn read_dir_from(&self, path: &LayerPath, begin: &[u8]) -> Result<Vec<DirItem>, Errno> {
         let dir = self.tree(path)?;
+        if let Some(lister) = &self.lister
+            && self.holds(&dir)?
+        {
+            return lister.read_dir_from(path, begin);
+        }
         let mut items = Vec::new();
         // files are whiteouts only in a directory that says so
         let marked = self.flavour == Flavour::Layer

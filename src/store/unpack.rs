@@ -302,13 +302,14 @@ impl Copier<'_> {
         if let Node::File { .. } = node {
             let from = source.file(name).map_err(io("open", host))?;
             let to = target.create(new, crate::model::Mode::new(0o600)).map_err(failed("make", path))?;
-            let mut copied = 0;
-            let contents = copy::contents(&from, &to, stat.size, &mut |bytes| copied += bytes);
+            // whether to stop, the copy looks for itself
+            let mut told = |bytes| self.adding.tick(0, bytes).unwrap_or_default();
+            let contents = copy::contents(&from, &to, stat.size, &mut told);
             contents.map_err(|errno| match errno {
                 Errno::INTR => Error::Interrupted,
                 errno => failed("write", path)(errno),
             })?;
-            self.adding.tick(0, copied)?;
+            self.adding.tick(0, 0)?;
         } else {
             place::make(target, new, &node).map_err(failed("make", path))?;
         }

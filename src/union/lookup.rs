@@ -47,6 +47,15 @@ pub(super) struct Item {
     pub(super) layer: Option<usize>,
 }
 
+/// What a name in one part of a directory says.
+enum Says {
+    Shown(RawItem),
+    /// It is a whiteout.
+    Deleted(Box<[u8]>),
+    /// It went since it was listed.
+    Nothing,
+}
+
 /// The answer to a lookup.
 #[derive(Clone, Debug)]
 pub(super) struct Look {
@@ -275,8 +284,43 @@ impl Union {
 
     /// As [`Union::read_dir`], but only the names that begin so.
     pub fn read_dir_from(&self, path: &LayerPath, begin: &[u8]) -> Result<Vec<RawItem>, Errno> {
-        let dir = self.find(path)?.dir.ok_or(Errno::NOTDIR)?;
-        Ok(self.list_from(&dir, begin)?.into_values().flatten().map(|listed| listed.item).collect())
+        let items = self.shown_items(&*self.dir(path.as_bytes())?, begin)?;
+        Ok(items.into_iter().map(|listed| listed.item).collect())
+    }
+
+    /// The names that a directory shows and that begin so, in raw byte order.
+    pub(super) fn shown_items(&self, dir: &Merged, begin: &[u8]) -> Result<Vec<Item>, Errno> {
+        if dir.parts() > 1 || self.options.whiteouts_by_name {
+            return Ok(self.list_from(dir, begin)?.into_values().flatten().collect());
+        }
+        // nothing hides anything: large directories are sorted once
+        let lower;
+        let (place, layer, by_xattr) = match (dir.upper(), dir.lowers.first()) {
+            (Some(up), _) => (&**up, None, self.upper_takes_marks(dir)),
+            (None, Some(part)) => {
+                lower = self.part(dir, part)?;
+                (&lower, Some(part.layer), part.marked)
+            }
+            (None, None) => return Ok(Vec::new()),
+        };
+        let mut shown = Vec::new();
+        for item in place.items_where(|name| name.starts_with(begin))? {
+            if let Says::Shown(item) = self.read_item(place, item, by_xattr)? {
+                shown.push(Item { item, layer });
+            }
+        }
+        shown.sort_unstable_by(|a, b| a.item.name.cmp(&b.item.name));
+        Ok(shown)
+    }
+
+    fn upper_takes_marks(&self, dir: &Merged) -> bool {
+        self.options.whiteouts == WhiteoutForm::Xattr && dir.upper_marked()
+    }
+
+    /// A lower part of a directory.
+    fn part(&self, dir: &Merged, part: &Part) -> Result<Dir, Errno> {
+        let path = LayerPath::parse(&dir.path).map_err(|_| Errno::NAMETOOLONG)?;
+        self.lowers[part.layer].beneath(&path)
     }
 
     /// Whether the union shows nothing in a directory.
@@ -292,12 +336,10 @@ impl Union {
     fn list_from(&self, dir: &Merged, begin: &[u8]) -> Result<BTreeMap<Box<[u8]>, Option<Item>>, Errno> {
         let mut merged = BTreeMap::new();
         if let Some(up) = dir.upper() {
-            let by_xattr = self.options.whiteouts == WhiteoutForm::Xattr && dir.upper_marked();
-            self.add_items(&mut merged, up, None, by_xattr, begin)?;
+            self.add_items(&mut merged, up, None, self.upper_takes_marks(dir), begin)?;
         }
-        let path = LayerPath::parse(&dir.path).map_err(|_| Errno::NAMETOOLONG)?;
         for part in &dir.lowers {
-            let lower = self.lowers[part.layer].beneath(&path)?;
+            let lower = self.part(dir, part)?;
             self.add_items(&mut merged, &lower, Some(part.layer), part.marked, begin)?;
         }
         Ok(merged)
@@ -314,7 +356,7 @@ impl Union {
     ) -> Result<(), Errno> {
         let mut kept = Vec::new();
         // a name that is kept may be the whiteout of one that is asked for
-        for mut item in dir.items_where(|name| name.starts_with(begin) || self.is_kept(name))? {
+        for item in dir.items_where(|name| name.starts_with(begin) || self.is_kept(name))? {
             if self.is_kept(&item.name) {
                 kept.push(item.name);
                 continue;
@@ -322,24 +364,32 @@ impl Union {
             if merged.contains_key(&item.name) {
                 continue;
             }
-            // only these types can be whiteouts; for the others the listing's word is enough
-            let asks = match item.kind {
-                None | Some(Kind::CharDevice) => true,
-                Some(Kind::File) => by_xattr,
-                Some(_) => false,
-            };
-            if asks {
-                let Some(stat) = present(dir.stat(&item.name))? else { continue };
-                if is_whiteout(self.options.marks, dir, &item.name, &stat, by_xattr)? {
-                    merged.insert(item.name, None);
-                    continue;
-                }
-                item.kind = Some(stat.kind);
+            match self.read_item(dir, item, by_xattr)? {
+                Says::Shown(item) => drop(merged.insert(item.name.clone(), Some(Item { item, layer }))),
+                Says::Deleted(name) => drop(merged.insert(name, None)),
+                Says::Nothing => {}
             }
-            merged.insert(item.name.clone(), Some(Item { item, layer }));
         }
         by_name::hide(merged, &kept);
         Ok(())
+    }
+
+    /// What a listed name says; one that is shown has its type afterwards.
+    fn read_item(&self, dir: &Dir, mut item: RawItem, by_xattr: bool) -> Result<Says, Errno> {
+        // only these types can be whiteouts; for the others the listing's word is enough
+        let asks = match item.kind {
+            None | Some(Kind::CharDevice) => true,
+            Some(Kind::File) => by_xattr,
+            Some(_) => false,
+        };
+        if asks {
+            let Some(stat) = present(dir.stat(&item.name))? else { return Ok(Says::Nothing) };
+            if is_whiteout(self.options.marks, dir, &item.name, &stat, by_xattr)? {
+                return Ok(Says::Deleted(item.name));
+            }
+            item.kind = Some(stat.kind);
+        }
+        Ok(Says::Shown(item))
     }
 
     /// The target of a symlink; `EINVAL` for anything else.

@@ -156,7 +156,7 @@ impl Union {
             _ => None,
         };
         let mut listed = Vec::new();
-        for part in self.list(&dir)?.into_values().flatten() {
+        for part in self.shown_items(&dir, b"")? {
             let kind = part.item.kind.unwrap_or(Kind::File);
             let number = match (part.layer, kind) {
                 // the number is that of a lower part, if it has one

@@ -71,25 +71,40 @@ fn a_saved_session_gives_the_same_diff_ids_in_a_fresh_store() {
 }
 
 #[test]
-fn what_an_old_function_did_is_done_by_it_and_who_calls_the_newest_is_told() {
+fn what_an_old_function_did_is_done_by_it_also_where_another_called_it() {
     let entries = [
         "fn f() { 1 }",
         "fn g() { f() * 10 }",
-        "assert_eq(f(), 1)",
+        "assert_eq(f(), 1); assert_eq(g(), 10)",
         "fn f() { 2 }",
         "assert_eq(f(), 2); assert_eq(g(), 20)",
         "fn f(a) { if a == 0 { 0 } else { f(a - 1) } }",
         "assert_eq(f(3), 0)",
         "fn f(a) { 5 }",
         "assert_eq(f(3), 5)",
+        // one that calls itself through another, which is defined anew twice
+        "fn down(n) { if n <= 0 { \"\" } else { step(n) } } fn step(n) { \"a\" + down(n - 1) }",
+        "assert_eq(down(2), \"aa\")",
+        "fn step(n) { \"b\" + down(n - 1) }",
+        "assert_eq(down(2), \"bb\")",
+        "fn step(n) { \"c\" + down(n - 1) }",
+        "fn down_1() { 7 }",
+        "assert_eq(down(2) + step(1) + down_1(), \"ccc7\")",
     ];
     let place = place();
     let (_, script) = session(&place, &entries);
     holds(
         &script,
-        &["fn f_1() { 1 }", "assert_eq(f_1(), 1)", "fn f_1(a) { if a == 0 { 0 } else { f_1(a - 1) } }"],
+        &[
+            "fn f_1() { 1 }",
+            "assert_eq(f_1(), 1); assert_eq(g_1(), 10)",
+            "fn f_1(a) { if a == 0 { 0 } else { f_1(a - 1) } }",
+        ],
     );
-    holds(&script, &["// `f` was defined anew in the session"]);
+    holds(
+        &script,
+        &["fn g() { f() * 10 }\nfn g_1() { f_1() * 10 }", "assert_eq(f(), 2); assert_eq(g(), 20)"],
+    );
     place.run(&["saved.rhai"]).ok();
 }
 

@@ -8,7 +8,7 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use ufs::driver::{DriverKind, MountError, Mounted};
-use ufs::model::WhiteoutForm;
+use ufs::model::{LayerPath, WhiteoutForm};
 use ufs::sys::dir::stat_fd;
 use ufs::sys::{Dir, Errno, mountinfo, probe, xattr};
 
@@ -203,6 +203,40 @@ fn copies_keep_their_numbers_whichever_driver_mounts_them_next() {
                 drop(mounted);
             }
         }
+    });
+}
+
+#[test]
+fn what_is_mounted_inside_is_listed_as_everybody_sees_it() {
+    with_mounts(|scratch| {
+        with_stack(scratch, |stage, mounted| {
+            let top = stage.target("u");
+            let listed = |dir: &str| {
+                let dir = LayerPath::parse(dir.as_bytes()).unwrap();
+                let mut names = mounted.files().read_dir(&dir).unwrap();
+                names.sort_by(|a, b| a.name.cmp(&b.name));
+                names
+                    .into_iter()
+                    .map(|item| String::from_utf8_lossy(&item.name).into_owned())
+                    .collect::<Vec<_>>()
+            };
+            fs::remove_file(top.join("b")).unwrap();
+            fs::write(top.join("new"), "").unwrap();
+            std::os::unix::fs::symlink("/c", top.join("l")).unwrap();
+            assert_eq!(listed(""), ["a", "c", "l", "new"]);
+            assert_eq!(listed("l"), ["a", "b"]);
+            fs::create_dir(top.join("m")).unwrap();
+            let inner = top.join("m");
+            let mount = |command: &mut Command| assert!(command.arg(&inner).status().unwrap().success());
+            mount(Command::new("mount").args(["-t", "tmpfs", "tmpfs"]));
+            fs::write(inner.join("inside"), "").unwrap();
+            assert_eq!(listed("m"), ["inside"]);
+            let beneath = mounted.files().beneath(&LayerPath::parse(b"m").unwrap()).unwrap();
+            assert_eq!(beneath.read_dir(&LayerPath::root()).unwrap().len(), 1);
+            drop(beneath);
+            mount(&mut Command::new("umount"));
+            assert_eq!(listed("m"), [""; 0]);
+        });
     });
 }
 

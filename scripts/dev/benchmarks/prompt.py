@@ -171,6 +171,8 @@ def interrupts(place, ufs, env, runs):
     """Ctrl-C while something runs: until the prompt is there again."""
     make_small_files(f"{place}/source/small", 50_000)
     write(f"{place}/source/big", os.urandom(64 * MIB) * 32)
+    os.makedirs(f"{place}/twin")
+    os.link(f"{place}/source/big", f"{place}/twin/big")
     busy = {
         "a loop": "loop {}",
         "`sleep(100)`": "sleep(100)",
@@ -178,9 +180,19 @@ def interrupts(place, ufs, env, runs):
         "`add` of many files": f'layer("copy").add("{place}/source/small", "/" + timestamp().elapsed)',
         "`add` of a large file": f'layer("copy").add("{place}/source/big")',
         "`commit` of a large file": 'commit("never")',
+        "`cp` of a large file": 'cp("/big", "/copy")',
+        "`seal` of a large file": "draft.seal()",
+        "`squash` of a large file": 'squash(["large"], "flat")',
+        "`export_tar` of a large file": f'layer("large").export_tar("{place}/out.tar")',
+        "`check()`": "check()",
+        "`diff` of two large files": f'diff(layer_at("{place}/source"), layer_at("{place}/twin"))',
+        "`find`": 'loop { find("**"); }',
     }
     with Session([ufs, "--ephemeral"], env) as session:
         session.prompt()
+        for name in ("large", "draft"):
+            session.line(f'let {name} = layer("{name}"); {name}.add("{place}/source/big")')
+        session.line("large.seal()")
         session.line('let m = mount_overlay(layer("base"))')
         session.line(f'sh("cp {place}/source/big .")')
         for what, code in busy.items():
@@ -198,3 +210,13 @@ def interrupts(place, ufs, env, runs):
             took = max(times)
             row(f"Ctrl-C in {what}", show(took), show(statistics.median(times)), "< 100 ms, each time", took < 0.1,
                 "the median")
+        times = []
+        for _ in range(runs):
+            session.line("reset()")
+            session.line(f'sh("cp -r {place}/source/small .")')
+            session.type(b"reset()")
+            session.settle()
+            start = session.type(b"\r")
+            times.append(session.prompt() - start)
+        # nothing of ours: the kernel forgets all that it knew of the mount, in one call that nobody can stop
+        row("`reset()` of 50,000 new files", show(max(times)), show(min(times)), "", None, "the quickest")

@@ -3,6 +3,11 @@
 //! An adapter: it decodes, calls `union`, replies once, and decides nothing. Only this process writes to the upper and
 //! lower layers never change, so the kernel may keep all that it learns.
 //!
+//! Each write goes to the upper before it is answered, also where the kernel allows no passthrough: with its writeback
+//! cache a full upper would be told of by close(2) or fsync(2), which few programs look at, and not by write(2), where
+//! the kernel's overlay tells it. What reads the upper beside the mount (`diff()`, `m.upper`) would miss what is not
+//! written back yet, too, and a file that was written would cost a request more when it is closed, for its times.
+//!
 //! Where it is told from the kernel's overlay:
 //! - names of one lower file that has several carry its number as `d_ino` only in a plain listing;
 //! - a file that was open for reading by passthrough when it was copied up goes on showing the lower's content there,
@@ -35,6 +40,7 @@ mod xattrs;
 use std::path::Path;
 use std::sync::Arc;
 
+use super::direct::DirectFiles;
 use super::point::{Point, is_writable};
 use super::{DriverKind, Files, Listener, MountError, MountSpec, Mounted, direct};
 use crate::sys::fuse::Fuse;
@@ -62,7 +68,8 @@ pub(super) fn mount(spec: &MountSpec<'_>) -> Result<Box<dyn Mounted>, MountError
     let attached = Point::attach(spec, place, &detached);
     // before the server, which ends with the last hold on the mount
     drop(detached);
-    let point = attached?;
+    let mut point = attached?;
+    point.listed_by(DirectFiles::new(Arc::clone(&union)));
     Ok(Box::new(FuseMount { point, union, server, replaced: Vec::new() }))
 }
 
@@ -106,6 +113,7 @@ impl Mounted for FuseMount {
         let replaced = self.point.replace(&detached, spec);
         drop(detached);
         replaced?;
+        self.point.listed_by(DirectFiles::new(Arc::clone(&union)));
         self.union = union;
         self.replaced.push(std::mem::replace(&mut self.server, server));
         self.replaced.retain(|server| !server.has_ended());

@@ -22,6 +22,7 @@ mod session;
 mod text;
 mod transcript;
 mod typed;
+mod versions;
 
 use std::cell::RefCell;
 use std::path::Path;

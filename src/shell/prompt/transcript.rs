@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use rhai::{Engine, OptimizationLevel, Position};
 
 use super::lexer::{Kind, Lexed, lex};
+use super::versions::{Function, Versions};
 
 /// The entries that worked so far.
 #[derive(Default)]
@@ -36,21 +37,12 @@ pub(super) enum What {
     StartUp(PathBuf),
 }
 
-/// A function in an entry.
-struct Function {
-    name: String,
-    arity: usize,
-    entry: usize,
-    /// Its bytes.
-    start: usize,
-    end: usize,
-}
-
 /// What is to be written instead of some bytes of an entry.
-struct Edit {
-    start: usize,
-    end: usize,
-    text: String,
+#[derive(Clone)]
+pub(super) struct Edit {
+    pub(super) start: usize,
+    pub(super) end: usize,
+    pub(super) text: String,
 }
 
 impl Transcript {
@@ -71,11 +63,6 @@ impl Transcript {
             "#!/usr/bin/env ufs\n// The entries that worked in a session of ufs {}.\n",
             env!("CARGO_PKG_VERSION")
         );
-        for name in &plan.late {
-            script += &format!(
-                "// `{name}` was defined anew in the session: functions that call it call the last one here.\n"
-            );
-        }
         let mut count = 0;
         for (index, entry) in self.0.iter().enumerate() {
             let text = match &entry.what {
@@ -83,8 +70,9 @@ impl Transcript {
                 What::Host => format!("sh({});", raw(&entry.source)),
                 What::HostAlone => format!("// !{}", entry.source.replace('\n', "\n// ")),
                 What::Code(_) | What::StartUp(_) => {
-                    let mut edits = plan.edits(index, entry, &texts[index]);
+                    let mut edits = plan.values(index, entry, &texts[index]);
                     edits.extend(imports(entry, &texts[index], dir));
+                    edits.extend(plan.versions.edits(index, &entry.source, &edits));
                     let named = plan.named.get(&index).zip(entry.value()).map(|(name, start)| Edit {
                         start,
                         end: start,
@@ -124,11 +112,7 @@ impl Entry {
 /// What is to be changed, over all entries.
 #[derive(Default)]
 struct Plan {
-    functions: Vec<Function>,
-    /// The other names of functions that are defined anew later, by their index.
-    renamed: HashMap<usize, String>,
-    /// Names that functions call and that are defined anew.
-    late: Vec<String>,
+    versions: Versions,
     /// The variables for the values that a later `_` means, by entry.
     named: HashMap<usize, String>,
     /// Whether the start-up file is needed.
@@ -140,7 +124,6 @@ impl Plan {
         let mut plan = Self::default();
         let mut words: HashSet<&str> = HashSet::new();
         for (index, entry) in entries.iter().enumerate().filter(|(_, entry)| entry.is_code()) {
-            plan.functions.extend(functions(index, &entry.source, &texts[index]));
             words.extend(names(&entry.source, &texts[index]).map(|(_, word)| word));
         }
         let free = |wanted: String| {
@@ -150,13 +133,8 @@ impl Plan {
             }
             name
         };
-        for (index, function) in plan.functions.iter().enumerate() {
-            let again = plan.functions[index + 1..].iter().any(|later| later.is_same(function));
-            if again {
-                let number = plan.functions[..index].iter().filter(|before| before.is_same(function)).count();
-                plan.renamed.insert(index, free(format!("{}_{}", function.name, number + 1)));
-            }
-        }
+        let code: Vec<_> = entries.iter().zip(texts).map(|both| both.0.is_code().then_some(both)).collect();
+        plan.versions = Versions::new(&code, &words);
         let mut last: Option<usize> = None;
         for (index, entry) in entries.iter().enumerate().filter(|(_, entry)| entry.is_code()) {
             let uses = names(&entry.source, &texts[index])
@@ -166,59 +144,17 @@ impl Plan {
             }
             last = entry.value().map(|_| index).or(last);
         }
-        plan.late = plan.called_late(entries, texts);
         plan.starts_up = is_start_up_used(entries, texts);
         plan
     }
 
-    /// The function that a call in an entry meant.
-    fn called(&self, entry: usize, name: &str, arity: usize) -> Option<usize> {
-        self.functions
-            .iter()
-            .rposition(|function| function.entry <= entry && function.name == name && function.arity == arity)
-    }
-
-    /// The function whose text a byte of an entry is in.
-    fn around(&self, entry: usize, at: usize) -> Option<usize> {
-        self.functions
-            .iter()
-            .position(|function| function.entry == entry && (function.start..function.end).contains(&at))
-    }
-
-    fn called_late(&self, entries: &[Entry], texts: &[Lexed]) -> Vec<String> {
-        let mut late = Vec::new();
-        for (index, entry) in entries.iter().enumerate().filter(|(_, entry)| entry.is_code()) {
-            for (token, name, arity) in calls(&entry.source, &texts[index]) {
-                let around = self.around(index, texts[index].tokens[token].start);
-                let called = self.called(index, name, arity);
-                let is_late = called.is_some_and(|called| self.renamed.contains_key(&called));
-                if is_late && around.is_some() && around != called && !late.iter().any(|known| known == name)
-                {
-                    late.push(name.to_owned());
-                }
-            }
-        }
-        late
-    }
-
-    fn edits(&self, index: usize, entry: &Entry, text: &Lexed) -> Vec<Edit> {
+    /// The values that `_` meant in an entry, by the names of their variables.
+    fn values(&self, index: usize, entry: &Entry, text: &Lexed) -> Vec<Edit> {
         let mut edits = Vec::new();
         let mut edit = |token: usize, name: &str| {
             let token = text.tokens[token];
             edits.push(Edit { start: token.start, end: token.end, text: name.to_owned() });
         };
-        for (token, name, arity) in calls(&entry.source, text) {
-            let at = text.tokens[token].start;
-            let is_name = token > 0 && text.text(&entry.source, token - 1) == "fn";
-            let around = self.around(index, at);
-            let meant = if is_name { around } else { self.called(index, name, arity) };
-            // a function calls the newest of a name, but for itself
-            if let Some(other) = meant.and_then(|meant| self.renamed.get(&meant))
-                && (around.is_none() || around == meant)
-            {
-                edit(token, other);
-            }
-        }
         let before = self.named.iter().filter(|(entry, _)| **entry < index).max_by_key(|(entry, _)| **entry);
         if let Some((_, name)) = before {
             for (token, word) in names(&entry.source, text) {
@@ -228,12 +164,6 @@ impl Plan {
             }
         }
         edits
-    }
-}
-
-impl Function {
-    fn is_same(&self, other: &Self) -> bool {
-        self.name == other.name && self.arity == other.arity
     }
 }
 
@@ -295,7 +225,7 @@ fn is_case(source: &str, text: &Lexed, token: usize) -> bool {
 }
 
 /// The calls in a text, definitions among them: the name's token, the name, and how many arguments there are.
-fn calls<'a>(source: &'a str, text: &'a Lexed) -> impl Iterator<Item = (usize, &'a str, usize)> {
+pub(super) fn calls<'a>(source: &'a str, text: &'a Lexed) -> impl Iterator<Item = (usize, &'a str, usize)> {
     names(source, text).filter_map(|(token, name)| {
         let (open, close) = text.pairs.iter().find(|(open, _)| *open == token + 1)?;
         (text.text(source, *open) == "(").then(|| (token, name, arguments(source, text, *open, *close)))
@@ -324,7 +254,7 @@ fn arguments(source: &str, text: &Lexed, open: usize, close: usize) -> usize {
 }
 
 /// The functions that an entry defines.
-fn functions(entry: usize, source: &str, text: &Lexed) -> Vec<Function> {
+pub(super) fn functions(entry: usize, source: &str, text: &Lexed) -> Vec<Function> {
     let is_defined = |token: usize| token > 0 && text.text(source, token - 1) == "fn";
     calls(source, text)
         .filter(|(token, ..)| is_defined(*token))
@@ -375,7 +305,7 @@ fn imports(entry: &Entry, text: &Lexed, dir: &Path) -> Vec<Edit> {
 }
 
 /// A text with other words at some places.
-fn apply(source: &str, edits: &[Edit]) -> String {
+pub(super) fn apply(source: &str, edits: &[Edit]) -> String {
     let mut edits: Vec<&Edit> = edits.iter().collect();
     edits.sort_by_key(|edit| (edit.start, edit.end));
     let mut text = String::with_capacity(source.len());
