@@ -145,12 +145,23 @@ pub(super) type Outcome = Result<Dynamic, Raise>;
 /// The work of a command or a property.
 pub(super) type Run = fn(&Call<'_>) -> Outcome;
 
+/// What a command does to mounts.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Effect {
+    /// It looks at them, or away from them: nothing need be told after it.
+    Looks,
+    /// It may change something in one.
+    Changes,
+}
+
 /// A command.
 pub struct Command {
     /// Its name.
     pub name: &'static str,
     /// Where it is listed.
     pub group: Group,
+    /// What it does to mounts.
+    pub(super) effect: Effect,
     /// The ways to call it.
     pub forms: &'static [Form],
     /// What it gives, in a few words; empty for `()`.

@@ -8,11 +8,11 @@ use rhai::{
     Scope,
 };
 
-use super::command::{Call, Command, Form, Property, Receiver, Run};
+use super::command::{Call, Command, Effect, Form, Property, Receiver, Run};
 use super::handles::Handles;
 use super::modules::{Modules, Texts};
 use super::state::Shell;
-use super::{commands, errors, values, watching};
+use super::{commands, errors, values};
 use crate::sys::signals;
 use crate::workspace::Moment;
 
@@ -81,7 +81,7 @@ fn register(engine: &mut Engine, shell: &Shell, command: &'static Command) {
         // with options behind the stack one argument more
         let most = if form.many { most + 1 } else { most };
         for count in form.params.len()..=most {
-            register_form(engine, shell, (command.name, run), form, count);
+            register_form(engine, shell, (command, run), form, count);
         }
     }
 }
@@ -89,7 +89,7 @@ fn register(engine: &mut Engine, shell: &Shell, command: &'static Command) {
 fn register_form(
     engine: &mut Engine,
     shell: &Shell,
-    (name, run): (&'static str, Run),
+    (command, run): (&'static Command, Run),
     form: &Form,
     count: usize,
 ) {
@@ -97,7 +97,10 @@ fn register_form(
     types.extend(std::iter::repeat_n(TypeId::of::<Dynamic>(), count));
     let shell = shell.clone();
     let has_receiver = form.on != Receiver::None;
-    let changes = watching::may_change_mounts(name, form.on);
+    let name = command.name;
+    // a draft is no mount
+    let on_mounts = matches!(form.on, Receiver::None | Receiver::Mount);
+    let changes = on_mounts && command.effect == Effect::Changes;
     engine.register_raw_fn(name, types, move |context, args| {
         let outcome = call(&shell, &context, name, run, has_receiver, args);
         if changes {

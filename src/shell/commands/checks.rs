@@ -2,13 +2,14 @@
 
 use rhai::Dynamic;
 
-use crate::shell::command::{Call, Command, Group, Outcome, Raise, global};
+use crate::shell::command::{Call, Command, Effect, Group, Outcome, Raise, global};
 use crate::shell::{draw, engine, errors};
 
 pub(super) const COMMANDS: &[Command] = &[
     Command {
         name: "assert",
         group: Group::Control,
+        effect: Effect::Looks,
         forms: &[global(&["condition"]), global(&["condition", "message"])],
         gives: "",
         summary: "Fails unless the condition is true.",
@@ -28,6 +29,7 @@ pub(super) const COMMANDS: &[Command] = &[
     Command {
         name: "assert_eq",
         group: Group::Control,
+        effect: Effect::Looks,
         forms: &[global(&["a", "b"]), global(&["a", "b", "message"])],
         gives: "",
         summary: "Fails unless both values are equal.",
@@ -46,6 +48,7 @@ pub(super) const COMMANDS: &[Command] = &[
     Command {
         name: "fail",
         group: Group::Control,
+        effect: Effect::Looks,
         forms: &[global(&["message"])],
         gives: "",
         summary: "Ends the script as failed, with a message; `try` can catch it.",

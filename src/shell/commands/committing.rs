@@ -3,12 +3,13 @@
 use rhai::Dynamic;
 
 use super::layers::done;
-use crate::shell::command::{Command, Group, global, on_mount};
+use crate::shell::command::{Command, Effect, Group, global, on_mount};
 
 pub(super) const COMMANDS: &[Command] = &[
     Command {
         name: "commit",
         group: Group::Committing,
+        effect: Effect::Changes,
         forms: &[
             global(&[]),
             global(&["name"]),
@@ -45,6 +46,7 @@ pub(super) const COMMANDS: &[Command] = &[
     Command {
         name: "reset",
         group: Group::Committing,
+        effect: Effect::Changes,
         forms: &[global(&[]), on_mount(&[])],
         gives: "",
         summary: "Empties the upper: all uncommitted changes are gone.",
@@ -57,6 +59,7 @@ pub(super) const COMMANDS: &[Command] = &[
     Command {
         name: "squash",
         group: Group::Committing,
+        effect: Effect::Looks,
         forms: &[global(&["stack", "name"])],
         gives: "the new layer",
         summary: "Makes one layer of a stack, showing the same files.",

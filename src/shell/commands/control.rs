@@ -7,7 +7,7 @@ use rhai::{
     Array, Blob, Dynamic, Engine, EvalAltResult, FnPtr, INT, ImmutableString, Map, NativeCallContext,
 };
 
-use crate::shell::command::{Call, Command, Group, Outcome, Raise, global, usage};
+use crate::shell::command::{Call, Command, Effect, Group, Outcome, Raise, global, usage};
 use crate::shell::params::{Opt, Takes};
 use crate::shell::state::{Keys, Shell};
 use crate::shell::values::{Explanation, Union};
@@ -19,6 +19,7 @@ pub(super) const COMMANDS: &[Command] = &[
     Command {
         name: "args",
         group: Group::Control,
+        effect: Effect::Looks,
         forms: &[global(&[])],
         gives: "an array of strings",
         summary: "Gives the script's arguments: what stands behind its name on the command line.",
@@ -33,6 +34,7 @@ pub(super) const COMMANDS: &[Command] = &[
     Command {
         name: "env",
         group: Group::Control,
+        effect: Effect::Looks,
         forms: &[global(&["variable"])],
         gives: "a string, or `()`",
         summary: "Gives an environment variable; `()` where it is not set.",
@@ -53,6 +55,7 @@ pub(super) const COMMANDS: &[Command] = &[
     Command {
         name: "kind",
         group: Group::Control,
+        effect: Effect::Looks,
         forms: &[global(&["error"])],
         gives: "a string",
         summary: "Gives the kind of a caught error, such as `not_found` or `sealed`; works for any error.",
@@ -65,6 +68,7 @@ pub(super) const COMMANDS: &[Command] = &[
     Command {
         name: "help",
         group: Group::Control,
+        effect: Effect::Looks,
         forms: &[global(&[]), global(&["topic"])],
         gives: "a text",
         summary: "Lists all commands, or tells all about one command or one word of the field.",
@@ -85,6 +89,7 @@ pub(super) const COMMANDS: &[Command] = &[
     Command {
         name: "doctor",
         group: Group::Control,
+        effect: Effect::Looks,
         forms: &[global(&[])],
         gives: "a report: `checks, best, why`",
         summary: "Tells what this machine allows; each \"no\" with its reason and its cure.",
@@ -100,6 +105,7 @@ pub(super) const COMMANDS: &[Command] = &[
     Command {
         name: "version",
         group: Group::Control,
+        effect: Effect::Looks,
         forms: &[global(&[])],
         gives: "a string",
         summary: "Gives the version of `ufs`.",
@@ -112,6 +118,7 @@ pub(super) const COMMANDS: &[Command] = &[
     Command {
         name: "save_script",
         group: Group::Control,
+        effect: Effect::Looks,
         forms: &[
             global(&["host_path"]),
             global(&["host_path", "options"]).with(&[Opt {
@@ -136,6 +143,7 @@ pub(super) const COMMANDS: &[Command] = &[
     Command {
         name: "edit_mode",
         group: Group::Control,
+        effect: Effect::Looks,
         forms: &[global(&[]), global(&["style"])],
         gives: "a string: the style in use",
         summary: "Sets the keys of the prompt's line editor: `emacs`, as it begins, or `vi`.",
@@ -165,6 +173,7 @@ pub(super) const COMMANDS: &[Command] = &[
     Command {
         name: "exit",
         group: Group::Control,
+        effect: Effect::Looks,
         forms: &[global(&[]), global(&["code"])],
         gives: "",
         summary: "Ends the script from anywhere, functions and `try` included: `exit()`, `exit(3)`.",
@@ -177,6 +186,7 @@ pub(super) const COMMANDS: &[Command] = &[
     Command {
         name: "quit",
         group: Group::Control,
+        effect: Effect::Looks,
         forms: &[global(&[])],
         gives: "",
         summary: "Ends the program, as `exit()` does: the word that one types at a prompt.",
@@ -189,6 +199,7 @@ pub(super) const COMMANDS: &[Command] = &[
     Command {
         name: "print",
         group: Group::Control,
+        effect: Effect::Looks,
         forms: &[global(&["x"])],
         gives: "",
         summary: "Prints a value: our values as their views, with `--json` any value as one line of JSON.",
@@ -201,6 +212,7 @@ pub(super) const COMMANDS: &[Command] = &[
     Command {
         name: "sleep",
         group: Group::Control,
+        effect: Effect::Changes,
         forms: &[global(&["seconds"])],
         gives: "",
         summary: "Waits a number of seconds; ends at Ctrl-C.",

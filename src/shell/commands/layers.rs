@@ -3,7 +3,7 @@
 use rhai::{Array, Dynamic};
 
 use crate::shell::command::{
-    Call, Command, Form, Group, Outcome, Property, Raise, Receiver, global, on_layer, usage,
+    Call, Command, Effect, Form, Group, Outcome, Property, Raise, Receiver, global, on_layer, usage,
 };
 use crate::shell::params::{Opt, Takes};
 use crate::shell::values::{Entries, host_path, id_text, seconds};
@@ -16,6 +16,7 @@ pub(super) const COMMANDS: &[Command] = &[
     Command {
         name: "layer",
         group: Group::Layers,
+        effect: Effect::Looks,
         forms: &[global(&["name"])],
         gives: "a layer",
         summary: "Opens a layer by name or ID, or starts a draft.",
@@ -31,6 +32,7 @@ pub(super) const COMMANDS: &[Command] = &[
     Command {
         name: "layer_at",
         group: Group::Layers,
+        effect: Effect::Looks,
         forms: &[global(&["host_dir"])],
         gives: "a layer",
         summary: "Takes a host directory as a read-only layer, in place, nothing copied.",
@@ -43,6 +45,7 @@ pub(super) const COMMANDS: &[Command] = &[
     Command {
         name: "layers",
         group: Group::Layers,
+        effect: Effect::Looks,
         forms: &[global(&[])],
         gives: "an array of layers",
         summary: "Lists all named layers, newest first.",
@@ -59,6 +62,7 @@ pub(super) const COMMANDS: &[Command] = &[
     Command {
         name: "remove",
         group: Group::Layers,
+        effect: Effect::Looks,
         forms: &[global(&["name"])],
         gives: "",
         summary: "Drops a layer's name; a draft goes with all it holds.",
@@ -71,6 +75,7 @@ pub(super) const COMMANDS: &[Command] = &[
     Command {
         name: "collect",
         group: Group::Layers,
+        effect: Effect::Looks,
         forms: &[global(&[])],
         gives: "a map: `layers`, `bytes`",
         summary: "Frees the layers that no name and no mount uses any more.",
@@ -89,6 +94,7 @@ pub(super) const COMMANDS: &[Command] = &[
     Command {
         name: "check",
         group: Group::Layers,
+        effect: Effect::Looks,
         forms: &[global(&[])],
         gives: "an array of strings",
         summary: "Looks through the whole store for damage: every layer is read and hashed again.",
@@ -104,6 +110,7 @@ pub(super) const COMMANDS: &[Command] = &[
     Command {
         name: "add",
         group: Group::Layers,
+        effect: Effect::Changes,
         forms: &[
             on_layer(&["host_path"]),
             on_layer(&["host_path", "at"]),
@@ -135,6 +142,7 @@ pub(super) const COMMANDS: &[Command] = &[
     Command {
         name: "whiteout",
         group: Group::Layers,
+        effect: Effect::Looks,
         forms: &[on_layer(&["path"])],
         gives: "",
         summary: "Records in a draft that a name is deleted, whatever lower layers hold.",
@@ -148,6 +156,7 @@ pub(super) const COMMANDS: &[Command] = &[
     Command {
         name: "opaque",
         group: Group::Layers,
+        effect: Effect::Looks,
         forms: &[on_layer(&["dir"])],
         gives: "",
         summary: "Records in a draft that nothing beneath a directory shows through.",
@@ -161,6 +170,7 @@ pub(super) const COMMANDS: &[Command] = &[
     Command {
         name: "seal",
         group: Group::Layers,
+        effect: Effect::Looks,
         forms: &[on_layer(&[])],
         gives: "the layer",
         summary: "Ends a draft and gives it its IDs; mounting it as a lower does too.",
@@ -177,6 +187,7 @@ pub(super) const COMMANDS: &[Command] = &[
     Command {
         name: "export_tar",
         group: Group::Layers,
+        effect: Effect::Looks,
         forms: &[on_layer(&["host_path"])],
         gives: "",
         summary: "Writes a layer's canonical tar, whose SHA-256 is the diff ID of a layer made here.",
@@ -190,6 +201,7 @@ pub(super) const COMMANDS: &[Command] = &[
     Command {
         name: "entries",
         group: Group::Layers,
+        effect: Effect::Looks,
         forms: &[on_layer(&[])],
         gives: "entries, one after the other: maps with `path, kind, size, mode, uid, gid, mtime, target, xattrs`",
         summary: "Goes through all changes of a layer, deletions included.",
@@ -203,6 +215,7 @@ pub(super) const COMMANDS: &[Command] = &[
     Command {
         name: "len",
         group: Group::Layers,
+        effect: Effect::Looks,
         forms: &[ON_ENTRIES],
         gives: "a number",
         summary: "Counts the changes that `entries()` goes through.",
@@ -215,6 +228,7 @@ pub(super) const COMMANDS: &[Command] = &[
     Command {
         name: "to_array",
         group: Group::Layers,
+        effect: Effect::Looks,
         forms: &[ON_ENTRIES],
         gives: "an array of maps",
         summary: "Collects what `entries()` goes through.",

@@ -7,7 +7,8 @@ use rhai::{Array, Dynamic, Map};
 use super::layers::done;
 use crate::driver::DriverKind;
 use crate::shell::command::{
-    Call, Command, Form, Group, Outcome, Property, Raise, Receiver, as_bytes, from_bytes, global, on_mount,
+    Call, Command, Effect, Form, Group, Outcome, Property, Raise, Receiver, as_bytes, from_bytes, global,
+    on_mount,
 };
 use crate::shell::errors;
 use crate::shell::params::{Opt, Takes};
@@ -66,6 +67,7 @@ pub(super) const COMMANDS: &[Command] = &[
     Command {
         name: "mount",
         group: Group::Mounts,
+        effect: Effect::Changes,
         forms: &[STACK, on_mount(&[])],
         gives: "a mount",
         summary: "Mounts a stack by the best driver that works here, and says which and why; on a mount: mounts it again.",
@@ -93,6 +95,7 @@ pub(super) const COMMANDS: &[Command] = &[
     Command {
         name: "mount_overlay",
         group: Group::Mounts,
+        effect: Effect::Changes,
         forms: &[STACK],
         gives: "a mount",
         summary: "Mounts a stack by the kernel's OverlayFS, with a fresh upper.",
@@ -106,6 +109,7 @@ pub(super) const COMMANDS: &[Command] = &[
     Command {
         name: "mount_fuse",
         group: Group::Mounts,
+        effect: Effect::Changes,
         forms: &[STACK],
         gives: "a mount",
         summary: "Mounts a stack by our own union behind FUSE, with a fresh upper.",
@@ -119,6 +123,7 @@ pub(super) const COMMANDS: &[Command] = &[
     Command {
         name: "mount_direct",
         group: Group::Mounts,
+        effect: Effect::Changes,
         forms: &[STACK],
         gives: "a mount",
         summary: "Gives the same union without any mount, inside this process: works on every machine.",
@@ -131,6 +136,7 @@ pub(super) const COMMANDS: &[Command] = &[
     Command {
         name: "unmount",
         group: Group::Mounts,
+        effect: Effect::Changes,
         forms: &[global(&[]), on_mount(&[])],
         gives: "",
         summary: "Unmounts; the upper stays in the store.",
@@ -143,6 +149,7 @@ pub(super) const COMMANDS: &[Command] = &[
     Command {
         name: "discard",
         group: Group::Mounts,
+        effect: Effect::Changes,
         forms: &[on_mount(&[])],
         gives: "",
         summary: "Drops a mount and its upper with all changes in it.",
@@ -155,6 +162,7 @@ pub(super) const COMMANDS: &[Command] = &[
     Command {
         name: "mounts",
         group: Group::Mounts,
+        effect: Effect::Looks,
         forms: &[global(&[])],
         gives: "an array of mounts",
         summary: "Lists all mounts, those left by earlier runs too.",
@@ -171,6 +179,7 @@ pub(super) const COMMANDS: &[Command] = &[
     Command {
         name: "use_mount",
         group: Group::Mounts,
+        effect: Effect::Changes,
         forms: &[global(&["mount"])],
         gives: "the mount",
         summary: "Makes a mount current, by itself or by name, and mounts it again if it is not mounted.",
@@ -200,6 +209,7 @@ pub(super) const COMMANDS: &[Command] = &[
     Command {
         name: "command",
         group: Group::Mounts,
+        effect: Effect::Looks,
         forms: &[on_mount(&[])],
         gives: "a string",
         summary: "Gives the `mount -t overlay …` line that would do the same by hand, in the kernel's order.",

@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use rhai::Dynamic;
 
-use crate::shell::command::{Call, Command, Group, Outcome, global, on_layer, on_mount, usage};
+use crate::shell::command::{Call, Command, Effect, Group, Outcome, global, on_layer, on_mount, usage};
 use crate::shell::errors;
 use crate::shell::values::{Explanation, Picture, Union, changes, generations};
 use crate::workspace::{Layer, Moment, Subject};
@@ -18,6 +18,7 @@ pub(super) const COMMANDS: &[Command] = &[
     Command {
         name: "show",
         group: Group::Seeing,
+        effect: Effect::Looks,
         forms: &[global(&[]), global(&["x"]), on_mount(&[]), on_layer(&[])],
         gives: "",
         summary: "Prints the current mount as a picture: what each layer does to every path of the union.",
@@ -38,6 +39,7 @@ pub(super) const COMMANDS: &[Command] = &[
     Command {
         name: "tree",
         group: Group::Seeing,
+        effect: Effect::Looks,
         forms: &[global(&[]), global(&["x"]), global(&["x", "path"]), on_mount(&[]), on_mount(&["path"])],
         gives: "a tree: `title, paths, layers, left_out`",
         summary: "Gives the union as a tree, each name in the colour of the layer that supplies it.",
@@ -65,6 +67,7 @@ pub(super) const COMMANDS: &[Command] = &[
     Command {
         name: "diff",
         group: Group::Seeing,
+        effect: Effect::Looks,
         forms: &[global(&[]), global(&["a", "b"]), on_mount(&[])],
         gives: "an array of changes: `path, kind, letter, what, bytes, beneath, before, after`",
         summary: "Tells what the upper changed: `A`dded, `C`hanged, `D`eleted, and how many bytes were copied up.",
@@ -88,6 +91,7 @@ pub(super) const COMMANDS: &[Command] = &[
     Command {
         name: "explain",
         group: Group::Seeing,
+        effect: Effect::Looks,
         forms: &[global(&["path"]), global(&["path", "x"]), on_mount(&["path"])],
         gives: "an explanation: `path`, `steps`, `shown`",
         summary: "Tells one path's life, bottom → top, in words: created where, copied up why, hidden by what.",
@@ -108,6 +112,7 @@ pub(super) const COMMANDS: &[Command] = &[
     Command {
         name: "watch",
         group: Group::Seeing,
+        effect: Effect::Looks,
         forms: &[global(&[]), global(&["on"]), on_mount(&[]), on_mount(&["on"])],
         gives: "a bool: whether it is on",
         summary: "Tells what happens to the layers, one line each: copied up, created, changed, whiteout, opaque, renamed, removed.",
@@ -129,6 +134,7 @@ pub(super) const COMMANDS: &[Command] = &[
     Command {
         name: "history",
         group: Group::Seeing,
+        effect: Effect::Looks,
         forms: &[global(&[]), global(&["x"]), on_mount(&[]), on_layer(&[])],
         gives: "an array: `name, id, message, files, size, created, chain_id`",
         summary: "Lists a stack, oldest first: ID, message, size, age.",

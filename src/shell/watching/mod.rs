@@ -16,7 +16,6 @@ use std::time::Instant;
 use rustyline::ExternalPrinter;
 
 use self::burst::Burst;
-use super::command::Receiver;
 use super::state::write_err;
 use crate::view::{self, Style};
 use crate::workspace::{Tally, Told, Watcher};
@@ -137,43 +136,6 @@ pub(super) fn can_print_above() -> bool {
     next.is_ok_and(|next| next.as_raw_fd() < HIGHEST)
 }
 
-/// The commands that look at mounts or away from them, after which nothing need be told.
-const LOOKING: &[&str] = &[
-    "args",
-    "assert",
-    "assert_eq",
-    "check",
-    "copy_out",
-    "diff",
-    "doctor",
-    "env",
-    "exists",
-    "explain",
-    "export_tar",
-    "fail",
-    "find",
-    "help",
-    "history",
-    "kind",
-    "layers",
-    "ls",
-    "mounts",
-    "read",
-    "read_bytes",
-    "readlink",
-    "show",
-    "stat",
-    "tree",
-    "version",
-    "watch",
-    "xattr",
-];
-
-/// Whether a command may change something in a mount.
-pub(super) fn may_change_mounts(name: &str, on: Receiver) -> bool {
-    matches!(on, Receiver::None | Receiver::Mount) && !LOOKING.contains(&name)
-}
-
 fn lock<T: ?Sized>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -276,20 +238,5 @@ fn hand_over(printer: &Printer, text: &str) {
     if let Err(error) = printer.print(text.to_owned()).and_then(|()| printer.print(ACKNOWLEDGE.to_owned())) {
         log::debug!("the line editor takes no text: {error}");
         write_err(text.as_bytes());
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::shell::commands;
-
-    #[test]
-    fn commands_that_only_look_are_commands() {
-        for name in LOOKING {
-            assert!(commands::all().any(|command| command.name == *name), "{name}");
-        }
-        assert!(may_change_mounts("write", Receiver::None));
-        assert!(!may_change_mounts("write", Receiver::Layer), "a draft is no mount");
     }
 }
