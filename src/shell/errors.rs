@@ -3,6 +3,7 @@
 use rhai::{Dynamic, EvalAltResult, Map, Position};
 
 use super::command::from_bytes;
+use crate::sys;
 use crate::workspace::{Error, Layer, Mount};
 
 /// How a script was asked to end: by `exit`, or by a signal.
@@ -40,17 +41,7 @@ pub(super) fn message(error: &Error) -> String {
         }
         cause = inner.source();
     }
-    without_numbers(&message)
-}
-
-/// Text without ` (os error 2)` and the like: the words before it say the same.
-fn without_numbers(text: &str) -> String {
-    let mut parts = text.split(" (os error ");
-    let mut out = parts.next().unwrap_or_default().to_owned();
-    for part in parts {
-        out += part.split_once(')').map_or(part, |(_, rest)| rest);
-    }
-    out
+    sys::without_numbers(&message)
 }
 
 /// The façade's error.

@@ -12,7 +12,10 @@ use super::errors::{self, Ending};
 use super::render::{self, Around, Known, Text};
 use super::state::{Shell, Voice, write_err};
 use super::{Pager, commands, engine, prompt};
-use crate::sys::signals::{self, Pending};
+use crate::sys::{
+    self,
+    signals::{self, Pending},
+};
 use crate::view::{Bar, Style};
 use crate::workspace::{Moment, Options, Workspace};
 
@@ -179,9 +182,7 @@ pub(super) fn ends_with(ast: &AST, name: &str) -> bool {
 
 /// An I/O error without its number.
 pub(crate) fn io_words(error: &io::Error) -> String {
-    let text = error.to_string();
-    let words = text.split(" (os error").next().unwrap_or_default();
-    super::translate::lower_first(words)
+    super::translate::lower_first(&sys::without_numbers(&error.to_string()))
 }
 
 /// The `#!` line becomes a comment, so that line numbers stay.

@@ -12,6 +12,7 @@ use super::Error;
 use super::error::{errno_of, io, own};
 use super::record::{read_json, write_new_json};
 use crate::model::{Mode, WhiteoutForm, names};
+use crate::sys::probe::whiteout_form;
 use crate::sys::{Dir, Errno, RenameFlags, lock, xattr};
 
 const VERSION: u64 = 1;
@@ -136,11 +137,7 @@ fn probe_whiteouts(tmp: &Dir, probe: &str, path: &Path) -> Result<WhiteoutForm, 
     let dir = tmp.dir(probe.as_bytes()).map_err(failed)?;
     let lacks = |errno| Error::Unsuitable { path: path.to_owned(), lacks: "extended attributes", errno };
     xattr::set(&dir, names::OPAQUE, b"y").map_err(lacks)?;
-    match dir.whiteout(b"whiteout") {
-        Ok(()) => Ok(WhiteoutForm::Device),
-        Err(Errno::PERM | Errno::INVAL | Errno::OPNOTSUPP | Errno::ACCESS) => Ok(WhiteoutForm::Xattr),
-        Err(errno) => Err(failed(errno)),
-    }
+    whiteout_form(&dir, b"whiteout").map_err(failed)
 }
 
 fn make_sub(root: &Dir, name: &str) -> Result<(), Errno> {

@@ -41,6 +41,16 @@ fn from_nix(errno: nix::Error) -> Errno {
     Errno::from_raw_os_error(errno as i32)
 }
 
+/// Text without ` (os error 2)` and the like, which Rust puts behind the system's words: they say the same.
+pub fn without_numbers(text: &str) -> String {
+    let mut parts = text.split(" (os error ");
+    let mut out = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        out += part.split_once(')').map_or(part, |(_, rest)| rest);
+    }
+    out
+}
+
 /// The time now.
 pub fn now() -> Timestamp {
     let now = rustix::time::clock_gettime(rustix::time::ClockId::Realtime);

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::mount::{self, Overlay};
 use super::{Dir, Errno, xattr};
-use crate::model::Mode;
+use crate::model::{Mode, WhiteoutForm};
 
 /// A "no".
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -223,4 +223,23 @@ pub fn in_scratch(dir: &Path, work: impl FnOnce(&Dir) -> Answer) -> Answer {
     let answer = parent.dir(name.as_bytes()).map_err(lost).and_then(|scratch| work(&scratch));
     parent.remove_tree(name.as_bytes()).map_err(lost)?;
     answer
+}
+
+/// Tries in a directory which form whiteouts take there: the kernel's is a device, which a file system that is itself an
+/// overlay refuses, and what else makes no devices. Uses `name` for it, and frees it.
+///
+/// # Errors
+/// What the file system says when it cannot be written.
+pub fn whiteout_form(dir: &Dir, name: &[u8]) -> Result<WhiteoutForm, Errno> {
+    match dir.unlink(name) {
+        Ok(()) | Err(Errno::NOENT) => {}
+        Err(errno) => return Err(errno),
+    }
+    match dir.whiteout(name) {
+        Ok(()) => dir.unlink(name).map(|()| WhiteoutForm::Device),
+        Err(Errno::PERM | Errno::ACCESS | Errno::INVAL | Errno::OPNOTSUPP | Errno::NOSYS) => {
+            Ok(WhiteoutForm::Xattr)
+        }
+        Err(errno) => Err(errno),
+    }
 }

@@ -89,7 +89,7 @@ fn told(errno: Errno) -> String {
         Errno::LOOP => "too many symlinks lead to each other".to_owned(),
         Errno::NODATA => "there is no such attribute".to_owned(),
         Errno::BUSY => "it is in use".to_owned(),
-        _ => io::Error::from(errno).to_string().split(" (os error").next().unwrap_or_default().to_lowercase(),
+        _ => sys::without_numbers(&io::Error::from(errno).to_string()).to_lowercase(),
     }
 }
 

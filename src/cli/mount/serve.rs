@@ -8,7 +8,7 @@ use crate::driver::{Alone, AloneSpec, Manner, MountError, mount_alone};
 use crate::model::{Identity, Marks, Trust, WhiteoutForm};
 use crate::sys::daemon::{self, Ends, Parted, Starting};
 use crate::sys::lock::{self, Lock};
-use crate::sys::{self, Dir, Errno, mount, mountinfo, process};
+use crate::sys::{self, Dir, Errno, mount, mountinfo, probe, process};
 use crate::union::Options;
 
 /// How long the server of the mount that had the upper before may take to end.
@@ -122,7 +122,11 @@ fn mount_all(request: &Request) -> Result<Served, Failure> {
             let (upper, work) = (open("upper", upper_path)?, open("work", work_path)?);
             check_upper((&upper, upper_path), (&work, work_path), &wanted.lowers, &target)?;
             lock = Some(take(&work, upper_path)?);
-            whiteouts = whiteout_form(&work, work_path)?;
+            // the union sweeps names away that begin so
+            whiteouts = probe::whiteout_form(&work, b".ufs-probe").map_err(|errno| {
+                let shown = work_path.display();
+                Failure::new(format!("cannot write in the work directory `{shown}`: {errno}"))
+            })?;
             Some((upper, work))
         }
     };
@@ -249,23 +253,5 @@ fn take(work: &Dir, upper: &Path) -> Result<Lock, Failure> {
             }
             Err(errno) => return Err(Failure::new(format!("cannot lock the work directory: {errno}"))),
         }
-    }
-}
-
-/// The kernel's whiteouts are devices, which a file system that is itself an overlay refuses.
-fn whiteout_form(work: &Dir, path: &Path) -> Result<WhiteoutForm, Failure> {
-    /// The union sweeps names away that begin so.
-    const PROBE: &[u8] = b".ufs-probe";
-    let failed = |errno: Errno| {
-        Failure::new(format!("cannot write in the work directory `{}`: {errno}", path.display()))
-    };
-    match work.unlink(PROBE) {
-        Ok(()) | Err(Errno::NOENT) => {}
-        Err(errno) => return Err(failed(errno)),
-    }
-    match work.whiteout(PROBE) {
-        Ok(()) => work.unlink(PROBE).map(|()| WhiteoutForm::Device).map_err(failed),
-        Err(Errno::PERM | Errno::OPNOTSUPP | Errno::NOSYS) => Ok(WhiteoutForm::Xattr),
-        Err(errno) => Err(failed(errno)),
     }
 }
