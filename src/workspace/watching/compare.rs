@@ -3,7 +3,7 @@
 //! The kernel marks what it copied up, so copies are told from new files. A name that moved is known by its inode, and a
 //! lower file that moved by the whiteout that it left. What came and went between two surveys is not seen.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use super::survey::{Mark, Seen, Survey};
 use crate::driver::{Event, Over};
@@ -15,7 +15,8 @@ type Beneath<'a> = &'a mut dyn FnMut(&LayerPath) -> Option<(usize, Entry)>;
 
 /// Tells what happened, in the order of paths.
 pub(super) fn compare(before: &Survey, after: &Survey, beneath: Beneath<'_>) -> Vec<Event> {
-    let mut comparison = Comparison { before, after, beneath, events: Vec::new() };
+    let bare = after.cut_off();
+    let mut comparison = Comparison { before, after, beneath, bare, events: Vec::new() };
     let moves = moves(before, after);
     let new: Vec<(&LayerPath, &Seen)> =
         after.0.iter().filter(|&(path, now)| before.0.get(path) != Some(now)).collect();
@@ -85,6 +86,8 @@ struct Comparison<'a, 'b> {
     before: &'a Survey,
     after: &'a Survey,
     beneath: Beneath<'b>,
+    /// Directories in which nothing of the layers beneath shows: nobody need look there.
+    bare: HashSet<LayerPath>,
     events: Vec<Event>,
 }
 
@@ -94,7 +97,13 @@ type Deleted<'a> = Vec<(&'a LayerPath, usize, Entry)>;
 impl Comparison<'_, '_> {
     /// What lies beneath a path of the upper and would show without it.
     fn beneath(&mut self, path: &LayerPath) -> Option<(usize, Entry)> {
-        if self.after.is_cut_off(path) { None } else { (self.beneath)(path) }
+        let covered = path.parent().is_some_and(|dir| self.bare.contains(&dir));
+        let found = if covered { None } else { (self.beneath)(path) };
+        let merges = found.as_ref().is_some_and(|(_, entry)| entry.node.kind() == Kind::Dir);
+        if !merges && self.after.holds_dir(path) {
+            self.bare.insert(path.clone());
+        }
+        found
     }
 
     fn hidden(&mut self, path: &LayerPath) -> Option<usize> {
@@ -134,7 +143,7 @@ impl Comparison<'_, '_> {
                 self.events.push(Event::Whiteout { path: own, hides });
             }
             Mark::Opaque => {
-                let hides = (self.beneath)(path).map(|(layer, _)| layer);
+                let hides = self.hidden(path);
                 self.events.push(Event::Opaque { path: own, hides, made: true });
             }
             Mark::Plain | Mark::Copied if was_there => {
@@ -191,7 +200,7 @@ impl Comparison<'_, '_> {
     /// A name that was there already.
     fn tell_change(&mut self, path: &LayerPath, then: &Seen, now: &Seen) {
         if now.mark == Mark::Opaque && then.mark != Mark::Opaque {
-            let hides = (self.beneath)(path).map(|(layer, _)| layer);
+            let hides = self.hidden(path);
             let made = now.inode != then.inode;
             return self.events.push(Event::Opaque { path: path.clone(), hides, made });
         }
@@ -373,5 +382,26 @@ mod tests {
         now.links = 2;
         assert_eq!(told(&then, &[("a", now.clone())]), [], "it got another name");
         assert_eq!(told(&then, &[("a", file(3, 1))]), [changed("a", Aspect::Content, false)]);
+    }
+
+    #[test]
+    fn what_is_new_within_a_new_or_opaque_directory_hides_nothing_and_nobody_looks() {
+        let dir = |inode, mark| seen(inode, mark, Kind::Dir, 0, 7);
+        let before = survey(&[("opaque", dir(2, Mark::Opaque)), ("opaque/in", dir(3, Mark::Plain))]);
+        let after = survey(&[
+            ("new", dir(4, Mark::Plain)),
+            ("new/in", dir(5, Mark::Plain)),
+            ("new/in/file", file(6, 1)),
+            ("opaque", dir(2, Mark::Opaque)),
+            ("opaque/in", dir(3, Mark::Plain)),
+            ("opaque/in/file", file(7, 1)),
+        ]);
+        let mut asked = Vec::new();
+        let events = compare(&before, &after, &mut |path| {
+            asked.push(path.clone());
+            None
+        });
+        assert_eq!(asked, [path("new")]);
+        assert_eq!(events.len(), 4);
     }
 }

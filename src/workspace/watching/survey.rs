@@ -1,6 +1,6 @@
 //! The survey of an upper that the kernel's overlay writes: what every name in it is.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use crate::model::{Kind, LayerPath, Marks, Mode, Timestamp};
 use crate::sys::{Dir, Errno, RawStat, xattr};
@@ -115,9 +115,17 @@ impl Survey {
         Ok(())
     }
 
-    /// Whether a directory above is cut off from the layers beneath.
-    pub(super) fn is_cut_off(&self, path: &LayerPath) -> bool {
-        path.ancestors().any(|dir| self.0.get(&dir).is_some_and(|seen| seen.mark == Mark::Opaque))
+    /// The directories in which nothing of the layers beneath shows, as they are opaque or lie in one that is.
+    pub(super) fn cut_off(&self) -> HashSet<LayerPath> {
+        let mut cut = HashSet::new();
+        // a directory comes before what lies in it
+        for (path, seen) in self.0.iter().filter(|(_, seen)| seen.is_dir()) {
+            let within = || path.parent().is_some_and(|dir| cut.contains(&dir));
+            if seen.mark == Mark::Opaque || !cut.is_empty() && within() {
+                cut.insert(path.clone());
+            }
+        }
+        cut
     }
 
     pub(super) fn holds_dir(&self, path: &LayerPath) -> bool {
