@@ -79,7 +79,7 @@ impl Store {
         let how = ScanHow {
             clamp: seal.clamp,
             trust: self.trust(),
-            beneath: if self.every_right { Vec::new() } else { self.changesets(&before.stack)? },
+            beneath: self.owners_known(&before.stack)?,
             ..ScanHow::default()
         };
         let (sealed, mut timings) =
@@ -122,8 +122,15 @@ impl Store {
         Ok(Sealed { id: sealed.id, counts, sockets: sealed.sockets, reused, timings })
     }
 
-    /// The changes of a stack's sealed layers; those above a host directory only.
-    fn changesets(&self, stack: &[StackPart]) -> Result<Vec<Rc<Changeset>>, Error> {
+    /// What knows the owners of a stack that the host could not give, for an upper on it ([`ScanHow::beneath`]): its
+    /// sealed layers, above a host directory only; none where every owner can be given.
+    ///
+    /// # Errors
+    /// Those of [`Store::changeset`].
+    pub fn owners_known(&self, stack: &[StackPart]) -> Result<Vec<Rc<Changeset>>, Error> {
+        if self.every_right {
+            return Ok(Vec::new());
+        }
         let from = stack.iter().rposition(|part| matches!(part, StackPart::Host(_))).map_or(0, |at| at + 1);
         let sealed = stack[from..].iter().filter_map(|part| match part {
             StackPart::Sealed(id) => Some(self.changeset(*id)),

@@ -1,7 +1,6 @@
 //! A layer as scripts hold it: a draft being written, a sealed layer, a host directory, or a mount's upper.
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
@@ -204,12 +203,13 @@ impl Layer {
     }
 
     fn walk(&self, only: Option<LayerPath>) -> Result<Rc<Changeset>, Error> {
-        let owners = match self.state() {
-            State::Draft(draft) => draft.owners()?,
-            _ => BTreeMap::new(),
-        };
-        let trust = self.workspace.store()?.trust();
-        let how = ScanHow { owners, only, trust, ..ScanHow::default() };
+        let store = self.workspace.store()?;
+        let mut how = ScanHow { only, trust: store.trust(), ..ScanHow::default() };
+        match self.state() {
+            State::Draft(draft) => how.owners = draft.owners()?,
+            State::Upper(mount) => how.beneath = store.owners_known(&mount.record()?.stack)?,
+            State::Sealed { .. } | State::Host(_) => {}
+        }
         let tree = self.tree()?;
         let work =
             self.workspace.work(|| (format!("reading {}", self.title()), Total::of_tree(tree.duplicate())));

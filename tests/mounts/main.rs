@@ -6,6 +6,7 @@ mod endings;
 mod fuse;
 mod host;
 mod left_behind;
+mod owners;
 mod real;
 mod semantics;
 mod volatile;
