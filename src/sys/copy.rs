@@ -8,7 +8,7 @@ use rustix::fs::{copy_file_range, fstat, ftruncate, ioctl_ficlone, seek};
 use super::{Errno, signals};
 
 /// How much is copied between two looks at the interrupt flag, in bytes.
-const STEP: u64 = 8 << 20;
+const STEP: u64 = 1 << 20;
 
 /// Up to here a file without holes is copied at once, in bytes.
 const SMALL: u64 = 64 << 10;

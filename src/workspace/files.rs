@@ -21,7 +21,7 @@ const DIR_MODE: Mode = Mode::new(0o755);
 const READ_LIMIT: u64 = 1 << 30;
 
 /// How much is read or written between two looks at Ctrl-C, in bytes.
-const STEP: usize = 8 << 20;
+const STEP: usize = 1 << 20;
 
 /// Checks a path as a user types it.
 pub(super) fn path(bytes: &[u8]) -> Result<LayerPath, Error> {

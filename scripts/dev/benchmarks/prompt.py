@@ -185,7 +185,7 @@ def interrupts(place, ufs, env, runs):
         "`squash` of a large file": 'squash(["large"], "flat")',
         "`export_tar` of a large file": f'layer("large").export_tar("{place}/out.tar")',
         "`check()`": "check()",
-        "`diff` of two large files": f'diff(layer_at("{place}/source"), layer_at("{place}/twin"))',
+        "`diff` of large trees": f'loop {{ diff(layer_at("{place}/source"), layer_at("{place}/twin")); }}',
         "`find`": 'loop { find("**"); }',
     }
     with Session([ufs, "--ephemeral"], env) as session:
