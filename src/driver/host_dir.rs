@@ -69,9 +69,15 @@ impl HostDir {
         self.root.as_deref().ok_or(Errno::STALE)
     }
 
-    /// Whether a directory beneath is of this file system, not of one that is mounted inside.
-    fn holds(&self, dir: &Dir) -> Result<bool, Errno> {
-        Ok(dir.stat_self()?.dev == self.root()?.stat_self()?.dev)
+    /// A directory, and who lists it where it is the lister's: what is mounted inside is not.
+    fn listed(&self, path: &LayerPath) -> Result<(Dir, Option<&DirectFiles>), Errno> {
+        if let Some(lister) = &self.lister {
+            match self.root()?.in_root_of_mount(path.as_bytes()) {
+                Err(Errno::XDEV) => {}
+                dir => return Ok((dir?, Some(lister))),
+            }
+        }
+        Ok((self.tree(path)?, None))
     }
 
     /// The directory of `path` and its last name; the root is `.` in itself.
@@ -229,13 +235,8 @@ fn is_whiteout(handle: &OwnedFd, raw: &RawStat) -> Result<bool, Errno> {
 
 impl Files for HostDir {
     fn beneath(&self, dir: &LayerPath) -> Result<Box<dyn Files>, Errno> {
-        let flags = OFlags::RDONLY | OFlags::DIRECTORY;
-        let root = Dir::from_fd(self.root()?.in_root(dir.as_bytes(), flags, Mode::default())?);
-        let lister = match &self.lister {
-            // what is mounted inside is not the lister's
-            Some(lister) if self.holds(&root)? => Some(Rc::new(lister.rooted(dir)?)),
-            _ => None,
-        };
+        let (root, lister) = self.listed(dir)?;
+        let lister = lister.map(|lister| lister.rooted(dir)).transpose()?.map(Rc::new);
         Ok(Box::new(Self { root: Some(Rc::new(root)), lister, ..self.clone() }))
     }
 
@@ -251,10 +252,8 @@ impl Files for HostDir {
     }
 
     fn read_dir_from(&self, path: &LayerPath, begin: &[u8]) -> Result<Vec<DirItem>, Errno> {
-        let dir = self.tree(path)?;
-        if let Some(lister) = &self.lister
-            && self.holds(&dir)?
-        {
+        let (dir, lister) = self.listed(path)?;
+        if let Some(lister) = lister {
             return lister.read_dir_from(path, begin);
         }
         let mut items = Vec::new();
@@ -404,7 +403,13 @@ impl Files for HostDir {
     fn chown(&self, path: &LayerPath, uid: u32, gid: u32) -> Result<(), Errno> {
         let (dir, name) = self.place(path)?;
         let (host_uid, host_gid) = self.identity.to_host(uid, gid);
-        match dir.chown(name, host_uid, host_gid) {
+        let given = if self.is_stand_in(&self.handle(path, Follow::No)?)? {
+            // what it stands for counts on a file of ours only
+            Err(Errno::PERM)
+        } else {
+            dir.chown(name, host_uid, host_gid)
+        };
+        match given {
             Ok(()) => match xattr::remove_at(&dir, name, names::OWNER) {
                 Ok(()) | Err(Errno::NODATA | Errno::OPNOTSUPP | Errno::PERM | Errno::ACCESS) => Ok(()),
                 Err(errno) => Err(errno),

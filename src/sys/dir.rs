@@ -196,6 +196,14 @@ impl Dir {
         self.openat2(path, flags | OFlags::CLOEXEC, mode, ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS)
     }
 
+    /// Opens a directory as [`Dir::in_root`] does, but only on this mount; `EXDEV` if another one is on the way or there.
+    pub fn in_root_of_mount(&self, path: &[u8]) -> Result<Self, Errno> {
+        let path = if path.is_empty() { b"." } else { path };
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let resolve = ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS | ResolveFlags::NO_XDEV;
+        Ok(Self { fd: self.openat2(path, flags, Mode::default(), resolve)? })
+    }
+
     /// The directory that holds `path`, resolved as [`Dir::in_root`], and the last name; `None` for the root.
     pub fn parent_in_root<'a>(&self, path: &'a LayerPath) -> Result<Option<(Self, &'a [u8])>, Errno> {
         let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else {

@@ -20,10 +20,10 @@ pub(super) enum Target<'a> {
 }
 
 impl Target<'_> {
-    fn mark(self) -> Result<Option<Vec<u8>>, Errno> {
+    fn mark(self, name: &[u8]) -> Result<Option<Vec<u8>>, Errno> {
         xattr::if_there(match self {
-            Self::Named(place) => xattr::get_at(&place.dir, &place.name, names::OWNER),
-            Self::Open(fd) => xattr::get(fd, names::OWNER),
+            Self::Named(place) => xattr::get_at(&place.dir, &place.name, name),
+            Self::Open(fd) => xattr::get(fd, name),
         })
     }
 
@@ -92,7 +92,7 @@ impl Union {
     /// The layer's owner of a file, whose raw attributes are known.
     fn owner(&self, of: Target<'_>, stat: &RawStat) -> Result<(u32, u32), Errno> {
         let counts = self.options.trust.counts(stat.uid) && keeps_owner(stat.kind);
-        let kept = if counts { of.mark()? } else { None };
+        let kept = if counts { of.mark(names::OWNER)? } else { None };
         let kept = kept.and_then(|value| decode_xattrs([(names::OWNER, &value[..])]).owner);
         Ok(kept.unwrap_or_else(|| self.options.identity.to_layer(stat.uid, stat.gid)))
     }
@@ -167,7 +167,14 @@ impl Union {
         gid: Option<u32>,
     ) -> Result<(), Errno> {
         let (host_uid, host_gid) = self.host_owner(stat, uid, gid);
-        match target.chown(host_uid, host_gid) {
+        let may_stand_in = stat.kind == Kind::File && stat.size == 0 && self.options.trust.counts(stat.uid);
+        let given = if may_stand_in && target.mark(names::NODE)?.is_some() {
+            // what it stands for counts on a file of ours only
+            Err(Errno::PERM)
+        } else {
+            target.chown(host_uid, host_gid)
+        };
+        match given {
             Ok(()) if keeps_owner(stat.kind) => target.remove_mark(),
             Err(Errno::PERM | Errno::INVAL) if keeps_owner(stat.kind) => {
                 let now = self.owner(target, stat)?;

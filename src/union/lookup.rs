@@ -199,6 +199,8 @@ impl Union {
         if path.is_empty() {
             return Ok(Arc::clone(&self.root));
         }
+        // of before the first look: what moves meanwhile makes all that is found on this way doubtful
+        let epoch = self.dirs.epoch();
         if let Some(dir) = self.dirs.get(path) {
             return Ok(dir);
         }
@@ -215,7 +217,8 @@ impl Union {
         // of a long way only its end, so that two of them have room
         let passed = names.clone().count().saturating_sub(KEPT);
         for (level, name) in names.enumerate() {
-            at = if level < passed { self.dir_in(&at, name)? } else { self.kept_dir_in(&at, name)? };
+            let dir = self.dir_in(&at, name)?;
+            at = if level < passed { dir } else { self.dirs.keep(epoch, dir) };
         }
         Ok(at)
     }
@@ -224,20 +227,16 @@ impl Union {
         self.look(dir, name)?.found.ok_or(Errno::NOENT)?.dir.ok_or(Errno::NOTDIR)
     }
 
-    fn kept_dir_in(&self, dir: &Merged, name: &[u8]) -> Result<Arc<Merged>, Errno> {
-        let epoch = self.dirs.epoch();
-        Ok(self.dirs.keep(epoch, self.dir_in(dir, name)?))
-    }
-
     /// Every directory on the way to one, from the root down and with it.
     pub(super) fn way(&self, path: &[u8]) -> Result<Vec<Arc<Merged>>, Errno> {
+        let epoch = self.dirs.epoch();
         let mut way = vec![Arc::clone(&self.root)];
         let ends = path.iter().enumerate().filter(|&(_, &b)| b == b'/').map(|(end, _)| end);
         for end in ends.chain((!path.is_empty()).then_some(path.len())) {
             let above = way.last().unwrap_or(&self.root);
             let dir = match self.dirs.get(&path[..end]) {
                 Some(dir) => dir,
-                None => self.kept_dir_in(above, split(&path[..end]).1)?,
+                None => self.dirs.keep(epoch, self.dir_in(above, split(&path[..end]).1)?),
             };
             way.push(dir);
         }
@@ -290,18 +289,17 @@ impl Union {
 
     /// The names that a directory shows and that begin so, in raw byte order.
     pub(super) fn shown_items(&self, dir: &Merged, begin: &[u8]) -> Result<Vec<Item>, Errno> {
-        if dir.parts() > 1 || self.options.whiteouts_by_name {
-            return Ok(self.list_from(dir, begin)?.into_values().flatten().collect());
-        }
-        // nothing hides anything: large directories are sorted once
+        // asked once: a copy-up may give the directory an upper part at any time
+        let (upper, by_name) = (dir.upper(), self.options.whiteouts_by_name);
+        // nothing hides anything in one part alone: large directories are sorted once
         let lower;
-        let (place, layer, by_xattr) = match (dir.upper(), dir.lowers.first()) {
-            (Some(up), _) => (&**up, None, self.upper_takes_marks(dir)),
-            (None, Some(part)) => {
+        let (place, layer, by_xattr) = match (upper, &dir.lowers[..]) {
+            (Some(up), []) if !by_name => (&**up, None, self.upper_takes_marks(dir)),
+            (None, [part]) if !by_name => {
                 lower = self.part(dir, part)?;
                 (&lower, Some(part.layer), part.marked)
             }
-            (None, None) => return Ok(Vec::new()),
+            _ => return Ok(self.list_from(dir, begin)?.into_values().flatten().collect()),
         };
         let mut shown = Vec::new();
         for item in place.items_where(|name| name.starts_with(begin))? {

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use super::Union;
 use super::lookup::{Found, Place, split};
 use super::merged::Merged;
-use crate::model::{Device, Kind, Mode, Node, encode_node, encode_owner, names};
+use crate::model::{Device, Kind, Mode, Node, encode_node, encode_owner, gives_rights, names};
 use crate::sys::{Dir, Errno, OFlags, RawStat, RenameFlags, copy, xattr};
 
 /// Whether a copy-up brings the content along.
@@ -123,7 +123,9 @@ impl Union {
         for (attribute, value) in xattr::all_at(&from.dir, &from.name)? {
             let marks = self.options.marks;
             let own = attribute.starts_with(marks.prefix()) && !attribute.starts_with(marks.escaped());
-            if own {
+            // the copy is ours, so a mark that did not count would from now on
+            let forged = gives_rights(&attribute) && !self.options.trust.counts(stat.uid);
+            if own || forged {
                 continue;
             }
             match xattr::set_at(to, name, &attribute, &value) {

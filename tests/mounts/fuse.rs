@@ -235,6 +235,10 @@ fn what_is_mounted_inside_is_listed_as_everybody_sees_it() {
             assert_eq!(beneath.read_dir(&LayerPath::root()).unwrap().len(), 1);
             drop(beneath);
             mount(&mut Command::new("umount"));
+            // the same file system, and yet another place of it
+            mount(Command::new("mount").arg("--bind").arg(top.join("c")));
+            assert_eq!(listed("m"), ["a", "b"]);
+            mount(&mut Command::new("umount"));
             assert_eq!(listed("m"), [""; 0]);
         });
     });
