@@ -29,7 +29,7 @@ use super::seal::Progress;
 use super::walk::ScanHow;
 use super::{Error, MountDir, MountRecord, NameRecord, Sealed, StackPart, Store};
 use crate::model::{ChainId, Change, Changeset, LayerName, LayerPath, Metadata, Timestamp, TreeId};
-use crate::sys::{Dir, Errno};
+use crate::sys::{Dir, Errno, RenameFlags};
 
 /// How something is sealed.
 pub struct Seal<'a> {
@@ -166,11 +166,24 @@ impl Store {
         }
         let root = mount.record().root;
         let old = self.exchange_upper(dir, &root, path)?;
-        mount.add_aside([old]);
-        self.mark_anew(dir, path)?;
-        self.steps.pass("emptied");
-        mount.add_aside(self.fresh_work(dir, path)?);
-        Ok(())
+        let readied = self.mark_anew(dir, path).and_then(|()| {
+            self.steps.pass("emptied");
+            self.fresh_work(dir, path)
+        });
+        match readied {
+            Ok(work) => {
+                mount.add_aside([old]);
+                mount.add_aside(work);
+                Ok(())
+            }
+            Err(error) => {
+                // what is mounted is written on, so it is the upper again
+                let back = self.temporary.dir().rename(old.as_bytes(), dir, b"up", RenameFlags::EXCHANGE);
+                back.map_err(io("put back", path.join("up")))?;
+                mount.add_aside([old]);
+                Err(error)
+            }
+        }
     }
 
     fn reload(&self, mount: &MountDir) -> Result<(), Error> {
@@ -220,6 +233,7 @@ impl Store {
         let root = intent.root.read().map_err(damaged)?;
         if dir.stat(b"up") == Err(Errno::NOENT) {
             self.fresh_upper(dir, &root, path)?;
+            self.mark_anew(dir, path)?;
         }
         self.steps.pass("upper");
         let aside = self.fresh_work(dir, path)?;

@@ -61,8 +61,8 @@ impl Store {
         if self.ephemeral { Ok(()) } else { replace_json_beside(dir, MARK, &Identity::own(), path, true) }
     }
 
-    /// Renews the mark of an upper that was emptied, if it has one.
+    /// Renews the mark, if there is one, for a fresh upper: what was doubtful of another one is not of this.
     pub(super) fn mark_anew(&self, dir: &Dir, path: &Path) -> Result<(), Error> {
-        if dir.stat(MARK.as_bytes()).is_ok() { self.mark_unsynced(dir, path) } else { Ok(()) }
+        if is_doubtful(dir, path)? { self.mark_unsynced(dir, path) } else { Ok(()) }
     }
 }

@@ -71,12 +71,17 @@ impl Workspace {
         let mut progress = work.watch();
         let seal =
             Seal { name, message, created: self.now(), clamp: self.0.options.epoch, progress: &mut progress };
+        let place =
+            |live: &Live| live.dir.upper().ok().and_then(|upper| upper.stat_self().ok()).map(|at| at.ino);
+        let before = place(live);
         let sealed = self.store()?.commit(&live.dir, seal);
         drop(work);
         match sealed {
             Ok(sealed) => self.note_sockets(&sealed.sockets),
             Err(error) => {
-                if let Some(mounted) = &mut live.mounted {
+                // once its upper is a layer, it is never written again
+                let stays = place(live) == before;
+                if let Some(mounted) = live.mounted.as_mut().filter(|_| stays) {
                     mounted.thaw()?;
                 }
                 return Err(error.into());
