@@ -85,6 +85,9 @@ fn copy_dir(ends: &Ends<'_>, paths: Paths, stat: Stat) -> Result<(), Error> {
             }
             links.insert((stat.dev, stat.ino), paths.to.clone());
         }
+        // what a symlink leads to is not beneath its directory alone
+        let through = ends.target.0.stat(&at, Follow::No).is_ok_and(|there| there.kind() == Kind::Symlink);
+        let ends = if through { Ends { target: (outermost, &paths.to), ..ends } } else { ends };
         ends.copy_node(&paths, &stat)?;
     }
     Ok(())

@@ -107,3 +107,14 @@ fn what_went_wrong_with_a_file_is_told_with_path_and_errno() {
         "#,
     );
 }
+
+#[test]
+fn a_copy_onto_a_symlink_goes_where_that_leads_from_the_root_on() {
+    let code = r#"
+        let b = layer("b"); b.write("/src/f", "new"); b.symlink("../y", "/dst/f"); b.symlink("/z", "/dst/g");
+        b.write("/src/g", "new"); for path in ["/y", "/z", "/dst/y", "/dst/z"] { b.write(path, "old"); }
+        mount_direct("b"); cp("/src", "/dst");
+        assert_eq(["/y", "/z", "/dst/y", "/dst/z"].map(|path| read(path)), ["new", "new", "old", "old"]);
+    "#;
+    Place::new().code(code).ok();
+}
