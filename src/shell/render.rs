@@ -89,7 +89,14 @@ fn take_apart(error: &EvalAltResult, text: &Text, known: &Known<'_>) -> Told {
         EvalAltResult::ErrorInFunctionCall(name, source, inner, position) => {
             // the inner position is in the text that defined the function
             let inside = known.modules.get(source).unwrap_or(text);
-            let mut told = take_apart(inner, inside, known);
+            let mut told = match &**inner {
+                // the place is in a text that was made, which nobody can be shown
+                EvalAltResult::ErrorParsing(kind, _) if name == "eval" => {
+                    let (message, hint) = syntax::told(kind, Position::NONE, "");
+                    Told { message, hint, position: Position::NONE, text: None, through: Vec::new() }
+                }
+                inner => take_apart(inner, inside, known),
+            };
             told.through.push(if name.starts_with("anon$") {
                 "in a closure".to_owned()
             } else if known.functions.contains(&name.as_str()) {

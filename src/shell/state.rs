@@ -219,7 +219,8 @@ impl Shell {
         if self.0.json {
             format!("{}\n", json::line(value))
         } else if self.0.is_terminal && (value.is_string() || value.is_char()) {
-            view::escape::text(&value.to_string(), &self.style())
+            // the newline that closes it: one of its own stays
+            view::escape::text(&format!("{value}\n"), &self.style())
         } else {
             draw::value(value, &self.style())
         }

@@ -119,10 +119,9 @@ fn around(source: &str, position: Position) -> (&str, &str) {
 }
 
 fn last_word(before: &str) -> &str {
-    let before = before.trim_end();
-    let start = before.rfind(|c: char| !(c.is_alphanumeric() || c == '_')).map_or(0, |at| at + 1);
+    let word = before.trim_end().rsplit(|c: char| !(c.is_alphanumeric() || c == '_')).next();
     // the rest of a string or a number is no word
-    Some(&before[start..]).filter(|word| is_word(word)).unwrap_or_default()
+    word.filter(|word| is_word(word)).unwrap_or_default()
 }
 
 fn callable(word: &str) -> bool {

@@ -254,3 +254,9 @@ fn hostile_text_in_errors_is_escaped() {
     let err = Place::new().script("fail(\"\\x1b[31mred\\nline\"); // \u{1b}[2J", &[]).fails(1);
     assert!(!err.contains('\u{1b}'), "{err:?}");
 }
+
+#[test]
+fn an_error_in_a_text_that_is_evaluated_is_told_at_the_call() {
+    let err = Place::new().code("\"…\"; eval(\"a b\")").fails(2);
+    holds(&err, &["-e:1:11", "eval(\"a b\")"]);
+}
