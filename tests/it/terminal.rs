@@ -256,9 +256,12 @@ impl Terminal {
         let reads = |bytes: &[u8]| bytes.windows(READING.len()).any(|window| window == READING);
         let (row, column) = self.screen().cursor_position();
         let before = self.screen().rows(0, column).nth(row.into()).unwrap();
+        // the cursor may also have gone to the beginning of what is typed
+        let behind = self.screen().rows(column, self.look.columns - column).nth(row.into()).unwrap();
         // where a line was typed before it was asked for, the prompts of both follow each other
         before.trim_start_matches("...> ").starts_with("ufs")
             && before.ends_with("> ")
+            && behind.trim().is_empty()
             && self.line_number() >= self.below
             && (self.look.term == "dumb" || reads(&self.raw[self.typed_at..]))
     }
@@ -337,8 +340,15 @@ impl Terminal {
         &self.raw
     }
 
-    /// Changes the size of the window.
+    /// Changes the size of the window, once the program waits for something: a change that comes right before the editor
+    /// waits for keys is drawn with the next key.
     pub(crate) fn resize(&mut self, columns: u16, rows: u16) -> &mut Self {
+        let stat = format!("/proc/{}/stat", self.child.id());
+        let deadline = Instant::now() + PATIENCE;
+        while !std::fs::read_to_string(&stat).unwrap().contains(") S ") {
+            assert!(Instant::now() < deadline, "{}the program never waits", self.framed());
+            std::thread::yield_now();
+        }
         self.look = Look { columns, rows, ..self.look };
         let (rows, columns) = self.look.size();
         self.parser.set_size(rows, columns);
