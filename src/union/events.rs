@@ -135,14 +135,9 @@ impl Union {
         self.ears.listener.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Whether somebody listens.
-    pub fn is_heard(&self) -> bool {
-        self.ears.open.load(Ordering::Relaxed)
-    }
-
     /// Tells what was done; `event` is asked only where somebody listens, and tells nothing where it cannot say.
     pub(super) fn tell(&self, event: impl FnOnce() -> Option<Event>) {
-        if self.is_heard()
+        if self.ears.open.load(Ordering::Relaxed)
             && let Some(listener) = self.listener()
             && let Some(event) = event()
         {

@@ -1,6 +1,6 @@
 //! Attributes: what a node's file is, and changes of it.
 
-use std::os::fd::AsFd;
+use std::os::fd::AsFd as _;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use fuser::{FileAttr, FileType, INodeNo, TimeOrNow};
@@ -162,14 +162,6 @@ impl Adapter {
 
     /// Changes attributes; gives them all.
     pub(super) fn change(&self, node: u64, change: &Change, handle: Option<u64>) -> Result<Shown, Errno> {
-        // whoever listens is told of changes by path
-        if let Some(handle) = handle.filter(|_| !self.union.is_heard())
-            && let open = self.handles.file(handle)?
-            && let Some(file) = open.file().filter(|_| open.in_upper())
-        {
-            self.change_open(&*file, change, Some(handle))?;
-            return self.union.look_at_open(&*file, true);
-        }
         match self.spot(node)? {
             Spot::Path(path) => {
                 self.change_at(&path, change, handle)?;
@@ -211,21 +203,26 @@ impl Adapter {
         self.union.after_write(&*file, by)
     }
 
-    fn change_open(&self, file: impl AsFd, change: &Change, handle: Option<u64>) -> Result<(), Errno> {
+    fn change_open(
+        &self,
+        file: &std::os::fd::OwnedFd,
+        change: &Change,
+        handle: Option<u64>,
+    ) -> Result<(), Errno> {
         if let Some(size) = change.size {
             if let Some(handle) = handle {
                 self.resize_open(handle, size, change.by)?;
             } else {
-                let file = sys::file::reopen(&file, sys::OFlags::WRONLY | sys::OFlags::NONBLOCK)?;
+                let file = sys::file::reopen(file, sys::OFlags::WRONLY | sys::OFlags::NONBLOCK)?;
                 self.union.truncate_open(&file, size)?;
                 self.union.after_write(&file, change.by)?;
             }
         }
         if change.uid.is_some() || change.gid.is_some() {
-            self.union.chown_open_for(&file, (change.uid, change.gid), change.by)?;
+            self.union.chown_open_for(file, (change.uid, change.gid), change.by)?;
         }
         if let Some(mode) = change.mode {
-            self.union.chmod_open(&file, Mode::new(mode))?;
+            self.union.chmod_open(file, Mode::new(mode))?;
         }
         if change.atime.is_some() || change.mtime.is_some() {
             self.union.set_times_open(file, change.atime.map(timestamp), change.mtime.map(timestamp))?;
