@@ -192,16 +192,25 @@ impl Dir {
 
     /// Opens `path` as `chroot` to this directory would: symlinks followed, but never out of it.
     pub fn in_root(&self, path: &[u8], flags: OFlags, mode: Mode) -> Result<OwnedFd, Errno> {
-        let path = if path.is_empty() { b"." } else { path };
-        self.openat2(path, flags | OFlags::CLOEXEC, mode, ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS)
+        self.resolved_in_root(path, flags, mode, ResolveFlags::empty())
     }
 
     /// Opens a directory as [`Dir::in_root`] does, but only on this mount; `EXDEV` if another one is on the way or there.
     pub fn in_root_of_mount(&self, path: &[u8]) -> Result<Self, Errno> {
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY;
+        Ok(Self { fd: self.resolved_in_root(path, flags, Mode::default(), ResolveFlags::NO_XDEV)? })
+    }
+
+    fn resolved_in_root(
+        &self,
+        path: &[u8],
+        flags: OFlags,
+        mode: Mode,
+        further: ResolveFlags,
+    ) -> Result<OwnedFd, Errno> {
         let path = if path.is_empty() { b"." } else { path };
-        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        let resolve = ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS | ResolveFlags::NO_XDEV;
-        Ok(Self { fd: self.openat2(path, flags, Mode::default(), resolve)? })
+        let resolve = ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS | further;
+        self.openat2(path, flags | OFlags::CLOEXEC, mode, resolve)
     }
 
     /// The directory that holds `path`, resolved as [`Dir::in_root`], and the last name; `None` for the root.

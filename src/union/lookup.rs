@@ -196,12 +196,9 @@ impl Union {
 
     /// The directory at a path.
     pub(super) fn dir(&self, path: &[u8]) -> Result<Arc<Merged>, Errno> {
-        if path.is_empty() {
-            return Ok(Arc::clone(&self.root));
-        }
         // of before the first look: what moves meanwhile makes all that is found on this way doubtful
         let epoch = self.dirs.epoch();
-        if let Some(dir) = self.dirs.get(path) {
+        if let Some(dir) = self.known_dir(path) {
             return Ok(dir);
         }
         let mut at = Arc::clone(&self.root);
@@ -221,6 +218,11 @@ impl Union {
             at = if level < passed { dir } else { self.dirs.keep(epoch, dir) };
         }
         Ok(at)
+    }
+
+    /// The directory at a path, if it was seen lately; the root always.
+    pub(super) fn known_dir(&self, path: &[u8]) -> Option<Arc<Merged>> {
+        if path.is_empty() { Some(Arc::clone(&self.root)) } else { self.dirs.get(path) }
     }
 
     fn dir_in(&self, dir: &Merged, name: &[u8]) -> Result<Arc<Merged>, Errno> {
@@ -247,7 +249,7 @@ impl Union {
     pub fn remembered(&self, path: &LayerPath) -> LayerPath {
         let mut above = path.parent();
         while let Some(dir) = above {
-            if dir.is_root() || self.dirs.get(dir.as_bytes()).is_some() {
+            if self.known_dir(dir.as_bytes()).is_some() {
                 return dir;
             }
             above = dir.parent();

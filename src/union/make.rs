@@ -4,6 +4,7 @@
 //! directory, to take a whiteout's place in one step, is made in a directory there that has the same to inherit.
 
 use std::fs::File;
+use std::sync::Arc;
 
 use super::create::Vacancy;
 use super::lookup::{Slot, split};
@@ -25,6 +26,14 @@ pub struct Maker {
     pub umask: u32,
 }
 
+/// A new name in a directory of the upper alone, whose file system says itself whether it holds the name.
+struct Alone<'a> {
+    dir: Arc<Merged>,
+    /// Its part in the upper.
+    up: Arc<Dir>,
+    name: &'a [u8],
+}
+
 impl Union {
     /// open(2) with `O_CREAT | O_EXCL`: a real descriptor.
     pub fn create(
@@ -41,6 +50,17 @@ impl Union {
         self.make(path, mode, maker, |dir, name, mode| Ok(File::from(dir.open_raw(name, flags, mode)?)))
     }
 
+    /// Where a new name goes, if nothing beneath counts there.
+    fn upper_alone<'a>(&self, path: &'a LayerPath) -> Result<Option<Alone<'a>>, Errno> {
+        if path.is_root() || self.writable().is_err() {
+            return Ok(None);
+        }
+        let (parent, name) = split(path.as_bytes());
+        let dir = self.dir(parent)?;
+        let up = dir.upper().filter(|_| dir.is_pure_upper() && !self.is_kept(name)).cloned();
+        Ok(up.map(|up| Alone { dir, up, name }))
+    }
+
     /// Creates a file without a look at its name, as the upper's file system says itself if it holds it; `None` if
     /// it does, or if what is beneath counts.
     fn create_at_once(
@@ -51,15 +71,8 @@ impl Union {
         maker: Maker,
     ) -> Result<Option<(File, Shown)>, Errno> {
         let _changing = self.change();
-        if path.is_root() || self.writable().is_err() {
-            return Ok(None);
-        }
-        let (parent, name) = split(path.as_bytes());
-        let dir = self.dir(parent)?;
-        let Some(up) = dir.upper().filter(|_| dir.is_pure_upper() && !self.is_kept(name)) else {
-            return Ok(None);
-        };
-        let mode = masked(&dir, up, mode, maker.umask)?;
+        let Some(Alone { dir, up, name }) = self.upper_alone(path)? else { return Ok(None) };
+        let mode = masked(&dir, &up, mode, maker.umask)?;
         let file = match up.open_raw(name, flags, mode) {
             Ok(file) => File::from(file),
             Err(Errno::EXIST) => return Ok(None),
@@ -70,9 +83,9 @@ impl Union {
         let shown = if (made.uid, made.gid) == (uid, gid) {
             self.present_as(made, self.options.identity.to_layer(uid, gid))
         } else {
-            self.give_in_place(up, name, maker)?
+            self.give_in_place(&up, name, maker)?
         };
-        self.tell_made((&dir, up), path, Slot::Empty);
+        self.tell_made((&dir, &up), path, Slot::Empty);
         Ok(Some((file, shown)))
     }
 
@@ -84,19 +97,12 @@ impl Union {
         maker: Maker,
         make: impl FnOnce(&Dir, &[u8], Mode) -> Result<(), Errno>,
     ) -> Result<Option<Shown>, Errno> {
-        if path.is_root() || self.writable().is_err() {
+        let Some(Alone { dir, up, name }) = self.upper_alone(path)? else { return Ok(None) };
+        if make(&up, name, masked(&dir, &up, mode, maker.umask)?).is_err() {
             return Ok(None);
         }
-        let (parent, name) = split(path.as_bytes());
-        let dir = self.dir(parent)?;
-        let Some(up) = dir.upper().filter(|_| dir.is_pure_upper() && !self.is_kept(name)) else {
-            return Ok(None);
-        };
-        if make(up, name, masked(&dir, up, mode, maker.umask)?).is_err() {
-            return Ok(None);
-        }
-        let shown = self.give_in_place(up, name, maker)?;
-        self.tell_made((&dir, up), path, Slot::Empty);
+        let shown = self.give_in_place(&up, name, maker)?;
+        self.tell_made((&dir, &up), path, Slot::Empty);
         Ok(Some(shown))
     }
 

@@ -36,9 +36,7 @@ pub struct Listed {
 impl Union {
     /// The file at a path.
     pub fn look_up(&self, path: &LayerPath) -> Result<Shown, Errno> {
-        let known =
-            if path.is_root() { Some(Arc::clone(&self.root)) } else { self.dirs.get(path.as_bytes()) };
-        match known {
+        match self.known_dir(path.as_bytes()) {
             Some(dir) => self.present_dir(&dir, self.stat_dir(&dir)?),
             None => self.present(&self.find(path)?),
         }
