@@ -51,6 +51,8 @@ struct Level {
     target: Box<dyn Files>,
     paths: Paths,
     stat: Stat,
+    /// Whether the target was there before, so that it may hold anything.
+    merges: bool,
     /// The names still to come.
     left: std::vec::IntoIter<DirItem>,
 }
@@ -86,7 +88,7 @@ fn copy_dir(ends: &Ends<'_>, paths: Paths, stat: Stat) -> Result<(), Error> {
             links.insert((stat.dev, stat.ino), paths.to.clone());
         }
         // what a symlink leads to is not beneath its directory alone
-        let through = ends.target.0.stat(&at, Follow::No).is_ok_and(|there| there.kind() == Kind::Symlink);
+        let through = level.merges && is(Kind::Symlink, ends.target.0, &at);
         let ends = if through { Ends { target: (outermost, &paths.to), ..ends } } else { ends };
         ends.copy_node(&paths, &stat)?;
     }
@@ -106,14 +108,14 @@ impl Ends<'_> {
     /// Makes a directory and lists what is to go into it.
     fn enter(&self, paths: Paths, stat: Stat) -> Result<Level, Error> {
         let ((source, from), (target, to)) = (self.source, self.target);
-        match target.mkdir(to, Mode::new(stat.mode.bits() | OPEN_DIR)) {
-            Err(Errno::EXIST) if to.is_root() || is_dir(target, to) => {}
-            other => on(Act::Copy, &paths.to, other)?,
-        }
+        let merges = match target.mkdir(to, Mode::new(stat.mode.bits() | OPEN_DIR)) {
+            Err(Errno::EXIST) if to.is_root() || is(Kind::Dir, target, to) => true,
+            other => on(Act::Copy, &paths.to, other).map(|()| false)?,
+        };
         let source = on(Act::Copy, &paths.from, source.beneath(from))?;
         let target = on(Act::Copy, &paths.to, target.beneath(to))?;
         let left = on(Act::Copy, &paths.from, source.read_dir(&LayerPath::root()))?.into_iter();
-        Ok(Level { source, target, paths, stat, left })
+        Ok(Level { source, target, paths, stat, merges, left })
     }
 
     /// Copies what is no directory.
@@ -161,6 +163,6 @@ impl Ends<'_> {
     }
 }
 
-fn is_dir(files: &dyn Files, path: &LayerPath) -> bool {
-    files.stat(path, Follow::No).is_ok_and(|stat| stat.kind() == Kind::Dir)
+fn is(kind: Kind, files: &dyn Files, path: &LayerPath) -> bool {
+    files.stat(path, Follow::No).is_ok_and(|stat| stat.kind() == kind)
 }

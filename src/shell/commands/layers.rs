@@ -110,7 +110,7 @@ pub(super) const COMMANDS: &[Command] = &[
     Command {
         name: "add",
         group: Group::Layers,
-        effect: Effect::Changes,
+        effect: Effect::Looks,
         forms: &[
             on_layer(&["host_path"]),
             on_layer(&["host_path", "at"]),
