@@ -13,7 +13,7 @@ use super::{
 };
 use crate::model::{Kind, LayerPath, Mode, Node, PATH_MAX, Timestamp};
 use crate::sys::{Dir, Errno, OFlags, RenameFlags};
-use crate::union::{Options, Union, UpperDirs};
+use crate::union::{Options, Syncs, Union, UpperDirs};
 
 /// A union as [`Files`].
 #[derive(Debug)]
@@ -297,6 +297,7 @@ pub(super) fn open_union(spec: &MountSpec<'_>) -> Result<Union, Errno> {
         whiteouts: spec.whiteouts,
         identity: spec.identity,
         trust: spec.trust,
+        syncs: if spec.volatile { Syncs::Never } else { Syncs::Content },
         ..Options::default()
     };
     let union = Union::new(lowers, upper, options)?;

@@ -48,6 +48,29 @@ pub use own_marks::is_own_mark;
 pub use shown::{Listed, Shown};
 pub use writer::Writer;
 
+/// What is synced before a copy takes its name in the upper, as the kernel's `fsync` says it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Syncs {
+    /// Nothing, and no sync of a user is passed on: `volatile`.
+    Never,
+    /// What has content. The file systems of servers keep the rest in order by themselves: `auto`.
+    #[default]
+    Content,
+    /// Empty files and directories, too, for file systems that do not: `strict`.
+    All,
+}
+
+impl Syncs {
+    /// Whether a copy of a regular file is synced.
+    fn concern(self, has_content: bool) -> bool {
+        match self {
+            Self::Never => false,
+            Self::Content => has_content,
+            Self::All => true,
+        }
+    }
+}
+
 /// How a union treats its host.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Options {
@@ -63,6 +86,8 @@ pub struct Options {
     pub whiteouts_by_name: bool,
     /// Whether every directory has a link count of 1.
     pub static_links: bool,
+    /// What is synced.
+    pub syncs: Syncs,
 }
 
 /// The writable directories of a union, on one file system.
@@ -162,12 +187,17 @@ impl Union {
         self.upper.is_none() || self.frozen.load(Ordering::SeqCst)
     }
 
-    /// syncfs(2) of the upper's file system.
+    /// Whether nothing is synced, whoever asks for it.
+    pub fn is_volatile(&self) -> bool {
+        self.options.syncs == Syncs::Never
+    }
+
+    /// syncfs(2) of the upper's file system, unless nothing is synced.
     ///
     /// # Errors
     /// What the system gives.
     pub fn sync(&self) -> Result<(), Errno> {
-        self.root.upper().map_or(Ok(()), sys::sync_fs)
+        if self.is_volatile() { Ok(()) } else { self.root.upper().map_or(Ok(()), sys::sync_fs) }
     }
 
     /// Waits for the change at work; held for the whole of a change.

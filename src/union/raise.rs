@@ -1,15 +1,17 @@
 //! Copy-up: a lower file's whole copy appears in the upper by one rename.
 //!
 //! Keeps mode, owner, times, attributes and holes; the directory it appears in keeps its times. Directories
-//! above are copied up first. Hard links are broken: the copy is of one name.
+//! above are copied up first. Hard links are broken: the copy is of one name. The disk holds a copy before its
+//! name does ([`Syncs`]): else a power cut would leave the name with nothing in it, and the lower file hidden.
 
+use std::fs::File;
 use std::sync::Arc;
 
-use super::Union;
 use super::lookup::{Found, Place, split};
 use super::merged::Merged;
+use super::{Syncs, Union};
 use crate::model::{Device, Kind, Mode, Node, encode_node, encode_owner, gives_rights, names};
-use crate::sys::{Dir, Errno, OFlags, RawStat, RenameFlags, copy, xattr};
+use crate::sys::{self, Dir, Errno, OFlags, RawStat, RenameFlags, copy, xattr};
 
 /// Whether a copy-up brings the content along.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -48,8 +50,11 @@ impl Union {
         let stat = from.dir.stat(&from.name)?;
         upper.building(|work, temporary| {
             work.mkdir(temporary, Mode::new(0o700))?;
+            // its owner may not be able to open it once it has its mode
+            let copy = if self.options.syncs == Syncs::All { Some(work.dir(temporary)?) } else { None };
             self.copy_attributes(&from, &stat, work, temporary)?;
             self.mark_origin(&from, &stat, work, temporary)?;
+            copy.map_or(Ok(()), sys::sync)?;
             keep_times(up, || match work.rename(temporary, up, name, RenameFlags::empty()) {
                 // its owner may not write into the copy, so it could not change parents
                 Err(Errno::ACCESS) => {
@@ -85,9 +90,14 @@ impl Union {
             let up = self.raise_dir(dir)?;
             self.mark_impure(dir, &up)?;
             upper.building(|work, temporary| {
-                copy_node(found, work, temporary, content)?;
+                let copy = copy_node(found, work, temporary, content)?;
                 self.copy_attributes(&found.place, &found.stat, work, temporary)?;
                 self.mark_origin(&found.place, &found.stat, work, temporary)?;
+                let has_content = content == Content::Copied && found.stat.size > 0;
+                match copy.filter(|_| self.options.syncs.concern(has_content)) {
+                    Some(copy) => sys::sync(copy)?,
+                    None => {}
+                }
                 keep_times(&up, || work.rename(temporary, &up, name, RenameFlags::empty()))
             })?;
             let copy = up.stat(name)?.ino;
@@ -160,8 +170,8 @@ impl Union {
     }
 }
 
-/// Makes a file like the one found, without its attributes.
-fn copy_node(found: &Found, work: &Dir, name: &[u8], content: Content) -> Result<(), Errno> {
+/// Makes a file like the one found, without its attributes; a regular one is given back, open.
+fn copy_node(found: &Found, work: &Dir, name: &[u8], content: Content) -> Result<Option<File>, Errno> {
     let Place { dir, name: from } = &found.place;
     let mode = Mode::new(0o600);
     let node = match found.stat.kind {
@@ -175,16 +185,16 @@ fn copy_node(found: &Found, work: &Dir, name: &[u8], content: Content) -> Result
                     &mut |_| {},
                 )?;
             }
-            return Ok(());
+            return Ok(Some(copy));
         }
-        Kind::Symlink => return work.symlink(&dir.read_link(from)?, name),
+        Kind::Symlink => return work.symlink(&dir.read_link(from)?, name).map(|()| None),
         Kind::Fifo => Node::Fifo,
         Kind::Socket => Node::Socket,
         Kind::CharDevice => Node::CharDevice(found.stat.rdev),
         Kind::BlockDevice => Node::BlockDevice(found.stat.rdev),
         Kind::Dir => return Err(Errno::ISDIR),
     };
-    make_node(work, name, &node, mode)
+    make_node(work, name, &node, mode).map(|()| None)
 }
 
 /// mknod(2); a device that the host refuses is kept as an empty file with `user.ufs.node`.

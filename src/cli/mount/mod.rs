@@ -65,8 +65,9 @@ Owners:
   uidmapping=ON-DISK:SHOWN:COUNT[:...], gidmapping=...
                           how owners are shown, and the way back
 File system:
-  ro, volatile (or fsync=0), noacl, static_nlink, allow_other, allow_root,
-  max_threads=N, fsname=NAME
+  fsync=strict            a copied directory or empty file is synced, too, before it takes its name
+  volatile (or fsync=0)   nothing is ever synced: the upper may be damaged after a power cut
+  ro, noacl, static_nlink, allow_other, allow_root, max_threads=N, fsname=NAME
 Any mount:
   nodev, nosuid, noexec, nosymfollow, noatime, relatime, strictatime,
   nodiratime, sync, dirsync, lazytime, remount, ...

@@ -13,6 +13,7 @@ use std::path::PathBuf;
 use super::known::{KNOWN, Known, Meaning, Value};
 use crate::model::{IdRange, Marks, Owners};
 use crate::sys::fuse::{MountAttrFlags, Setting};
+use crate::union::Syncs;
 
 /// What a mount was asked to be.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -23,7 +24,7 @@ pub(super) struct Wanted {
     pub(super) work: Option<PathBuf>,
     pub(super) owners: Owners,
     pub(super) read_only: bool,
-    pub(super) volatile: bool,
+    pub(super) syncs: Syncs,
     pub(super) acl: bool,
     pub(super) static_links: bool,
     /// `None`: what the kernel's overlay would take here.
@@ -50,7 +51,7 @@ impl Default for Wanted {
             work: None,
             owners: Owners::default(),
             read_only: false,
-            volatile: false,
+            syncs: Syncs::default(),
             acl: true,
             static_links: false,
             marks: None,
@@ -265,11 +266,12 @@ fn take(
         Meaning::Uids => wanted.owners.uids = ranges(known, given)?,
         Meaning::Gids => wanted.owners.gids = ranges(known, given)?,
         Meaning::ReadOnly(on) => wanted.read_only = on,
-        Meaning::Volatile => wanted.volatile = true,
+        Meaning::Volatile => wanted.syncs = Syncs::Never,
         Meaning::Fsync => {
-            wanted.volatile = match given {
-                b"0" | b"volatile" => true,
-                b"1" | b"auto" | b"strict" => false,
+            wanted.syncs = match given {
+                b"0" | b"volatile" => Syncs::Never,
+                b"1" | b"auto" => Syncs::Content,
+                b"strict" => Syncs::All,
                 _ => return bad_value(known, given, "`volatile`, `auto`, `strict`, `0`, `1`"),
             }
         }

@@ -37,7 +37,7 @@ fn layers_are_a_list_that_backslashes_keep_together() {
 #[test]
 fn several_strings_count_like_one_and_empty_options_are_none() {
     let wanted = parse([&b"lowerdir=l,,ro,"[..], b"rw,volatile", b""]).unwrap();
-    assert_eq!((wanted.lowers, wanted.read_only, wanted.volatile), (paths(&["l"]), false, true));
+    assert_eq!((wanted.lowers, wanted.read_only, wanted.syncs), (paths(&["l"]), false, Syncs::Never));
 }
 
 #[test]

@@ -152,10 +152,10 @@ fn mount_all(request: &Request) -> Result<Served, Failure> {
             marks,
             whiteouts_by_name: wanted.whiteouts_by_name,
             static_links: wanted.static_links,
+            syncs: wanted.syncs,
         },
         manner: Manner {
             acl: wanted.acl,
-            volatile: wanted.volatile,
             private: wanted.allow_root,
             threads: wanted.threads,
             clone_device: wanted.clone_fd,

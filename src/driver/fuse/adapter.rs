@@ -342,7 +342,7 @@ impl Filesystem for Adapter {
         let turn = self.turns.begin();
         turn.pass_on();
         // the kernel does not ask again
-        let done = if self.manner.volatile { Err(Errno::NOSYS) } else { self.sync_open(fh.0, datasync) };
+        let done = if self.union.is_volatile() { Err(Errno::NOSYS) } else { self.sync_open(fh.0, datasync) };
         empty(reply, done);
     }
 
@@ -390,7 +390,7 @@ impl Filesystem for Adapter {
 
     fn fsyncdir(&self, request: &Request, ino: INodeNo, _: FileHandle, _: bool, reply: ReplyEmpty) {
         let _still = self.still(request);
-        let done = if self.manner.volatile { Err(Errno::NOSYS) } else { self.sync_dir(ino.0) };
+        let done = if self.union.is_volatile() { Err(Errno::NOSYS) } else { self.sync_dir(ino.0) };
         empty(reply, done);
     }
 

@@ -49,7 +49,6 @@ pub struct Alone {
     /// The mount's number; `None` where that cannot be told.
     id: Option<u64>,
     ended: OwnedFd,
-    volatile: bool,
     /// Whether `fusermount3` made it and unmounts it.
     by_helper: bool,
 }
@@ -72,7 +71,6 @@ pub fn mount_alone(spec: AloneSpec) -> Result<Alone, MountError> {
         settings: &spec.settings,
         attributes: spec.attributes,
     };
-    let volatile = spec.manner.volatile;
     let target = spec.target;
     let alone = |server, id, by_helper| Alone {
         union: Arc::clone(&union),
@@ -80,7 +78,6 @@ pub fn mount_alone(spec: AloneSpec) -> Result<Alone, MountError> {
         target: target.clone(),
         id,
         ended,
-        volatile,
         by_helper,
     };
     let copy = lifeline.try_clone().map_err(|_| MountError::Layers { errno: Errno::MFILE })?;
@@ -191,9 +188,7 @@ impl Alone {
         };
         self.server.end();
         self.union.freeze();
-        if !self.volatile
-            && let Err(errno) = self.union.sync()
-        {
+        if let Err(errno) = self.union.sync() {
             log::warn!("`{}`: sync: {errno}", self.target.display());
         }
         detached

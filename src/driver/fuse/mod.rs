@@ -76,9 +76,8 @@ pub(super) fn mount(spec: &MountSpec<'_>) -> Result<Box<dyn Mounted>, MountError
 fn make(spec: &MountSpec<'_>) -> Result<(Detached, Arc<Union>, Server), MountError> {
     let union = direct::open_union(spec).map_err(|errno| MountError::Layers { errno })?;
     let union = Arc::new(union);
-    let manner = Manner { volatile: spec.volatile, ..Manner::default() };
     let (detached, server) =
-        Server::start(Arc::clone(&union), manner, None, &Fuse::of_store(!is_writable(spec)))?;
+        Server::start(Arc::clone(&union), Manner::default(), None, &Fuse::of_store(!is_writable(spec)))?;
     Ok((detached, union, server))
 }
 

@@ -25,8 +25,6 @@ const GRACE: Duration = Duration::from_secs(2);
 pub struct Manner {
     /// Whether access control lists count.
     pub acl: bool,
-    /// Whether syncs are left out.
-    pub volatile: bool,
     /// Whether only who serves it and root may use it.
     pub private: bool,
     /// How many threads; `None` for as many as suit the machine.
@@ -37,7 +35,7 @@ pub struct Manner {
 
 impl Default for Manner {
     fn default() -> Self {
-        Self { acl: true, volatile: false, private: false, threads: None, clone_device: false }
+        Self { acl: true, private: false, threads: None, clone_device: false }
     }
 }
 
