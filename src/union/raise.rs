@@ -94,10 +94,8 @@ impl Union {
                 self.copy_attributes(&found.place, &found.stat, work, temporary)?;
                 self.mark_origin(&found.place, &found.stat, work, temporary)?;
                 let has_content = content == Content::Copied && found.stat.size > 0;
-                match copy.filter(|_| self.options.syncs.concern(has_content)) {
-                    Some(copy) => sys::sync(copy)?,
-                    None => {}
-                }
+                let synced = copy.filter(|_| self.options.syncs.concern(has_content));
+                synced.map_or(Ok(()), sys::sync)?;
                 keep_times(&up, || work.rename(temporary, &up, name, RenameFlags::empty()))
             })?;
             let copy = up.stat(name)?.ino;

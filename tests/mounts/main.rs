@@ -7,6 +7,7 @@ mod fuse;
 mod host;
 mod left_behind;
 mod owners;
+mod power_cut;
 mod real;
 mod semantics;
 mod volatile;

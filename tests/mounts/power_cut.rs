@@ -1,0 +1,129 @@
+//! What a disk holds after a power cut: the image of an ext4 that was copied while it was mounted, mounted again.
+//!
+//! The copy has what the file system had sent to its disk by then: after another file's fsync(2) all metadata, and the
+//! content of what was synced itself. Only root has loop devices, so for other users there is nothing to see here.
+
+use std::fs::{self, File};
+use std::os::fd::AsFd as _;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use ufs::driver::{self, DriverKind, MountSpec};
+use ufs::model::{Identity, LayerPath, Mode, Trust, WhiteoutForm};
+use ufs::sys::{Dir, probe};
+
+use crate::host::{skip, with_mounts};
+
+/// An ext4 of its own in a file.
+struct Disk {
+    dir: PathBuf,
+}
+
+/// Runs a test with a disk, as root.
+fn with_disk(scratch: &Path, test: impl FnOnce(&Disk)) {
+    if ufs::sys::dir::own_ids().0 != 0 {
+        return;
+    }
+    let disk = Disk { dir: scratch.join("disk") };
+    for name in ["now", "then"] {
+        fs::create_dir_all(disk.dir.join(name)).unwrap();
+    }
+    File::create(disk.dir.join("image")).unwrap().set_len(96 << 20).unwrap();
+    let made = Command::new("mkfs.ext4").args(["-q", "-F"]).arg(disk.dir.join("image")).status();
+    if !made.as_ref().is_ok_and(std::process::ExitStatus::success) {
+        return skip(&format!("no ext4 can be made: {made:?}"));
+    }
+    if let Err(why) = disk.mount("image", "now") {
+        return skip(&format!("no loop device: {why}"));
+    }
+    test(&disk);
+    run("umount", &[disk.now()]).unwrap();
+}
+
+fn run(program: &str, args: &[PathBuf]) -> Result<(), String> {
+    let output = Command::new(program).args(args).output().map_err(|error| error.to_string())?;
+    if output.status.success() { Ok(()) } else { Err(String::from_utf8_lossy(&output.stderr).into_owned()) }
+}
+
+impl Disk {
+    fn mount(&self, image: &str, at: &str) -> Result<(), String> {
+        run("mount", &["-o".into(), "loop".into(), self.dir.join(image), self.dir.join(at)])
+    }
+
+    /// Where it is mounted.
+    fn now(&self) -> PathBuf {
+        self.dir.join("now")
+    }
+
+    /// Everything is on the disk.
+    fn sync(&self) {
+        ufs::sys::sync_fs(Dir::open(&self.now()).unwrap()).unwrap();
+    }
+
+    /// The power goes after some other program has synced a file; gives what is found by `look` on the disk then.
+    fn after_cut<T>(&self, look: impl FnOnce(&Path) -> T) -> T {
+        let other = File::create(self.now().join("other")).unwrap();
+        other.set_len(1).unwrap();
+        other.sync_all().unwrap();
+        fs::copy(self.dir.join("image"), self.dir.join("cut")).unwrap();
+        self.mount("cut", "then").unwrap();
+        let found = look(&self.dir.join("then"));
+        run("umount", &[self.dir.join("then")]).unwrap();
+        found
+    }
+}
+
+#[test]
+fn a_copy_up_is_on_the_disk_before_it_has_its_name() {
+    with_mounts(|scratch| {
+        with_disk(scratch, |disk| {
+            let mut kinds = vec![DriverKind::Overlay, DriverKind::Direct];
+            match probe::fuse_device() {
+                Ok(_) => kinds.push(DriverKind::Fuse),
+                Err(no) => skip(&no.reason),
+            }
+            for kind in kinds {
+                let stack = disk.now().join(kind.word());
+                for name in ["lower/sub", "upper", "work", "merged"] {
+                    fs::create_dir_all(stack.join(name)).unwrap();
+                }
+                for (name, length) in [("mode", 10), ("great", 100_000), ("moved", 10), ("sub/linked", 10)] {
+                    fs::write(stack.join("lower").join(name), vec![b'x'; length]).unwrap();
+                }
+                disk.sync();
+                let open = |name: &str| Dir::open(&stack.join(name)).unwrap();
+                let (lower, upper, work) = (open("lower"), open("upper"), open("work"));
+                let mut mounted = driver::mount(
+                    kind,
+                    &MountSpec {
+                        lowers: vec![lower.as_fd()],
+                        upper: Some((upper.as_fd(), work.as_fd())),
+                        target: Some(stack.join("merged")),
+                        read_only: false,
+                        volatile: false,
+                        whiteouts: WhiteoutForm::Device,
+                        identity: Identity::AsIs,
+                        trust: Trust::Nobody,
+                    },
+                )
+                .unwrap();
+                let path = |name: &str| LayerPath::parse(name.as_bytes()).unwrap();
+                let files = mounted.files();
+                files.chmod(&path("mode"), Mode::new(0o600)).unwrap();
+                files.chmod(&path("great"), Mode::new(0o600)).unwrap();
+                files.rename(&path("moved"), &path("elsewhere"), driver::RenameHow::Replace).unwrap();
+                files.link(&path("sub/linked"), &path("second")).unwrap();
+                disk.after_cut(|then| {
+                    let upper = then.join(kind.word()).join("upper");
+                    let names = ["mode", "great", "elsewhere", "sub/linked", "second"];
+                    let lengths =
+                        names.map(|name| fs::metadata(upper.join(name)).map(|meta| meta.len()).ok());
+                    let whole = [10, 100_000, 10, 10, 10].map(Some);
+                    assert_eq!(lengths, whole, "{kind}");
+                    assert_eq!(fs::read(upper.join("great")).unwrap(), vec![b'x'; 100_000]);
+                });
+                mounted.unmount().unwrap();
+            }
+        });
+    });
+}
