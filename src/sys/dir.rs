@@ -281,6 +281,31 @@ impl Dir {
 
     /// As [`Dir::items`], but only the names that are wanted.
     pub fn items_where(&self, wanted: impl Fn(&[u8]) -> bool) -> Result<Vec<RawItem>, Errno> {
+        let (mut found, mut buffer) = (Vec::new(), vec![MaybeUninit::uninit(); 32 * 1024]);
+        self.read_until(&mut buffer, |name, ino, kind| {
+            found.extend(wanted(name).then(|| RawItem { name: name.into(), ino, kind }));
+            Ok(false)
+        })?;
+        Ok(found)
+    }
+
+    /// Whether there is no name in it but `.` and `..`.
+    pub fn is_vacant(&self) -> Result<bool, Errno> {
+        Ok(!self.has(|_| Ok(true))?)
+    }
+
+    /// Whether it has a name of which this holds; it is read up to the first.
+    pub fn has(&self, mut holds: impl FnMut(RawItem) -> Result<bool, Errno>) -> Result<bool, Errno> {
+        let mut buffer = [MaybeUninit::<u8>::uninit(); 1024];
+        self.read_until(&mut buffer, |name, ino, kind| holds(RawItem { name: name.into(), ino, kind }))
+    }
+
+    /// Reads names until `stop` says so; whether it did.
+    fn read_until(
+        &self,
+        buffer: &mut [MaybeUninit<u8>],
+        mut stop: impl FnMut(&[u8], u64, Option<Kind>) -> Result<bool, Errno>,
+    ) -> Result<bool, Errno> {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let open = |flags| rustix::fs::openat(&self.fd, c".", flags, rustix::fs::Mode::empty());
         // whoever may ask for it leaves no trace of having looked
@@ -288,31 +313,15 @@ impl Dir {
             Err(Errno::PERM) => open(flags)?,
             other => other?,
         };
-        let mut buffer = vec![MaybeUninit::<u8>::uninit(); 32 * 1024];
-        let mut found = Vec::new();
-        let mut listing = RawDir::new(fd, &mut buffer);
+        let mut listing = RawDir::new(fd, buffer);
         while let Some(item) = listing.next() {
             let item = item?;
             let name = item.file_name().to_bytes();
-            if name != b"." && name != b".." && wanted(name) {
-                found.push(RawItem { name: name.into(), ino: item.ino(), kind: kind_of(item.file_type()) });
+            if name != b"." && name != b".." && stop(name, item.ino(), kind_of(item.file_type()))? {
+                return Ok(true);
             }
         }
-        Ok(found)
-    }
-
-    /// Whether there is no name in it but `.` and `..`.
-    pub fn is_vacant(&self) -> Result<bool, Errno> {
-        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        let fd = rustix::fs::openat(&self.fd, c".", flags, rustix::fs::Mode::empty())?;
-        let mut buffer = [MaybeUninit::<u8>::uninit(); 1024];
-        let mut listing = RawDir::new(fd, &mut buffer);
-        while let Some(item) = listing.next() {
-            if !matches!(item?.file_name().to_bytes(), b"." | b"..") {
-                return Ok(false);
-            }
-        }
-        Ok(true)
+        Ok(false)
     }
 
     /// The target of a symlink right inside.
@@ -459,34 +468,5 @@ pub fn chmod_fd(fd: impl AsFd, mode: Mode) -> Result<(), Errno> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_walk_beneath_never_leaves_the_directory() {
-        let host = tempfile::tempdir().unwrap();
-        let dir = Dir::open(host.path()).unwrap();
-        dir.mkdir(b"d", Mode::new(0o755)).unwrap();
-        dir.symlink(b"/etc", b"link").unwrap();
-        let path = |text: &str| LayerPath::parse(text.as_bytes()).unwrap();
-        assert!(dir.beneath(&path("d")).is_ok());
-        assert_eq!(dir.beneath(&path("link")).unwrap_err(), Errno::LOOP);
-        assert_eq!(dir.file_beneath(&path("link/passwd")).unwrap_err(), Errno::LOOP);
-        // as chroot: /etc means DIR/etc, which is not there
-        let opened = dir.in_root(b"link/passwd", OFlags::RDONLY, Mode::default());
-        assert_eq!(opened.unwrap_err(), Errno::NOENT);
-    }
-
-    #[test]
-    fn attributes_are_of_the_file_itself() {
-        let host = tempfile::tempdir().unwrap();
-        let dir = Dir::open(host.path()).unwrap();
-        let file = dir.create(b"f", Mode::new(0o640)).unwrap();
-        assert_eq!(dir.stat(b"f").unwrap().mode, Mode::new(0o640));
-        xattr::set(&file, b"user.a", b"1").unwrap();
-        dir.symlink(b"f", b"s").unwrap();
-        assert_eq!(xattr::all_at(&dir, b"s").unwrap(), []);
-        assert_eq!(xattr::all_at(&dir, b"f").unwrap(), [(b"user.a".to_vec(), b"1".to_vec())]);
-        assert_eq!(xattr::get(dir.handle(b"f").unwrap(), b"user.a").unwrap(), b"1");
-    }
-}
+#[path = "dir_tests.rs"]
+mod tests;

@@ -48,11 +48,14 @@ impl Union {
     }
 }
 
+/// The name that a kept one hides beneath its layer.
+pub(super) fn hidden_by(kept: &[u8]) -> Option<&[u8]> {
+    if kept.starts_with(OWN) { None } else { kept.strip_prefix(PREFIX) }
+}
+
 /// Hides beneath a layer what the names kept in one of its directories say.
 pub(super) fn hide(merged: &mut BTreeMap<Box<[u8]>, Option<Item>>, kept: &[Box<[u8]>]) {
-    for name in kept.iter().filter(|name| !name.starts_with(OWN)) {
-        if let Some(hidden) = name.strip_prefix(PREFIX) {
-            merged.entry(hidden.into()).or_insert(None);
-        }
+    for hidden in kept.iter().filter_map(|name| hidden_by(name)) {
+        merged.entry(hidden.into()).or_insert(None);
     }
 }

@@ -1,6 +1,6 @@
 //! Finding: what the union shows under a name, and in a directory.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::fs::File;
 use std::sync::Arc;
 
@@ -323,16 +323,47 @@ impl Union {
         self.lowers[part.layer].beneath(&path)
     }
 
-    /// Whether the union shows nothing in a directory.
+    /// Whether the union shows nothing in a directory, which is read up to the first name that it shows.
     pub(super) fn is_empty(&self, dir: &Merged) -> Result<bool, Errno> {
-        Ok(self.list(dir)?.values().all(Option::is_none))
+        let mut hidden = HashSet::new();
+        if let Some(up) = dir.upper()
+            && self.has_shown(up, self.upper_takes_marks(dir), &mut hidden)?
+        {
+            return Ok(false);
+        }
+        for part in &dir.lowers {
+            if self.has_shown(&self.part(dir, part)?, part.marked, &mut hidden)? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 
-    /// Every name any part speaks about; `None` where it is deleted.
-    pub(super) fn list(&self, dir: &Merged) -> Result<BTreeMap<Box<[u8]>, Option<Item>>, Errno> {
-        self.list_from(dir, b"")
+    /// Whether a part of a directory has a name that is shown beneath those `hidden`, which get what this part hides.
+    fn has_shown(&self, part: &Dir, by_xattr: bool, hidden: &mut HashSet<Box<[u8]>>) -> Result<bool, Errno> {
+        let mut hides = Vec::new();
+        let shown = part.has(|item| {
+            if self.is_kept(&item.name) {
+                hides.extend(by_name::hidden_by(&item.name).map(Box::from));
+                return Ok(false);
+            }
+            if hidden.contains(&item.name) {
+                return Ok(false);
+            }
+            Ok(match self.read_item(part, item, by_xattr)? {
+                Says::Shown(_) => true,
+                Says::Deleted(name) => {
+                    hides.push(name);
+                    false
+                }
+                Says::Nothing => false,
+            })
+        })?;
+        hidden.extend(hides);
+        Ok(shown)
     }
 
+    /// Every name any part speaks about that begins so; `None` where it is deleted.
     fn list_from(&self, dir: &Merged, begin: &[u8]) -> Result<BTreeMap<Box<[u8]>, Option<Item>>, Errno> {
         let mut merged = BTreeMap::new();
         if let Some(up) = dir.upper() {

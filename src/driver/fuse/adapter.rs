@@ -22,6 +22,7 @@ use fuser::{
 use super::attributes::{self, Change, FOREVER, NEVER};
 use super::data::Opened;
 use super::handles::Handles;
+use super::listings::Listings;
 use super::nodes::Nodes;
 use super::replies::{answer, cached, code, empty, entry, written};
 use super::server::Manner;
@@ -55,6 +56,7 @@ pub(super) struct Adapter {
     pub(super) union: Arc<Union>,
     pub(super) nodes: Nodes,
     pub(super) handles: Handles,
+    pub(super) listings: Listings,
     manner: Manner,
     /// Held to read by whatever works on paths, to write while paths change.
     pub(super) paths: RwLock<()>,
@@ -79,6 +81,7 @@ impl Adapter {
             union,
             nodes: Nodes::new(),
             handles: Handles::new(),
+            listings: Listings::default(),
             paths: RwLock::default(),
             turns: Turns::new(device),
             manner,
@@ -120,7 +123,9 @@ impl Filesystem for Adapter {
 
     fn forget(&self, _: &Request, ino: INodeNo, nlookup: u64) {
         let _turn = self.turns.begin();
-        self.nodes.forget(ino.0, nlookup);
+        if self.nodes.forget(ino.0, nlookup) {
+            self.listings.forget(ino.0);
+        }
     }
 
     fn getattr(&self, request: &Request, ino: INodeNo, _: Option<FileHandle>, reply: ReplyAttr) {
@@ -346,10 +351,13 @@ impl Filesystem for Adapter {
         empty(reply, done);
     }
 
-    fn opendir(&self, _: &Request, _: INodeNo, _: OpenFlags, reply: ReplyOpen) {
+    fn opendir(&self, _: &Request, ino: INodeNo, _: OpenFlags, reply: ReplyOpen) {
         let _turn = self.turns.begin();
-        let flags = FopenFlags::FOPEN_KEEP_CACHE | FopenFlags::FOPEN_CACHE_DIR;
-        reply.opened(FileHandle(self.handles.open_dir()), flags);
+        let open = self.listings.open(ino.0);
+        let mut flags = FopenFlags::empty();
+        flags.set(FopenFlags::FOPEN_CACHE_DIR, open.cached);
+        flags.set(FopenFlags::FOPEN_KEEP_CACHE, open.keeps);
+        reply.opened(FileHandle(open.handle), flags);
     }
 
     fn readdir(
@@ -384,7 +392,7 @@ impl Filesystem for Adapter {
 
     fn releasedir(&self, _: &Request, _: INodeNo, fh: FileHandle, _: OpenFlags, reply: ReplyEmpty) {
         let _turn = self.turns.begin();
-        self.handles.release_dir(fh.0);
+        self.listings.release(fh.0);
         reply.ok();
     }
 

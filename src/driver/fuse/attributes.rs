@@ -233,6 +233,10 @@ impl Adapter {
     /// After a change by name: if it copied the file up, whoever has it open goes on with the copy.
     pub(super) fn raised(&self, node: u64, path: &LayerPath) {
         if self.nodes.note_raised(node) {
+            // of names of one lower file a copy has a number of its own
+            if let Some(dir) = self.nodes.lists_by_number(node) {
+                self.listings.renew(dir);
+            }
             self.handles.raise(node, |flags| {
                 let flags = flags.difference(sys::OFlags::TRUNC);
                 self.union.open_existing(path, flags).map(|(file, _)| file)

@@ -1,35 +1,27 @@
-//! Listings: taken when a directory is read from its start, and kept by its handle, so that places in it stay.
+//! Listings as answers: names from a place on, with or without attributes.
 //!
 //! Names are in raw byte order, so a place means the same in every listing of an unchanged directory.
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt as _;
-use std::sync::{Arc, PoisonError};
 
 use fuser::{FileType, Generation, INodeNo, ReplyDirectory, ReplyDirectoryPlus};
 
 use super::adapter::Adapter;
 use super::attributes::{self, NEVER, Spot, file_type};
-use super::handles::Listing;
+use super::listings::{Aged, Listing, names_before};
+use super::names::Named;
 use super::nodes::ROOT;
 use crate::sys::Errno;
+use crate::union::Listed;
 
 /// The names of the directory itself and of the one above it.
 const DOTS: [&[u8]; 2] = [b".", b".."];
 
 impl Adapter {
-    /// The listing that a handle reads; a new one from the start.
-    fn listing(&self, node: u64, handle: u64, offset: u64) -> Result<Arc<Listing>, Errno> {
-        let open = self.handles.dir(handle)?;
-        let mut kept = open.listing.lock().unwrap_or_else(PoisonError::into_inner);
-        match &*kept {
-            Some(listing) if offset > 0 => Ok(Arc::clone(listing)),
-            _ => {
-                let listing = Arc::new(self.list(node)?);
-                *kept = Some(Arc::clone(&listing));
-                Ok(listing)
-            }
-        }
+    /// The listing in which a handle reads on from a place.
+    fn listing(&self, node: u64, handle: u64, offset: u64) -> Result<Aged, Errno> {
+        self.listings.at(handle, offset, || self.list(node))
     }
 
     fn list(&self, node: u64) -> Result<Listing, Errno> {
@@ -52,13 +44,14 @@ impl Adapter {
         offset: u64,
         reply: &mut ReplyDirectory,
     ) -> Result<(), Errno> {
-        let listing = self.listing(node, handle, offset)?;
+        let aged = self.listing(node, handle, offset)?;
+        let listing = &*aged.listing;
         let dots = [listing.own, listing.above].into_iter().zip(DOTS);
         let dots = dots.map(|(number, name)| (number, FileType::Directory, name));
         let names = listing.names.iter().map(|item| (item.number, file_type(item.kind), &*item.name));
-        let from = usize::try_from(offset).unwrap_or(usize::MAX);
-        for (next, (number, kind, name)) in (offset + 1..).zip(dots.chain(names).skip(from)) {
-            if reply.add(INodeNo(number), next, kind, OsStr::from_bytes(name)) {
+        let before = names_before(offset);
+        for (next, (number, kind, name)) in (before + 1..).zip(dots.chain(names).skip(place(before, 0))) {
+            if reply.add(INodeNo(number), aged.place(next), kind, OsStr::from_bytes(name)) {
                 break;
             }
         }
@@ -73,10 +66,13 @@ impl Adapter {
         offset: u64,
         reply: &mut ReplyDirectoryPlus,
     ) -> Result<(), Errno> {
-        let listing = self.listing(node, handle, offset)?;
-        let mut next = offset;
-        for (number, name) in [listing.own, listing.above].into_iter().zip(DOTS).skip(place(offset, 0)) {
-            next += 1;
+        let aged = self.listing(node, handle, offset)?;
+        let listing = &*aged.listing;
+        let before = names_before(offset);
+        let mut read = before;
+        for (number, name) in [listing.own, listing.above].into_iter().zip(DOTS).skip(place(before, 0)) {
+            read += 1;
+            let next = aged.place(read);
             // the kernel takes only the number and the type of these
             let mut attributes = attributes::nothing();
             (attributes.ino, attributes.kind) = (INodeNo(number), FileType::Directory);
@@ -85,32 +81,51 @@ impl Adapter {
             }
         }
         let Spot::Path(path) = self.spot(node)? else { return Ok(()) };
-        for item in listing.names.iter().skip(place(offset, DOTS.len())) {
-            next += 1;
-            let shown = match self.union.look_up_in(&path, &item.name) {
-                Ok(shown) => shown,
+        for item in listing.names.iter().skip(place(before, DOTS.len())) {
+            read += 1;
+            let next = aged.place(read);
+            let named = match self.union.look_up_in(&path, &item.name) {
+                Ok(shown) if shown.single => Some(self.entered(node, &item.name, shown)),
                 // gone since the listing was taken
                 Err(Errno::NOENT) => continue,
-                // whoever looks at it is told why; a node of 0 says that nothing is known of it
-                Err(_) => {
-                    let mut attributes = attributes::nothing();
-                    (attributes.ino, attributes.kind) = (INodeNo(item.number), file_type(item.kind));
-                    let name = OsStr::from_bytes(&item.name);
-                    if reply.add(INodeNo(0), next, name, &NEVER, &attributes, Generation(0)) {
-                        break;
-                    }
-                    continue;
-                }
+                // of one that is refused whoever looks at it is told why
+                Ok(_) | Err(_) => None,
             };
-            let named = self.entered(node, &item.name, shown);
-            let (attributes, generation) = (named.attributes(), Generation(named.generation()));
-            let name = OsStr::from_bytes(&item.name);
-            if reply.add(attributes.ino, next, name, &named.lasts(), &attributes, generation) {
+            let numbered = named.filter(Named::is_known_by_number);
+            let full = match numbered {
+                Some(named) => {
+                    let (attributes, generation) = (named.attributes(), Generation(named.generation()));
+                    let name = OsStr::from_bytes(&item.name);
+                    reply.add(attributes.ino, next, name, &named.lasts(), &attributes, generation)
+                }
+                None => self.list_unentered(item, next, reply),
+            };
+            if let Some(named) = named
+                && (full || numbered.is_none())
+            {
                 self.nodes.forget(named.id(), 1);
+            }
+            if full {
                 break;
             }
         }
         Ok(())
+    }
+
+    /// Lists a name by its file's number, where that is not what the kernel can know the file by; tells whether the
+    /// answer is full. The crate has one field for both. With a size that no file has the kernel lists the name and
+    /// forgets what it was told of beside it (Linux `fuse_invalid_attr`).
+    fn list_unentered(&self, item: &Listed, next: u64, reply: &mut ReplyDirectoryPlus) -> bool {
+        let mut attributes = attributes::nothing();
+        (attributes.ino, attributes.kind) = (INodeNo(item.number), file_type(item.kind));
+        attributes.size = u64::MAX;
+        let awaited = self.nodes.await_forget(item.number);
+        let name = OsStr::from_bytes(&item.name);
+        let full = reply.add(attributes.ino, next, name, &NEVER, &attributes, Generation(0));
+        if full && awaited {
+            self.nodes.forget(item.number, 1);
+        }
+        full
     }
 
     /// fsync(2) of a directory.

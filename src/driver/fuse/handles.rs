@@ -1,4 +1,4 @@
-//! Open files and directories: descriptors that outlive names, and what an open may let the kernel do by itself.
+//! Open files: descriptors that outlive names, and what an open may let the kernel do by itself.
 //!
 //! The kernel reads and writes an inode either through its page cache and us, or straight in a backing file
 //! (passthrough); all opens of one inode go the same way and have one backing file for as long as one is open.
@@ -11,7 +11,6 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use fuser::BackingId;
 
 use crate::sys::{Errno, OFlags};
-use crate::union::Listed;
 
 /// An open file.
 #[derive(Debug)]
@@ -59,21 +58,6 @@ impl OpenFile {
     }
 }
 
-/// An open directory: its listing as it was when it was last read from the start.
-#[derive(Debug, Default)]
-pub(super) struct OpenDir {
-    pub(super) listing: Mutex<Option<Arc<Listing>>>,
-}
-
-/// A directory's names, with `.` and `..` in front.
-#[derive(Debug)]
-pub(super) struct Listing {
-    /// The numbers of the directory and of the one above it.
-    pub(super) own: u64,
-    pub(super) above: u64,
-    pub(super) names: Vec<Listed>,
-}
-
 /// How an open goes on.
 #[derive(Debug)]
 pub(super) enum Admitted {
@@ -100,7 +84,6 @@ struct Opens {
 pub(super) struct Handles {
     next: AtomicU64,
     files: RwLock<HashMap<u64, Arc<OpenFile>>>,
-    dirs: RwLock<HashMap<u64, Arc<OpenDir>>>,
     by_node: Mutex<HashMap<u64, Opens>>,
     /// Whether the kernel lets us name backing files.
     pub(super) passthrough: AtomicBool,
@@ -111,7 +94,6 @@ impl Handles {
         Self {
             next: AtomicU64::new(1),
             files: RwLock::default(),
-            dirs: RwLock::default(),
             by_node: Mutex::default(),
             passthrough: AtomicBool::new(false),
         }
@@ -237,23 +219,5 @@ impl Handles {
                 all.remove(&open.node);
             }
         }
-    }
-
-    /// Opens a directory.
-    pub(super) fn open_dir(&self) -> u64 {
-        let number = self.next.fetch_add(1, Ordering::Relaxed);
-        self.dirs.write().unwrap_or_else(PoisonError::into_inner).insert(number, Arc::default());
-        number
-    }
-
-    /// The open directory of that number.
-    pub(super) fn dir(&self, number: u64) -> Result<Arc<OpenDir>, Errno> {
-        let dirs = self.dirs.read().unwrap_or_else(PoisonError::into_inner);
-        dirs.get(&number).cloned().ok_or(Errno::BADF)
-    }
-
-    /// Closes a directory.
-    pub(super) fn release_dir(&self, number: u64) {
-        self.dirs.write().unwrap_or_else(PoisonError::into_inner).remove(&number);
     }
 }

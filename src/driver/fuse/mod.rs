@@ -9,14 +9,12 @@
 //! written back yet, too, and a file that was written would cost a request more when it is closed, for its times.
 //!
 //! Where it is told from the kernel's overlay:
-//! - names of one lower file that has several carry its number as `d_ino` only in a plain listing;
 //! - a file that was open for reading by passthrough when it was copied up goes on showing the lower's content there,
 //!   and shared memory of one that was not shows the copy's;
 //! - a file that was opened to append by passthrough goes on appending when that is taken back (`F_SETFL`);
 //! - `user.ufs.*` attributes are refused to users, as they are this program's own, and `user.ufs.origin` is there;
 //! - without passthrough, memory that is written where the upper is full gives no `SIGBUS`: msync(2) and fsync(2) tell;
 //! - lseek(2) takes `SEEK_DATA` and `SEEK_HOLE` on directories;
-//! - a name that is refused (a file with its content elsewhere) is listed with the number 0;
 //! - reading by passthrough sets a lower file's time of reading (where the layers' file system keeps those), and what
 //!   the page cache answers sets none;
 //! - `O_TMPFILE` gives `EOPNOTSUPP` and statx(2) no time of birth, as the crate knows no such requests; files have no
@@ -29,6 +27,7 @@ mod attributes;
 mod data;
 mod directories;
 mod handles;
+mod listings;
 mod names;
 mod nodes;
 mod replies;

@@ -27,7 +27,12 @@ impl Named {
 
     /// How long they count: where the ID is not the number, the kernel asks for the number.
     pub(super) fn lasts(&self) -> Duration {
-        if self.entered.id == self.shown.stat.ino { FOREVER } else { NEVER }
+        if self.is_known_by_number() { FOREVER } else { NEVER }
+    }
+
+    /// Whether the node's ID is the file's number.
+    pub(super) fn is_known_by_number(&self) -> bool {
+        self.entered.id == self.shown.stat.ino
     }
 
     pub(super) fn generation(&self) -> u64 {

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::fs;
 use std::os::unix::ffi::OsStringExt as _;
+use std::os::unix::fs::{DirEntryExt as _, MetadataExt as _};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -210,6 +211,156 @@ fn a_tree_that_others_change_is_removed_whole_once_they_stop() {
                 fs::create_dir(&tree).unwrap();
                 assert_eq!(fs::read_dir(&tree).unwrap().count(), 0);
             });
+            pair.end();
+        });
+    });
+}
+
+/// More names than one call of getdents(2) or one answer of a server holds.
+const MANY: usize = 4000;
+
+fn many(l: &Lower) {
+    for number in 0..MANY {
+        l.file(format!("d/a-name-that-makes-the-listing-long-{number:04}"), "1");
+    }
+}
+
+/// Lets the kernel drop what it keeps of a directory's names.
+fn drop_pages(dir: &Path) {
+    let dir = fs::File::open(dir).unwrap();
+    rustix::fs::fadvise(&dir, 0, None, rustix::fs::Advice::DontNeed).unwrap();
+}
+
+/// Removes each name that a reader tells of; at some of them something else happens.
+fn remove_all(dir: &Path, mut at: impl FnMut(usize, &mut places::Reader)) -> (usize, usize) {
+    let mut reader = places::Reader::new(dir);
+    let mut gone = 0;
+    while let Some(name) = reader.next() {
+        if name == b"." || name == b".." {
+            continue;
+        }
+        fs::remove_file(dir.join(OsString::from_vec(name))).unwrap();
+        gone += 1;
+        at(gone, &mut reader);
+    }
+    (gone, fs::read_dir(dir).unwrap().count())
+}
+
+#[test]
+fn no_name_is_skipped_when_another_reads_the_directory_meanwhile() {
+    with_mounts(|scratch| {
+        with_pair(scratch, &[&many], |pair| {
+            for again in [false, true] {
+                pair.agree(|root| {
+                    let dir = root.join("d");
+                    if again {
+                        // whose names lower layers do not have any more
+                        for number in 0..MANY {
+                            fs::write(dir.join(format!("another-name-that-makes-it-long-{number:04}")), "")
+                                .unwrap();
+                        }
+                    }
+                    // the kernel knows all of them
+                    assert_eq!((0..2).map(|_| fs::read_dir(&dir).unwrap().count()).max(), Some(MANY));
+                    let mut other = places::Reader::new(&dir);
+                    let start = other.place();
+                    other.next();
+                    let removed = remove_all(&dir, |gone, _| match gone {
+                        700 => drop(fs::read_dir(&dir).unwrap().count()),
+                        1400 => {
+                            other.seek(start);
+                            assert!(names(&mut other).len() < MANY);
+                        }
+                        2100 => drop_pages(&dir),
+                        _ => {}
+                    });
+                    assert_eq!(removed, (MANY, 0));
+                });
+            }
+            pair.end();
+        });
+    });
+}
+
+#[test]
+fn no_name_is_skipped_when_the_kernel_forgets_what_it_was_told() {
+    with_mounts(|scratch| {
+        with_pair(scratch, &[&many], |pair| {
+            pair.agree(|root| {
+                let dir = root.join("d");
+                assert_eq!((0..2).map(|_| fs::read_dir(&dir).unwrap().count()).max(), Some(MANY));
+                remove_all(&dir, |gone, _| {
+                    if gone % 500 == 0 {
+                        drop_pages(&dir);
+                    }
+                })
+            });
+            pair.end();
+        });
+    });
+}
+
+#[test]
+fn a_rewound_reader_sees_the_present_and_its_places_are_of_that() {
+    with_mounts(|scratch| {
+        with_pair(scratch, &[&many], |pair| {
+            pair.each(|root| {
+                let dir = root.join("d");
+                let mut reader = places::Reader::new(&dir);
+                let start = reader.place();
+                // not to the end: what the kernel keeps of it is a part
+                let first: Vec<_> = (0..MANY / 2).map(|_| reader.next().unwrap()).collect();
+                for name in first.iter().filter(|name| name.len() > 2).take(300) {
+                    fs::remove_file(dir.join(OsString::from_vec(name.clone()))).unwrap();
+                }
+                reader.seek(start);
+                let mut seen = Vec::new();
+                loop {
+                    let place = reader.place();
+                    let Some(name) = reader.next() else { break };
+                    seen.push((place, name));
+                }
+                assert_eq!(seen.len(), MANY + 2 - 300);
+                for at in [1, 50, MANY / 3, MANY - 400] {
+                    reader.seek(seen[at].0);
+                    let rest: BTreeSet<_> = names(&mut reader).into_iter().collect();
+                    let expected: BTreeSet<_> = seen[at..].iter().map(|(_, name)| name.clone()).collect();
+                    assert_eq!(rest, expected, "from the place of name {at} on");
+                }
+            });
+        });
+    });
+}
+
+#[test]
+fn a_listing_and_stat_give_each_name_of_a_lower_file_the_same_number() {
+    with_mounts(|scratch| {
+        let build = |l: &Lower| {
+            l.file("one", "1");
+            l.link("one", "two");
+            l.link("one", "d/three");
+        };
+        with_pair(scratch, &[&build], |pair| {
+            let numbers = |root: &Path| {
+                let listed = fs::read_dir(root).unwrap().map(|item| {
+                    let item = item.unwrap();
+                    let stat = fs::symlink_metadata(item.path()).unwrap();
+                    (
+                        item.file_name(),
+                        item.ino() == stat.ino(),
+                        stat.ino() == fs::metadata(root.join("one")).unwrap().ino(),
+                    )
+                });
+                let mut listed: Vec<_> = listed.collect();
+                listed.sort();
+                listed
+            };
+            pair.agree(numbers);
+            pair.agree(numbers);
+            // one of them goes its own way
+            pair.each(|root| fs::write(root.join("two"), "2").unwrap());
+            pair.agree(numbers);
+            pair.agree(|root| told(fs::remove_file(root.join("one"))));
             pair.end();
         });
     });
