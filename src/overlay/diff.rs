@@ -88,8 +88,8 @@ impl<'a> Pass<'_, 'a, '_, '_> {
                 continue;
             }
             let inside = Held {
-                old: held.old.with(path, &old),
-                new: held.new.with(path, &new),
+                old: held.old.with(&old),
+                new: held.new.with(&new),
                 common: common.iter().filter(|word| word.is_dir()).map(|word| word.layer).collect(),
             };
             let floor = |cuts: &Cuts| cuts.floor(usize::MAX).min(self.common);

@@ -19,10 +19,7 @@ pub fn explain(stack: &[&Changeset], path: &LayerPath) -> Life {
         let (kind, entry) = match word.map(|word| word.change) {
             Some(Change::Whiteout) if before.is_some() => (StepKind::Deleted, None),
             Some(Change::Whiteout) => (StepKind::DeletedNothing, None),
-            Some(Change::Put(entry)) => {
-                let apart = !path.is_root() && spot.cuts.contains(layer);
-                (put(path, before, entry, apart), Some(entry.clone()))
-            }
+            Some(Change::Put(entry)) => (put(before, entry, spot.cuts.contains(layer)), Some(entry.clone())),
             None => match hiding_parent(&spot, layer) {
                 Some(parent) if before.is_some() => (StepKind::HiddenWithParent { parent }, None),
                 _ => continue,
@@ -57,18 +54,18 @@ fn through_symlink(
             }
             return Some((dir.clone(), LayerPath::parse(&names.join(&b'/')).ok()?));
         }
-        cuts = cuts.with(dir, words);
+        cuts = cuts.with(words);
     }
     None
 }
 
 /// What holding `entry` means over what was shown; `apart`: a directory above is cut off by the same layer.
-fn put(path: &LayerPath, before: Option<Resolved<'_>>, entry: &Entry, apart: bool) -> StepKind {
+fn put(before: Option<Resolved<'_>>, entry: &Entry, apart: bool) -> StepKind {
     let Some(Resolved { entry: old, .. }) = before else {
         return StepKind::Created;
     };
     if old.is_dir() && entry.is_dir() && !apart {
-        if entry.is_opaque() && !path.is_root() {
+        if entry.is_opaque() {
             return StepKind::MadeOpaque;
         }
         return StepKind::Merged { aspects: metadata_aspects(&old.meta, &entry.meta) };
@@ -78,8 +75,8 @@ fn put(path: &LayerPath, before: Option<Resolved<'_>>, entry: &Entry, apart: boo
 
 /// The directory above at which a layer cuts off what lies beneath it.
 fn hiding_parent(spot: &Spot<'_>, layer: usize) -> Option<LayerPath> {
-    let cuts = |(dir, words): &&(LayerPath, Vec<_>)| {
-        !dir.is_root() && words.iter().any(|word: &super::walk::Word<'_>| word.layer == layer && word.cuts())
+    let cuts = |(_, words): &&(LayerPath, Vec<_>)| {
+        words.iter().any(|word: &super::walk::Word<'_>| word.layer == layer && word.cuts())
     };
     spot.above.iter().find(cuts).map(|(dir, _)| dir.clone())
 }

@@ -8,13 +8,14 @@
 //! - merging ends at an opaque directory, a whiteout or a file: whatever lies below that is cut off;
 //! - the metadata of a merged directory are the topmost one's;
 //! - what a layer holds beneath a directory counts only if that directory is part of the merge;
-//! - the root is always merged: its opaque mark cuts off nothing.
+//! - an opaque root is as any other opaque directory: its layer is the lowest of all that counts.
 //!
 //! Every function here is one merged pass over the sorted layers, never a lookup a path.
 //!
 //! # Source
 //! Linux `Documentation/filesystems/overlayfs.rst`, "Upper and Lower", "whiteouts and opaque directories",
-//! "Multiple lower layers"; the root's opaque mark: seen on Linux 6.18.
+//! "Multiple lower layers". The root's opaque mark: OCI image-spec `layer.md`, "Opaque Whiteout". Linux does not look
+//! at it (seen on 6.18), so what lies beneath such a layer must not be mounted with it.
 
 mod choose;
 mod compare;

@@ -33,7 +33,7 @@ pub(super) fn locate<'a>(stack: &[&'a Changeset], path: &LayerPath) -> Spot<'a> 
     let (mut above, mut cuts) = (Vec::new(), Cuts::default());
     for dir in path.ancestors() {
         let words = words_of(&holders, &dir);
-        cuts = cuts.with(&dir, &words);
+        cuts = cuts.with(&words);
         holders = words.iter().filter(|word| word.is_dir()).map(|word| word.layer).collect();
         above.push((dir, words));
     }
@@ -47,12 +47,8 @@ pub fn resolve<'a>(stack: &[&'a Changeset], path: &LayerPath) -> Option<Resolved
 }
 
 /// The layers of a merged directory, and what cuts beneath it.
-fn merge<'a>(
-    stack: &[&'a Changeset],
-    dir: &LayerPath,
-    spot: &Spot<'a>,
-) -> (Vec<(usize, &'a Changeset)>, Cuts) {
-    let cuts = spot.cuts.with(dir, &spot.words);
+fn merge<'a>(stack: &[&'a Changeset], spot: &Spot<'a>) -> (Vec<(usize, &'a Changeset)>, Cuts) {
+    let cuts = spot.cuts.with(&spot.words);
     let floor = cuts.floor(stack.len());
     let part = spot.words.iter().filter(|word| word.is_dir() && word.layer >= floor);
     (part.map(|word| (word.layer, stack[word.layer])).collect(), cuts)
@@ -64,7 +60,7 @@ pub fn list(stack: &[&Changeset], dir: &LayerPath) -> Option<Vec<TreeItem>> {
     if !shown(&spot.words, &spot.cuts, stack.len())?.entry.is_dir() {
         return None;
     }
-    let (layers, cuts) = merge(stack, dir, &spot);
+    let (layers, cuts) = merge(stack, &spot);
     let mut walk = Walk::beneath(layers, dir);
     let (mut items, mut words) = (Vec::new(), Vec::new());
     while let Some(path) = walk.next(&mut words) {
@@ -88,7 +84,7 @@ pub fn tree(stack: &[&Changeset], dir: &LayerPath, limit: usize) -> (Vec<TreeIte
     let mut found = vec![(dir, top, 0)];
     let mut per_level = vec![1];
     if top.entry.is_dir() {
-        let (layers, cuts) = merge(stack, dir, &spot);
+        let (layers, cuts) = merge(stack, &spot);
         let mut walk = Walk::beneath(layers, dir);
         let mut trail = Trail::new((cuts, 0));
         let mut words = Vec::new();
@@ -99,7 +95,7 @@ pub fn tree(stack: &[&Changeset], dir: &LayerPath, limit: usize) -> (Vec<TreeIte
                 continue;
             };
             if item.entry.is_dir() {
-                trail.enter(path, (cuts.with(path, &words), level + 1));
+                trail.enter(path, (cuts.with(&words), level + 1));
             } else {
                 walk.skip(path);
             }

@@ -66,7 +66,7 @@ impl<'a> Survey<'a> {
             };
             let is_dir = words.iter().any(Word::is_dir);
             if is_dir {
-                inside.cuts = held.cuts.with(path, &words);
+                inside.cuts = held.cuts.with(&words);
                 let apart = |word: &&Word<'_>| word.is_dir() && inside.cuts.contains(word.layer);
                 if words.iter().any(|word| apart(&word)) {
                     inside.apart = Some(words.iter().filter(apart).map(|word| word.layer).collect());

@@ -201,8 +201,8 @@ impl Cuts {
     }
 
     /// These cuts and those of the words about a directory beneath.
-    pub(super) fn with(&self, path: &LayerPath, words: &[Word<'_>]) -> Self {
-        if path.is_root() || words.len() < 2 || !words[1..].iter().any(Word::cuts) {
+    pub(super) fn with(&self, words: &[Word<'_>]) -> Self {
+        if words.len() < 2 || !words[1..].iter().any(Word::cuts) {
             return self.clone();
         }
         let here = words[1..].iter().filter(|word| word.cuts()).map(|word| word.layer);

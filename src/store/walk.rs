@@ -13,14 +13,14 @@ use std::rc::Rc;
 use super::Error;
 use super::error::{io, tree};
 use crate::model::{
-    Change, Changeset, Decoded, Entry, Identity, Kind, LayerPath, LinkGroup, Metadata, Mode, Node, Opaque,
-    Timestamp, Trust, decode_xattrs, gives_rights, names,
+    Change, Changeset, Decoded, Entry, Identity, Kind, LayerPath, LinkGroup, Marks, Metadata, Mode, Node,
+    Opaque, Timestamp, Trust, decode_xattrs, gives_rights, names,
 };
 use crate::sys::dir::{chmod_fd, own_ids, path_of, set_times_fd, stat_fd};
 use crate::sys::xattr::{self, RawXattrs};
 use crate::sys::{Dir, Errno, RawItem, RawStat, signals};
 
-/// The kernel's bookkeeping, which a sealed layer does not have.
+/// The kernel's bookkeeping, which a sealed layer does not have; but see [`may_hold_whiteouts`].
 const BOOKKEEPING: [&[u8]; 5] = [b"origin", b"impure", b"uuid", b"nlink", b"protattr"];
 
 /// How owners are read here: root, in a user namespace or not, sees a layer's owners as they are; for anybody
@@ -232,6 +232,9 @@ impl<V: Visit> Walker<'_, V> {
             self.visit.file(at.clone(), socket_entry(), None)?;
             dir.unlink(&socket.name).map_err(tree("remove the socket", &at))?;
         }
+        if V::SEALS && !whiteouts.is_empty() {
+            may_hold_whiteouts(&dir).map_err(tree("mark", &path))?;
+        }
         let late = self.how.clamp.filter(|&limit| stat.mtime > limit);
         if V::SEALS && (late.is_some() || !sockets.is_empty()) {
             stat.mtime = late.unwrap_or(stat.mtime);
@@ -386,6 +389,18 @@ fn clean_attributes(path: &LayerPath, file: impl AsFd, raw: &mut RawXattrs) -> R
         xattr::remove(&file, &name).map_err(tree("clean the attributes of", path))?;
     }
     Ok(())
+}
+
+/// Makes the kernel look for whiteouts in a directory wherever its layer is stacked.
+///
+/// It looks for them only where directories merge, and would list those that hide nothing as files: in the lowest layer,
+/// in an opaque directory, in one that no other layer has. But a directory that was copied up may hold some, and this
+/// says so without saying where from.
+///
+/// # Source
+/// Linux `fs/overlayfs/inode.c`, `ovl_get_inode`, "non-merge dir that may have whiteouts".
+fn may_hold_whiteouts(dir: &Dir) -> Result<(), Errno> {
+    xattr::set(dir, Marks::User.origin(), b"")
 }
 
 /// Ends a walk at Ctrl-C.

@@ -4,14 +4,15 @@ use std::os::fd::AsFd as _;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
-use super::error::Error;
+use super::error::{Act, Error};
+use super::files::on;
 use super::mount::Live;
 use super::stack::near;
 use super::{Mount, Stack, Workspace};
 use crate::driver::{self, DriverKind, MountError, MountSpec, Mounted};
-use crate::model::{LayerName, LayerPath, Metadata};
+use crate::model::{LayerName, LayerPath, Metadata, names};
 use crate::store::{self, MountDir, NewMount, StackPart};
-use crate::sys::{Dir, Errno, mountinfo};
+use crate::sys::{Dir, Errno, mountinfo, xattr};
 
 /// How a stack is mounted.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -171,9 +172,20 @@ impl Workspace {
         Ok(driver::mount(kind, &opened.spec())?)
     }
 
-    /// The directories of a stack, bottom → top.
+    /// The directories of a stack, bottom → top, from the layer on that is the lowest of all that counts: nothing beneath
+    /// an opaque root shows, and the kernel does not look whether a root is opaque.
     pub(super) fn open_stack(&self, stack: &[StackPart]) -> Result<Vec<Rc<Dir>>, Error> {
-        stack.iter().map(|part| self.tree_of(part)).collect()
+        let mut opened = Vec::with_capacity(stack.len());
+        for part in stack.iter().rev() {
+            let tree = self.tree_of(part)?;
+            let mark = on(Act::List, &LayerPath::root(), xattr::if_there(xattr::get(&*tree, names::OPAQUE)))?;
+            opened.push(tree);
+            if mark.as_deref() == Some(b"y") {
+                break;
+            }
+        }
+        opened.reverse();
+        Ok(opened)
     }
 
     fn host_dirs(&self, stack: &[StackPart]) -> Result<Vec<PathBuf>, Error> {

@@ -10,5 +10,6 @@ mod owners;
 mod power_cut;
 mod real;
 mod semantics;
+mod stacks;
 mod volatile;
 mod watching;

@@ -31,12 +31,14 @@ fn names() -> impl Strategy<Value = char> {
 }
 
 fn random_layer() -> impl Strategy<Value = Changeset> {
-    prop::collection::vec((names(), thing()), 0..4).prop_map(|children| {
-        let mut layer = Changeset::new();
-        layer.insert(LayerPath::root(), entry(Node::Dir { opaque: false }));
-        put(&mut layer, &LayerPath::root(), children);
-        layer
-    })
+    (prop::bool::weighted(0.1), prop::collection::vec((names(), thing()), 0..4)).prop_map(
+        |(opaque, children)| {
+            let mut layer = Changeset::new();
+            layer.insert(LayerPath::root(), entry(Node::Dir { opaque }));
+            put(&mut layer, &LayerPath::root(), children);
+            layer
+        },
+    )
 }
 
 fn put(layer: &mut Changeset, dir: &LayerPath, children: Vec<(char, Thing)>) {
@@ -100,7 +102,10 @@ fn naive(stack: &[&Changeset], dir: &LayerPath, layers: &[usize], out: &mut Naiv
 
 fn oracle(stack: &[&Changeset]) -> Naive {
     let mut out = Naive::new();
-    let layers: Vec<usize> = (0..stack.len()).rev().collect();
+    let root = LayerPath::root();
+    let is_opaque = |layer: &usize| stack[*layer].entry(&root).is_some_and(Entry::is_opaque);
+    let base = (0..stack.len()).rev().find(is_opaque).unwrap_or(0);
+    let layers: Vec<usize> = (base..stack.len()).rev().collect();
     if let Some(&top) = layers.first() {
         out.insert(LayerPath::root(), (top, stack[top].entry(&LayerPath::root()).unwrap().clone()));
     }

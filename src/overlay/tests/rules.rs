@@ -1,6 +1,6 @@
 //! The overlay rules, each as a sentence.
 
-use super::super::{Aspect, StepKind, explain, list, resolve, tree};
+use super::super::{Aspect, StepKind, diff, effects, explain, list, resolve, tree};
 use super::{entry, layer, layers, name, path, stack};
 use crate::model::{Change, LayerPath, Mode, Node};
 
@@ -73,13 +73,26 @@ fn a_hidden_directory_of_a_middle_layer_stays_hidden_beneath_a_merged_one() {
 }
 
 #[test]
-fn the_roots_opaque_mark_cuts_off_nothing() {
-    let base = layer("a=1");
-    let mut top = layer("b=1");
+fn an_opaque_root_makes_its_layer_the_lowest() {
+    let (base, more) = (layer("a=1 d/x=1"), layer("c=1"));
+    let mut top = layer("b=1 d/y=1");
     top.insert(LayerPath::root(), entry(Node::Dir { opaque: true }));
-    assert!(resolve(&[&base, &top], &path("a")).is_some());
-    let life = explain(&[&base, &top], &LayerPath::root());
-    assert_eq!(life.steps[1].kind, StepKind::Merged { aspects: vec![] });
+    let all = [&base, &top, &more];
+    assert_eq!(resolve(&all, &path("a")), None);
+    let names: Vec<String> =
+        list(&all, &LayerPath::root()).unwrap().iter().map(|item| name(&item.path)).collect();
+    assert_eq!(names, ["b", "c", "d"]);
+    let life =
+        |at: &str| explain(&all, &path(at)).steps.into_iter().map(|step| step.kind).collect::<Vec<_>>();
+    assert_eq!(life("")[1], StepKind::MadeOpaque);
+    assert_eq!(life("a"), [StepKind::Created, StepKind::HiddenWithParent { parent: LayerPath::root() }]);
+    assert_eq!(life("d"), [StepKind::Created, StepKind::Replaced { aspects: vec![] }]);
+    let gone: Vec<String> = diff(&all[..1], &all[..2], &mut |_, _, _| true)
+        .iter()
+        .map(|row| format!("{}{}", row.kind.letter(), name(&row.path)))
+        .collect();
+    assert_eq!(gone, ["Da", "Ab", "Dd/x", "Ad/y"]);
+    assert_eq!(effects(&all)[1].deleted, 2);
 }
 
 #[test]
