@@ -21,9 +21,10 @@ use serde::{Deserialize, Serialize};
 
 use super::error::{io, own};
 use super::mount_dir::MountJson;
+use super::publish::replace_json_beside;
 use super::record::{
     MetadataJson, NameJson, PartJson, VERSION, check_version, id_from, parts_from_json, parts_to_json,
-    read_json, replace_json_beside,
+    read_json,
 };
 use super::seal::Progress;
 use super::walk::ScanHow;

@@ -18,9 +18,8 @@ use serde::{Deserialize, Serialize};
 
 use super::commit::Seal;
 use super::error::{io, own, tree};
-use super::record::{
-    NameJson, VERSION, hex, id_from, read_json, replace_json, replace_json_beside, unhex, write_new_json,
-};
+use super::publish::{replace_json, replace_json_beside};
+use super::record::{NameJson, VERSION, hex, id_from, read_json, unhex};
 use super::seal::plain_root;
 use super::walk::ScanHow;
 use super::{Error, Held, NameRecord, Sealed, StackPart, Store, place};
@@ -177,8 +176,6 @@ impl Store {
         let (aside, dir) = self.temporary.make()?;
         let path = self.temporary.path().join(&aside);
         dir.mkdir(b"tree", Mode::new(0o755)).map_err(io("make", path.join("tree")))?;
-        let json = DraftJson { version: VERSION, owners: BTreeMap::new() };
-        write_new_json(&dir, "draft.json", &json, &path, false)?;
         let moved = self.temporary.dir().rename(
             aside.as_bytes(),
             &self.drafts,

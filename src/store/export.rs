@@ -1,13 +1,15 @@
-//! Files that we make on the host: whole or not at all, and with the mode that the user's umask leaves.
+//! Files that we make on the host: whole or not at all, also after a power cut, and with the mode that the user's umask
+//! leaves.
 
 use std::fs::{File, Permissions};
 use std::io::{self, BufWriter, Write as _};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
+use super::publish::publish;
 use super::{Error, Progress, Store};
 use crate::model::TreeId;
-use crate::sys::{self, Errno};
+use crate::sys::{self, Dir, Errno};
 
 /// How much is written at once, in bytes.
 const BUFFER: usize = 256 * 1024;
@@ -57,12 +59,21 @@ pub fn write_host_file(
     fill(&mut out)?;
     out.flush().map_err(failed)?;
     drop(out);
-    let kept = match present {
-        Present::Replace => file.persist(host),
-        Present::Keep => file.persist_noclobber(host),
+    let whole = file.as_file().try_clone().map_err(failed)?;
+    let names = match Dir::open(dir) {
+        Ok(names) => Some(names),
+        // it may be written and not be read
+        Err(Errno::ACCESS) => None,
+        Err(errno) => return Err(failed(errno.into())),
     };
-    kept.map_err(|error| failed(error.error))?;
-    Ok(())
+    let rename = || {
+        let kept = match present {
+            Present::Replace => file.persist(host),
+            Present::Keep => file.persist_noclobber(host),
+        };
+        kept.map(drop).map_err(|error| self::errno(&error.error))
+    };
+    publish(&whole, names.as_ref(), true, rename).map_err(|errno| failed(errno.into()))
 }
 
 /// The system's answer; tempfile leaves of it what kind of error it is.

@@ -8,12 +8,14 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::Error;
 use super::error::{errno_of, io, own};
-use super::record::{read_json, write_new_json};
+use super::publish::replace_json;
+use super::record::read_json;
+use super::temporary::Temporary;
+use super::{Error, Opening};
 use crate::model::{Mode, WhiteoutForm, names};
 use crate::sys::probe::whiteout_form;
-use crate::sys::{Dir, Errno, RenameFlags, lock, xattr};
+use crate::sys::{Dir, Errno, lock, xattr};
 
 const VERSION: u64 = 1;
 /// Layers hold what their makers put there, such as programs that run as root: nobody else may reach them.
@@ -35,10 +37,10 @@ struct FormatJson {
 }
 
 /// Opens the store's directory and reads its format; makes both where asked.
-pub(super) fn open_root(path: &Path, create: bool) -> Result<(PathBuf, Dir, WhiteoutForm), Error> {
+pub(super) fn open_root(path: &Path, how: Opening) -> Result<(PathBuf, Dir, WhiteoutForm), Error> {
     let root = match Dir::open(path) {
         Ok(root) => root,
-        Err(Errno::NOENT) if create => {
+        Err(Errno::NOENT) if how.create => {
             let made = std::fs::DirBuilder::new().recursive(true).mode(PRIVATE.bits()).create(path);
             made.map_err(|error| refused(path, errno_of(&error)))?;
             Dir::open(path).map_err(io("open", path))?
@@ -51,13 +53,13 @@ pub(super) fn open_root(path: &Path, create: bool) -> Result<(PathBuf, Dir, Whit
     let form = if let Some(form) = read(&root, &path)? {
         form
     } else {
-        check_empty(&root, &path, create)?;
+        check_empty(&root, &path, how.create)?;
         // one process makes it, the others that start at the same time wait and find it made
         let lock_path = path.join("lock");
         let _alone = lock::exclusive(&lock_path).map_err(|errno| refused(&path, errno))?;
         match read(&root, &path)? {
             Some(form) => form,
-            None => make(&root, &path)?,
+            None => make(&root, &path, !how.ephemeral)?,
         }
     };
     Ok((path, root, form))
@@ -104,7 +106,7 @@ fn refused(path: &Path, errno: Errno) -> Error {
     }
 }
 
-fn make(root: &Dir, path: &Path) -> Result<WhiteoutForm, Error> {
+fn make(root: &Dir, path: &Path, sync: bool) -> Result<WhiteoutForm, Error> {
     for part in PARTS {
         make_sub(root, part).map_err(|errno| refused(path, errno))?;
     }
@@ -122,10 +124,7 @@ fn make(root: &Dir, path: &Path) -> Result<WhiteoutForm, Error> {
     tmp.remove_tree(probe.as_bytes()).map_err(io("remove", path.join("tmp").join(&probe)))?;
     let word = if form == WhiteoutForm::Device { "device" } else { "xattr" };
     let format = FormatJson { format: VERSION, whiteouts: word.to_owned(), features: Vec::new() };
-    write_new_json(&tmp, &probe, &format, &path.join("tmp"), true)?;
-    let moved = tmp.rename(probe.as_bytes(), root, b"format", RenameFlags::empty());
-    moved.map_err(io("write", path.join("format")))?;
-    crate::sys::sync(root).map_err(io("sync", path))?;
+    replace_json(&Temporary::new(tmp, path.join("tmp")), root, "format", &format, path, sync)?;
     Ok(form)
 }
 

@@ -11,7 +11,8 @@ use serde::{Deserialize, Serialize};
 
 use super::error::{io, own};
 use super::index::{self, Index};
-use super::record::{VERSION, check_version, read_bytes, read_json, write_new, write_new_json};
+use super::publish::{write_new, write_new_json};
+use super::record::{VERSION, check_version, read_bytes, read_json};
 use super::seal::{Progress, SealedTree, seal_tree};
 use super::walk::{ScanHow, identity};
 use super::{Error, Store};

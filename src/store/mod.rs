@@ -6,7 +6,7 @@
 //!   lock                                                shared by every process that uses the store
 //!   tmp/                                                what is being made or on its way out; see `temporary`
 //!   layers/sha256/<id>/{tree/, index, meta.json}        sealed, immutable; meta.json only says what follows from the content
-//!   drafts/<name>/{tree/, draft.json}                   draft.json: owners that the host could not give
+//!   drafts/<name>/{tree/, draft.json}                   draft.json: owners that the host could not give, if any
 //!   drafts/.seal-<name>                                 the intent of a seal that is under way; see `drafts`
 //!   names/<name>                                        name → stack, chain ID, message, time; the roots of collection
 //!   mounts/<name>/{up/tree/, work/, merged/, mount.json}
@@ -14,8 +14,8 @@
 //!   mounts/<name>/commit.json                           the intent of a commit that is under way; see `commit`
 //! ```
 //!
-//! Everything appears and goes by one rename, and what must outlive a power cut is synced before it appears. A
-//! lock on the directory of a draft or a mount says that a process uses it; the kernel drops it with the process.
+//! Everything appears and goes by one rename, and what must outlive a power cut is synced before it appears (see
+//! `publish`). A //! lock on the directory of a draft or a mount says that a process uses it; the kernel drops it with the process.
 //! Nothing here mounts, knows the clock, or prints.
 
 mod cache;
@@ -36,6 +36,7 @@ mod mount_dir;
 mod mounts;
 mod names;
 mod place;
+mod publish;
 mod record;
 mod scan;
 mod seal;
@@ -142,7 +143,7 @@ impl Store {
     /// [`Error::Missing`], [`Error::NotAStore`], [`Error::Newer`], [`Error::ReadOnly`], [`Error::Unsuitable`],
     /// [`Error::Damaged`], [`Error::Io`].
     pub fn open(path: &Path, how: Opening) -> Result<Self, Error> {
-        let (path, root, form) = format::open_root(path, how.create)?;
+        let (path, root, form) = format::open_root(path, how)?;
         let sub = |name: &str| format::open_sub(&root, name, &path);
         let tmp = sub("tmp")?;
         let temporary = Temporary::new(tmp, path.join("tmp"));

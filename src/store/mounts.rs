@@ -8,7 +8,7 @@ use std::rc::Rc;
 
 use super::error::{io, own};
 use super::mount_dir::{MountJson, is_dirty, read_mount};
-use super::record::{replace_json_beside, write_new_json};
+use super::publish::{replace_json_beside, write_new_json};
 use super::{Error, Held, MountDir, MountRecord, NewMount, Stale, Store, place};
 use crate::model::{LayerName, Metadata, Mode};
 use crate::sys::process::Identity;
@@ -58,7 +58,9 @@ impl Store {
             if new.volatile && !new.read_only {
                 self.mark_unsynced(dir, &at)?;
             }
-            write_new_json(dir, "mount.json", &MountJson::from(&record), &at, false)?;
+            // What nobody has synced in the mount may go with it. Who syncs a file syncs all names above it, and then the
+            // record must be there, too.
+            write_new_json(dir, "mount.json", &MountJson::from(&record), &at, !self.ephemeral)?;
             write_new_json(dir, "owner", &Identity::own(), &at, false)?;
         }
         let held = self.hold(key, dir).map_err(io("lock", &at))?;
@@ -113,7 +115,7 @@ impl Store {
         let mut record = mount.record();
         if record.kept {
             record.kept = false;
-            replace_json_beside(dir, "mount.json", &MountJson::from(&record), path, false)?;
+            replace_json_beside(dir, "mount.json", &MountJson::from(&record), path, !self.ephemeral)?;
         }
         record.owner = Some(std::process::id());
         mount.set_record(record);
@@ -233,10 +235,13 @@ impl Store {
         let path = mount.path();
         if kept {
             let record = MountRecord { kept, owner: None, ..mount.record() };
-            replace_json_beside(mount.dir(), "mount.json", &MountJson::from(&record), path, false)?;
+            let json = MountJson::from(&record);
+            replace_json_beside(mount.dir(), "mount.json", &json, path, !self.ephemeral)?;
         } else {
             self.sweep(mount);
-            mount.sync_upper()?;
+            if !self.ephemeral && !mount.record().read_only {
+                mount.sync_upper()?;
+            }
         }
         remove_owner(mount.dir(), path)?;
         self.forget(&format!("mount {}", mount.name()));

@@ -1,7 +1,8 @@
 //! Names of layers: one record a name, replaced in one step.
 
 use super::error::io;
-use super::record::{NameJson, read_json, replace_json};
+use super::publish::replace_json;
+use super::record::{NameJson, read_json};
 use super::{Error, NameRecord, Store};
 use crate::model::{LayerName, Timestamp};
 use crate::sys::Errno;

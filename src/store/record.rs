@@ -1,9 +1,9 @@
-//! The store's small records: JSON files, written whole or not at all.
+//! The store's small records: JSON files. How they come to be whole or not at all is said in `publish`.
 //!
 //! Bytes that need not be UTF-8 (host paths, attributes) are written in hex.
 
 use std::collections::BTreeMap;
-use std::io::{Read as _, Write as _};
+use std::io::Read as _;
 use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::path::{Path, PathBuf};
 
@@ -12,10 +12,9 @@ use serde::{Deserialize, Serialize};
 
 use super::Error;
 use super::error::{errno_of, io, own};
-use super::temporary::Temporary;
 use crate::model::{ChainId, Digest, Kind, LayerName, Metadata, Mode, Timestamp, TreeId};
 use crate::sys::dir::stat_fd;
-use crate::sys::{Dir, Errno, RenameFlags};
+use crate::sys::{Dir, Errno};
 
 /// The version of every JSON record written here.
 pub(super) const VERSION: u32 = 1;
@@ -239,75 +238,6 @@ pub(super) fn read_json<T: DeserializeOwned>(dir: &Dir, name: &str, at: &Path) -
     let Some(bytes) = read_bytes(dir, name, at, LIMIT)? else { return Ok(None) };
     let damaged = |error: serde_json::Error| Error::Damaged { path: at.join(name), why: error.to_string() };
     serde_json::from_slice(&bytes).map(Some).map_err(damaged)
-}
-
-/// Writes a new file in place, where nothing else can see its directory yet.
-pub(super) fn write_new(dir: &Dir, name: &str, bytes: &[u8], at: &Path, sync: bool) -> Result<(), Error> {
-    let failed = |what| move |errno| io(what, at.join(name))(errno);
-    match dir.unlink(name.as_bytes()) {
-        Ok(()) | Err(Errno::NOENT) => {}
-        Err(errno) => return Err(failed("replace")(errno)),
-    }
-    let mut file = dir.create(name.as_bytes(), Mode::new(0o644)).map_err(failed("make"))?;
-    file.write_all(bytes).map_err(|error| failed("write")(errno_of(&error)))?;
-    if sync {
-        file.sync_all().map_err(|error| failed("write")(errno_of(&error)))?;
-    }
-    Ok(())
-}
-
-/// [`write_new`] of a JSON record.
-pub(super) fn write_new_json(
-    dir: &Dir,
-    name: &str,
-    value: &impl Serialize,
-    at: &Path,
-    sync: bool,
-) -> Result<(), Error> {
-    write_new(dir, name, &to_json(value, &at.join(name))?, at, sync)
-}
-
-/// Replaces a JSON record in one step: written aside, synced if asked, renamed.
-pub(super) fn replace_json(
-    temporary: &Temporary,
-    dir: &Dir,
-    name: &str,
-    value: &impl Serialize,
-    at: &Path,
-    sync: bool,
-) -> Result<(), Error> {
-    let bytes = to_json(value, &at.join(name))?;
-    let aside = temporary.name();
-    let written = write_new(temporary.dir(), &aside, &bytes, temporary.path(), sync).and_then(|()| {
-        let moved = temporary.dir().rename(aside.as_bytes(), dir, name.as_bytes(), RenameFlags::empty());
-        moved.map_err(io("write", at.join(name)))
-    });
-    if let Err(error) = written {
-        temporary.drop_name(&aside);
-        return Err(error);
-    }
-    if sync {
-        crate::sys::sync(dir).map_err(io("write", at))?;
-    }
-    Ok(())
-}
-
-/// As [`replace_json`], aside in the same directory, where nobody else writes.
-pub(super) fn replace_json_beside(
-    dir: &Dir,
-    name: &str,
-    value: &impl Serialize,
-    at: &Path,
-    sync: bool,
-) -> Result<(), Error> {
-    let aside = format!("{name}.new");
-    write_new(dir, &aside, &to_json(value, &at.join(name))?, at, sync)?;
-    dir.rename(aside.as_bytes(), dir, name.as_bytes(), RenameFlags::empty())
-        .map_err(io("write", at.join(name)))?;
-    if sync {
-        crate::sys::sync(dir).map_err(io("write", at))?;
-    }
-    Ok(())
 }
 
 /// A record's bytes; `path`: for messages.

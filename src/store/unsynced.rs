@@ -9,7 +9,8 @@
 use std::path::Path;
 
 use super::error::io;
-use super::record::{read_json, replace_json_beside};
+use super::publish::replace_json_beside;
+use super::record::read_json;
 use super::{Error, MountDir, Stale, Store};
 use crate::sys::process::Identity;
 use crate::sys::{Dir, sync_fs};
@@ -43,15 +44,17 @@ impl MountDir {
         Err(Error::Unsynced { name: self.name().clone(), upper: self.upper_path(), mark })
     }
 
-    /// Takes the mark from an upper that is written no more, once the disk holds it.
+    /// Waits until the disk holds an upper that is written no more, and takes the mark from it. The kernel's overlay does
+    /// so when it is unmounted; the others leave it to this.
     pub(super) fn sync_upper(&self) -> Result<(), Error> {
         let (dir, path) = (self.dir(), self.path());
-        match read_json::<Identity>(dir, MARK, path)? {
-            Some(by) if by.is_of_this_boot() => {}
-            _ => return Ok(()),
-        }
         sync_fs(dir).map_err(io("sync", path))?;
-        dir.unlink(MARK.as_bytes()).map_err(io("remove", path.join(MARK)))
+        match read_json::<Identity>(dir, MARK, path)? {
+            Some(by) if by.is_of_this_boot() => {
+                dir.unlink(MARK.as_bytes()).map_err(io("remove", path.join(MARK)))
+            }
+            _ => Ok(()),
+        }
     }
 }
 

@@ -6,7 +6,7 @@
 use std::fs::{self, File};
 use std::os::fd::AsFd as _;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use ufs::driver::{self, DriverKind, MountSpec};
 use ufs::model::{Identity, LayerPath, Mode, Trust, WhiteoutForm};
@@ -66,6 +66,11 @@ impl Disk {
         other.set_len(1).unwrap();
         other.sync_all().unwrap();
         fs::copy(self.dir.join("image"), self.dir.join("cut")).unwrap();
+        self.in_cut(look)
+    }
+
+    /// Looks at the disk as it was copied to `cut`.
+    fn in_cut<T>(&self, look: impl FnOnce(&Path) -> T) -> T {
         self.mount("cut", "then").unwrap();
         let found = look(&self.dir.join("then"));
         run("umount", &[self.dir.join("then")]).unwrap();
@@ -124,6 +129,96 @@ fn a_copy_up_is_on_the_disk_before_it_has_its_name() {
                 });
                 mounted.unmount().unwrap();
             }
+        });
+    });
+}
+
+/// What `ufs -e CODE` says on the store of a disk; it must work.
+fn said(disk: &Path, code: &str) -> String {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_ufs"));
+    command.args(["--quiet", "--store"]).arg(disk.join("store")).args(["-e", code]).stdin(Stdio::null());
+    let output = command.output().unwrap();
+    assert!(output.status.success(), "{code}: {}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap().trim().to_owned()
+}
+
+const BASE: &str = r#"let base = layer("base"); base.write("old", "old"); base.seal();"#;
+
+#[test]
+fn a_file_that_was_synced_in_a_mount_is_found_by_the_mounts_name() {
+    with_mounts(|scratch| {
+        with_disk(scratch, |disk| {
+            let mut drivers = vec!["overlay"];
+            match probe::fuse_device() {
+                Ok(_) => drivers.push("fuse"),
+                Err(no) => skip(&no.reason),
+            }
+            said(&disk.now(), BASE);
+            for driver in drivers {
+                disk.sync();
+                let (image, cut) = (disk.dir.join("image"), disk.dir.join("cut"));
+                let program = format!(
+                    "dd if=/dev/zero of=synced bs=4k count=1 conv=fsync && cp {} {}",
+                    image.display(),
+                    cut.display()
+                );
+                said(
+                    &disk.now(),
+                    &format!("mount_{driver}(\"base\", #{{ name: \"{driver}\" }}); sh(\"{program}\");"),
+                );
+                disk.in_cut(|then| {
+                    let code = format!(
+                        "collect(); let m = use_mount(\"{driver}\"); print(m.stat(\"synced\").size);"
+                    );
+                    assert_eq!(said(then, &code), "4096", "{driver}");
+                });
+            }
+        });
+    });
+}
+
+#[test]
+fn a_draft_can_be_written_and_sealed_after_a_cut() {
+    with_mounts(|scratch| {
+        with_disk(scratch, |disk| {
+            said(&disk.now(), BASE);
+            disk.sync();
+            said(&disk.now(), r#"let l = layer("new"); l.write("x", "x"); l.symlink("x", "s");"#);
+            disk.after_cut(|then| {
+                let code = r#"let l = layer("new"); l.write("y", "y"); l.seal(); print(check().len());"#;
+                assert_eq!(said(then, code), "0");
+            });
+        });
+    });
+}
+
+#[test]
+fn what_is_sealed_and_committed_is_there_after_a_cut() {
+    with_mounts(|scratch| {
+        with_disk(scratch, |disk| {
+            said(&disk.now(), BASE);
+            // nothing is synced but by the program itself
+            let code = r#"let m = mount_direct("base", #{ name: "m" }); m.write("a", "1"); commit("top"); m.write("b", "2");"#;
+            said(&disk.now(), code);
+            disk.after_cut(|then| {
+                let code = r#"let m = use_mount("m"); print(m.read("a") + m.read("b") + layer("top").read("a"));
+                    print(check().len());"#;
+                assert_eq!(said(then, code), "121\n0");
+            });
+        });
+    });
+}
+
+#[test]
+fn a_file_made_on_the_host_is_whole_or_not_there_after_a_cut() {
+    with_mounts(|scratch| {
+        with_disk(scratch, |disk| {
+            said(&disk.now(), BASE);
+            disk.sync();
+            let tar = disk.now().join("layer.tar");
+            said(&disk.now(), &format!("layer(\"base\").export_tar(\"{}\");", tar.display()));
+            let length = fs::metadata(&tar).unwrap().len();
+            disk.after_cut(|then| assert_eq!(fs::metadata(then.join("layer.tar")).unwrap().len(), length));
         });
     });
 }

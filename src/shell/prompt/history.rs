@@ -58,6 +58,8 @@ impl Entries {
             }
             opened.rewind()?;
             opened.write_all(text.as_bytes())?;
+            // the newest entries are at the end of what was there: they go once the disk has them where they are now
+            opened.sync_data()?;
             opened.set_len(text.len() as u64)?;
         }
         Ok(())
