@@ -33,6 +33,9 @@ pub struct MountSpec<'a> {
     pub lowers: Vec<BorrowedFd<'a>>,
     /// The writable directory and, on the same file system, an empty scratch directory.
     pub upper: Option<(BorrowedFd<'a>, BorrowedFd<'a>)>,
+    /// An empty directory of the mount's own for beneath all layers, where there is no upper: the kernel wants two layers,
+    /// and by it a mount can be told from others of the same stack.
+    pub empty: Option<BorrowedFd<'a>>,
     /// The mount point; not used by [`DriverKind::Direct`].
     pub target: Option<PathBuf>,
     /// Whether the mount takes no changes.
@@ -104,6 +107,7 @@ pub fn try_fuse(scratch: &Path) -> Result<(), MountError> {
     let spec = MountSpec {
         lowers: vec![lower.as_fd()],
         upper: Some((upper.as_fd(), work.as_fd())),
+        empty: None,
         target: Some(scratch.join("merged")),
         read_only: false,
         volatile: true,
@@ -131,6 +135,7 @@ pub fn read_union(
     let spec = MountSpec {
         lowers,
         upper: None,
+        empty: None,
         target: None,
         read_only: true,
         volatile: false,
@@ -141,12 +146,13 @@ pub fn read_union(
     Ok(Box::new(direct::open(&spec).map_err(|errno| MountError::Layers { errno })?))
 }
 
-/// Unmounts what an earlier process of ours left at a mount point.
+/// Unmounts what an earlier process left at a mount point of the mount whose directory in a store is `dir`; what is
+/// somebody else's there stays.
 ///
 /// # Errors
 /// [`MountError::Busy`] while somebody writes in it.
-pub fn unmount_left_over(target: &Path) -> Result<(), MountError> {
-    point::unmount_left_over(target)
+pub fn unmount_left_over(target: &Path, dir: &Path) -> Result<(), MountError> {
+    point::unmount_left_over(target, dir)
 }
 
 /// Refuses an upper that a process which an earlier run of ours left behind may still write: in a mount of another

@@ -3,11 +3,9 @@
 use std::os::fd::{AsFd as _, BorrowedFd};
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::point::Point;
 use super::{DriverKind, Files, Listener, MountError, MountSpec, Mounted};
-use crate::model::Mode;
 use crate::sys::dir::{path_of, stat_fd};
 use crate::sys::mount::{self, Detached, MAX_LAYERS, Overlay, Refused};
 use crate::sys::process::{self, Use};
@@ -17,27 +15,24 @@ use crate::sys::{Dir, Errno, probe};
 #[derive(Debug)]
 struct OverlayMount {
     point: Point,
-    /// The second layer of a mount that has only one; it goes last.
-    empty: Option<EmptyDir>,
 }
 
 /// Mounts a stack at its target.
 pub(super) fn mount(spec: &MountSpec<'_>) -> Result<Box<dyn Mounted>, MountError> {
     let place = Point::check(spec)?;
-    let (detached, empty) = make(spec)?;
+    let detached = make(spec)?;
     let point = Point::attach(spec, place, &detached)?;
-    Ok(Box::new(OverlayMount { point, empty }))
+    Ok(Box::new(OverlayMount { point }))
 }
 
-fn make(spec: &MountSpec<'_>) -> Result<(Detached, Option<EmptyDir>), MountError> {
+fn make(spec: &MountSpec<'_>) -> Result<Detached, MountError> {
     if spec.lowers.len() > MAX_LAYERS {
         return Err(MountError::TooManyLayers { count: spec.lowers.len() });
     }
-    let mut empty = None;
     let mut lowers: Vec<BorrowedFd<'_>> = spec.lowers.clone();
-    if spec.upper.is_none() && lowers.len() == 1 {
-        // the kernel wants two layers; an empty one beneath changes nothing
-        lowers.insert(0, empty.insert(EmptyDir::make()?).dir.as_fd());
+    if spec.upper.is_none() && lowers.len() < MAX_LAYERS {
+        // it changes nothing
+        lowers.splice(0..0, spec.empty);
     }
     let what = Overlay {
         lowers: &lowers,
@@ -46,14 +41,11 @@ fn make(spec: &MountSpec<'_>) -> Result<(Detached, Option<EmptyDir>), MountError
         volatile: spec.volatile,
         exclusive: false,
     };
-    match mount::overlay(&what) {
-        Ok(detached) => Ok((detached, empty)),
-        Err(refused) => Err(MountError::Refused {
-            driver: DriverKind::Overlay,
-            reason: reason(&refused, spec),
-            refused: Box::new(refused),
-        }),
-    }
+    mount::overlay(&what).map_err(|refused| MountError::Refused {
+        driver: DriverKind::Overlay,
+        reason: reason(&refused, spec),
+        refused: Box::new(refused),
+    })
 }
 
 /// What stands in the way, where the kernel says it only in its log.
@@ -100,44 +92,6 @@ fn too_deep(spec: &MountSpec<'_>) -> Option<String> {
     ))
 }
 
-/// An empty directory; gone when dropped. A mount needs it by name: a removed one can no longer be listed.
-#[derive(Debug)]
-struct EmptyDir {
-    parent: Dir,
-    name: String,
-    dir: Dir,
-}
-
-impl EmptyDir {
-    fn make() -> Result<Self, MountError> {
-        static MADE: AtomicU64 = AtomicU64::new(0);
-        let scratch = std::env::temp_dir();
-        let tell =
-            |errno| MountError::Target { act: "make an empty directory in", target: scratch.clone(), errno };
-        let parent = Dir::open(&scratch).map_err(tell)?;
-        loop {
-            let name = format!("ufs-empty-{}-{}", std::process::id(), MADE.fetch_add(1, Ordering::Relaxed));
-            match parent.mkdir(name.as_bytes(), Mode::new(0o755)) {
-                // an earlier process of that number left it
-                Err(Errno::EXIST) => {}
-                Err(errno) => return Err(tell(errno)),
-                Ok(()) => {
-                    let dir = parent.dir(name.as_bytes()).map_err(tell)?;
-                    return Ok(Self { parent, name, dir });
-                }
-            }
-        }
-    }
-}
-
-impl Drop for EmptyDir {
-    fn drop(&mut self) {
-        if let Err(errno) = self.parent.rmdir(self.name.as_bytes()) {
-            log::debug!("`{}` stays: {errno}", self.name);
-        }
-    }
-}
-
 /// Refuses an upper that a process of an earlier run still has in a mount that cannot be unmounted from here: in another
 /// namespace, or attached nowhere.
 pub(super) fn refuse_used_upper(target: &Path, upper: &Dir, any_dir: &Dir) -> Result<(), MountError> {
@@ -171,10 +125,7 @@ impl Mounted for OverlayMount {
     }
 
     fn replace(&mut self, spec: &MountSpec<'_>) -> Result<(), MountError> {
-        let (detached, empty) = make(spec)?;
-        self.point.replace(&detached, spec)?;
-        self.empty = empty;
-        Ok(())
+        self.point.replace(&make(spec)?, spec)
     }
 
     fn unmount(&mut self) -> Result<(), MountError> {
@@ -187,7 +138,5 @@ impl Mounted for OverlayMount {
 
     fn abandon(&mut self) {
         self.point.abandon();
-        // the mount goes on needing it
-        std::mem::forget(self.empty.take());
     }
 }

@@ -95,11 +95,8 @@ fn shut_out_writers(root: &Dir, target: &Path) -> Result<Result<(), Errno>, Moun
     }
 }
 
-/// Unmounts what an earlier process left at `target`; no error if nothing of ours is there.
-pub(super) fn unmount_left_over(target: &Path) -> Result<(), MountError> {
-    if !mountinfo::is_ours(target) {
-        return Ok(());
-    }
+/// As [`super::unmount_left_over`], one of possibly several on top of each other.
+fn unmount_top(target: &Path) -> Result<(), MountError> {
     let root = match Dir::open(target) {
         Ok(root) if !fuse::is_dead(&root) => root,
         Ok(_) | Err(Errno::NOTCONN | Errno::CONNABORTED) => {
@@ -113,6 +110,13 @@ pub(super) fn unmount_left_over(target: &Path) -> Result<(), MountError> {
         log::debug!("`{}` could not be frozen: {errno}", target.display());
     }
     mount::detach(&root).map_err(MountError::target("unmount", target))
+}
+
+pub(super) fn unmount_left_over(target: &Path, dir: &Path) -> Result<(), MountError> {
+    while mountinfo::is_left_of(target, dir) {
+        unmount_top(target)?;
+    }
+    Ok(())
 }
 
 impl Point {

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use super::ephemeral::MARK;
 use super::error::{errno_of, io, own};
 use super::publish::replace_json;
 use super::record::read_json;
@@ -19,7 +20,7 @@ use crate::sys::{Dir, Errno, lock, xattr};
 
 const VERSION: u64 = 1;
 /// Layers hold what their makers put there, such as programs that run as root: nobody else may reach them.
-const PRIVATE: Mode = Mode::new(0o700);
+pub(super) const PRIVATE: Mode = Mode::new(0o700);
 const PARTS: [&str; 6] = ["layers", "layers/sha256", "drafts", "names", "mounts", "tmp"];
 
 /// What every version of the file has.
@@ -91,7 +92,7 @@ fn read(root: &Dir, path: &Path) -> Result<Option<WhiteoutForm>, Error> {
 fn check_empty(root: &Dir, path: &Path, create: bool) -> Result<(), Error> {
     let items = root.items().map_err(io("list", path))?;
     // `format` only where another process has just made it
-    let files = [&b"lock"[..], b"format"];
+    let files = [&b"lock"[..], b"format", MARK.as_bytes()];
     let ours = |name: &[u8]| files.contains(&name) || PARTS.iter().any(|part| part.as_bytes() == name);
     if items.iter().any(|item| !ours(&item.name)) {
         return Err(Error::NotAStore { path: path.to_owned() });

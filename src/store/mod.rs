@@ -25,6 +25,7 @@ mod collect;
 mod commit;
 mod count;
 mod drafts;
+mod ephemeral;
 mod error;
 mod export;
 mod format;
@@ -102,7 +103,8 @@ pub struct Store {
     every_right: bool,
     /// The host's user whose store this is.
     owner: u32,
-    removed_at_end: bool,
+    /// What removes it at its end, if it is not to stay.
+    ending: Option<ephemeral::Ending>,
     cache: RefCell<cache::Cache>,
     held: RefCell<HashMap<String, Weak<Held>>>,
     stale: RefCell<Vec<Stale>>,
@@ -171,7 +173,7 @@ impl Store {
             ephemeral: how.ephemeral,
             every_right: owner == 0 && crate::sys::process::has_every_right(),
             owner,
-            removed_at_end: false,
+            ending: None,
             cache: RefCell::default(),
             held: RefCell::default(),
             stale: RefCell::default(),
@@ -180,19 +182,6 @@ impl Store {
         };
         store.recover_drafts()?;
         store.recover_mounts()?;
-        Ok(store)
-    }
-
-    /// Makes a store of its own beneath `parent`, which is gone once it is closed or dropped.
-    ///
-    /// # Errors
-    /// As [`Store::open`].
-    pub fn temporary(parent: &Path) -> Result<Self, Error> {
-        let made = tempfile::Builder::new().prefix("ufs-").tempdir_in(parent);
-        let failed = |error: std::io::Error| io("make a directory in", parent)(error::errno_of(&error));
-        let path = made.map_err(failed)?.keep();
-        let mut store = Self::open(&path, Opening { create: true, ephemeral: true })?;
-        store.removed_at_end = true;
         Ok(store)
     }
 
@@ -216,20 +205,21 @@ impl Store {
 
     fn end(&mut self) -> Result<(), Error> {
         self.drop_spare();
-        let removed = std::mem::take(&mut self.removed_at_end);
-        if !removed {
+        let Some(ending) = self.ending.take() else {
             self.finish_removals();
-        }
-        self.temporary.sweeper().stop();
-        if !removed {
-            return Ok(());
-        }
-        let (Some(parent), Some(name)) = (self.path.parent(), self.path.file_name()) else {
+            self.temporary.sweeper().stop();
             return Ok(());
         };
-        let dir = Dir::open(parent).map_err(io("open", parent))?;
-        let name = std::os::unix::ffi::OsStrExt::as_bytes(name);
-        dir.remove_tree(name).map_err(io("remove", &self.path))
+        self.temporary.sweeper().stop();
+        ending.remove().map_err(io("remove", &self.path))
+    }
+
+    /// Whether this open directory is the store's.
+    fn lies_in(&self, dir: &Dir) -> Result<bool, Error> {
+        let place = |dir: &Dir| dir.stat_self().map(|stat| (stat.dev, stat.ino));
+        let root = Dir::open(&self.path).and_then(|root| place(&root));
+        let same = root.and_then(|root| Ok(root == place(dir)?));
+        same.map_err(io("look at", &self.path))
     }
 
     /// Where the store lies.

@@ -63,6 +63,8 @@ pub struct MountRecord {
 pub struct Stale {
     /// Its name.
     pub name: LayerName,
+    /// Its directory in the store.
+    pub path: PathBuf,
     /// Where it may still be mounted.
     pub merged: PathBuf,
     /// Its record.

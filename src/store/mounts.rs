@@ -321,7 +321,7 @@ impl Store {
             let dirty = tree.is_ok_and(|tree| is_dirty(&tree, &record.root, &path).unwrap_or(true));
             let merged = record.at.clone().unwrap_or_else(|| path.join("merged"));
             let name = name.clone();
-            self.stale.borrow_mut().push(Stale { name, merged, record, dirty, dir, _held: held });
+            self.stale.borrow_mut().push(Stale { name, path, merged, record, dirty, dir, _held: held });
         }
         Ok(())
     }

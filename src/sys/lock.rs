@@ -52,6 +52,21 @@ pub fn try_dir(dir: &Dir, exclusive: bool) -> Result<Option<Lock>, Errno> {
     }
 }
 
+/// Takes the lock of a regular file right inside a directory if nobody else has it, and it is still there then; `create`
+/// makes one that is missing.
+pub fn try_file(dir: &Dir, name: &[u8], create: bool) -> Result<Option<Lock>, Errno> {
+    let make = if create { OFlags::CREATE } else { OFlags::empty() };
+    let mode = crate::model::Mode::new(0o600);
+    let file = File::from(dir.open_raw(name, OFlags::RDWR | OFlags::NONBLOCK | make, mode)?);
+    match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+        Ok(()) => {}
+        Err(Errno::WOULDBLOCK) => return Ok(None),
+        Err(errno) => return Err(errno),
+    }
+    let (ours, there) = (super::dir::stat_fd(&file)?, dir.stat(name)?);
+    Ok(((ours.dev, ours.ino) == (there.dev, there.ino)).then_some(Lock(file)))
+}
+
 fn wait(path: &Path, operation: FlockOperation) -> Result<Lock, Errno> {
     let file = open(path)?;
     loop {

@@ -8,6 +8,7 @@ use std::os::unix::ffi::OsStringExt as _;
 use std::path::{Path, PathBuf};
 
 use super::mount::SOURCE;
+use super::{Dir, Errno, fuse};
 
 /// One mount.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -20,6 +21,9 @@ pub struct Mounted {
     pub fs_type: String,
     /// What it was mounted from.
     pub source: String,
+    /// The directories of an overlay, as the kernel names them: its upper and its lowers. A kernel before 6.13 names none that
+    /// it got by descriptor.
+    pub layers: Vec<PathBuf>,
 }
 
 /// Reads every mount of this namespace, in mount order; none where `/proc` is not there.
@@ -34,11 +38,19 @@ fn parse(text: &[u8]) -> Vec<Mounted> {
 fn parse_line(line: &[u8]) -> Option<Mounted> {
     let mut fields = line.split(|&b| b == b' ');
     let id = std::str::from_utf8(fields.next()?).ok()?.parse().ok()?;
-    let point = PathBuf::from(OsString::from_vec(unescape(fields.nth(3)?)));
+    let path = |field| PathBuf::from(OsString::from_vec(unescape(field)));
+    let point = path(fields.nth(3)?);
     let mut rest = fields.skip_while(|field| *field != b"-").skip(1);
     let fs_type = String::from_utf8_lossy(rest.next()?).into_owned();
     let source = String::from_utf8_lossy(&unescape(rest.next()?)).into_owned();
-    Some(Mounted { id, point, fs_type, source })
+    let options = rest.next().unwrap_or_default().split(|&b| b == b',');
+    let named = options.filter_map(|option| {
+        let value = option.strip_prefix(b"upperdir=").or_else(|| option.strip_prefix(b"lowerdir+="))?;
+        // such a name means something else in each process
+        (!value.starts_with(b"/proc/")).then(|| path(value))
+    });
+    let layers = if fs_type == "overlay" { named.collect() } else { Vec::new() };
+    Some(Mounted { id, point, fs_type, source, layers })
 }
 
 /// Resolves `\040` and its like.
@@ -69,14 +81,34 @@ pub fn real(path: &Path) -> PathBuf {
     path.canonicalize().ok().or_else(by_parent).unwrap_or_else(|| path.to_owned())
 }
 
-/// Whether the topmost mount at exactly this path is one of ours.
-pub fn is_ours(target: &Path) -> bool {
-    let real = real(target);
+/// Whether the topmost mount at exactly this path is the one of a mount directory of a store, left by a dead process: it
+/// lies inside that directory, or is an overlay of what does, or its server is dead. Another store's mount, or another one of
+/// this store, may have come to the same place since.
+pub fn is_left_of(target: &Path, dir: &Path) -> bool {
+    let (real, dir) = (real(target), real(dir));
     let mounts = all();
-    let top = mounts.iter().rfind(|mount| mount.point == real);
-    top.is_some_and(|mount| {
-        mount.source == SOURCE && matches!(&*mount.fs_type, "overlay" | "fuse" | "fuse.ufs")
+    let top = mounts.iter().rfind(|mount| mount.point == real && mount.source == SOURCE);
+    top.is_some_and(|mount| match &*mount.fs_type {
+        "overlay" => {
+            let of_dir = |layer: &PathBuf| layer.starts_with(&dir) || is_same(layer, &dir.join("up/tree"));
+            real.starts_with(&dir) || mount.layers.iter().any(of_dir)
+        }
+        "fuse" | "fuse.ufs" => real.starts_with(&dir) || has_dead_server(&real),
+        _ => false,
     })
+}
+
+fn is_same(a: &Path, b: &Path) -> bool {
+    use std::os::unix::fs::MetadataExt as _;
+    let place = |path: &Path| std::fs::metadata(path).map(|found| (found.dev(), found.ino())).ok();
+    place(a).is_some_and(|a| Some(a) == place(b))
+}
+
+fn has_dead_server(root: &Path) -> bool {
+    match Dir::open(root) {
+        Ok(root) => fuse::is_dead(&root),
+        Err(errno) => matches!(errno, Errno::NOTCONN | Errno::CONNABORTED),
+    }
 }
 
 /// The mount points strictly inside a directory.
@@ -89,6 +121,12 @@ pub fn inside(dir: &Path) -> Vec<PathBuf> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_overlay_tells_its_layers() {
+        let text = b"67 44 0:39 / /m rw - overlay ufs rw,lowerdir+=/a\\040b,lowerdir+=/proc/self/fd/7,upperdir=/s/up/tree,x\n";
+        assert_eq!(parse(text)[0].layers, [PathBuf::from("/a b"), PathBuf::from("/s/up/tree")]);
+    }
 
     #[test]
     fn escapes_and_optional_fields_are_read() {

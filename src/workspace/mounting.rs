@@ -1,6 +1,6 @@
 //! Mounting, resuming, unmounting and discarding.
 
-use std::os::fd::AsFd as _;
+use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
@@ -12,7 +12,7 @@ use super::{Mount, Stack, Workspace};
 use crate::driver::{self, DriverKind, MountError, MountSpec, Mounted};
 use crate::model::{LayerName, LayerPath, Metadata, names};
 use crate::store::{self, MountDir, NewMount, StackPart};
-use crate::sys::{Dir, Errno, mountinfo, xattr};
+use crate::sys::{Dir, Errno, xattr};
 
 /// How a stack is mounted.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -31,6 +31,7 @@ pub struct MountOptions {
 pub(super) struct Opened {
     lowers: Vec<Rc<Dir>>,
     upper: Option<(Dir, Dir)>,
+    empty: Option<Dir>,
     target: Option<PathBuf>,
     read_only: bool,
     volatile: bool,
@@ -50,6 +51,7 @@ impl Opened {
         Ok(Self {
             lowers: workspace.open_stack(&record.stack)?,
             upper: if record.read_only { None } else { Some((dir.upper()?, dir.work()?)) },
+            empty: if record.read_only { Some(dir.work()?) } else { None },
             target,
             read_only: record.read_only,
             volatile: record.volatile || workspace.store()?.is_ephemeral(),
@@ -64,6 +66,7 @@ impl Opened {
         MountSpec {
             lowers: self.lowers.iter().map(|dir| dir.as_fd()).collect(),
             upper: self.upper.as_ref().map(|(upper, work)| (upper.as_fd(), work.as_fd())),
+            empty: self.empty.as_ref().map(AsFd::as_fd),
             target: self.target.clone(),
             read_only: self.read_only,
             volatile: self.volatile,
@@ -272,7 +275,7 @@ impl Workspace {
         if dir.may_be_mounted() {
             // what an earlier run left goes, before its upper is used again
             let target = record.at.unwrap_or_else(|| dir.merged_path());
-            clear_mount_point(&target)?;
+            driver::unmount_left_over(&target, dir.path())?;
             if !record.read_only {
                 driver::refuse_used_upper(&target, &dir.upper()?, &dir.merged()?)?;
             }
@@ -325,14 +328,6 @@ impl Workspace {
             None => Err(Error::NoMount),
         }
     }
-}
-
-/// Unmounts what an earlier process of ours left at a mount point.
-pub(super) fn clear_mount_point(target: &Path) -> Result<(), Error> {
-    while mountinfo::is_ours(target) {
-        driver::unmount_left_over(target)?;
-    }
-    Ok(())
 }
 
 /// The real path of a mount point; refuses one that is missing, no directory, not empty, or inside a layer of the

@@ -5,7 +5,6 @@ use std::rc::Rc;
 
 use super::error::{Act, Error};
 use super::layer::State;
-use super::mounting::clear_mount_point;
 use super::progress::Total;
 use super::{Amount, Layer, StorePlace, Workspace};
 use crate::driver;
@@ -21,7 +20,13 @@ impl Workspace {
         }
         let store = match &self.0.options.store {
             StorePlace::Dir(dir) => Store::open(dir, Opening { create: true, ephemeral: false })?,
-            StorePlace::Ephemeral => Store::temporary(&std::env::temp_dir())?,
+            StorePlace::Ephemeral => {
+                let place = std::env::temp_dir();
+                for left in Store::left_behind(&place) {
+                    remove_left(left);
+                }
+                Store::temporary(&place)?
+            }
         };
         let store = self.0.store.get_or_init(|| store);
         for stale in store.take_stale() {
@@ -36,10 +41,7 @@ impl Workspace {
 
     /// Cleans up after a process that ended without doing so: what it left mounted goes, its upper stays.
     fn recover(&self, store: &Store, stale: &Stale) -> Result<(), Error> {
-        clear_mount_point(&stale.merged)?;
-        if let Some((upper, merged)) = stale.dirs() {
-            driver::refuse_used_upper(&stale.merged, &upper, &merged)?;
-        }
+        free(stale)?;
         let name = &stale.name;
         if stale.dirty && stale.is_doubtful() {
             self.note(format!(
@@ -324,6 +326,30 @@ impl Workspace {
             return Ok(store.discard_mount(&live.dir)?);
         }
         Ok(store.release_mount(&live.dir, false)?)
+    }
+}
+
+/// Unmounts what a dead process left mounted; refuses an upper that others still use.
+fn free(stale: &Stale) -> Result<(), Error> {
+    driver::unmount_left_over(&stale.merged, &stale.path)?;
+    if let Some((upper, merged)) = stale.dirs() {
+        driver::refuse_used_upper(&stale.merged, &upper, &merged)?;
+    }
+    Ok(())
+}
+
+/// Removes a throw-away store that a process left which was killed, once nothing of it is mounted.
+fn remove_left(store: Store) {
+    let path = store.path().to_owned();
+    let removed = match store.take_stale().iter().try_for_each(free) {
+        Ok(()) => store.close().map_err(Error::from),
+        Err(error) => {
+            store.leave();
+            Err(error)
+        }
+    };
+    if let Err(error) = removed {
+        log::debug!("{} stays: {error}", path.display());
     }
 }
 

@@ -1,9 +1,56 @@
 //! Stores that are not as they should be: each a clear error, and nothing lost.
 
+use std::fs::Permissions;
+use std::io::{BufRead as _, BufReader};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
-use std::process::Command;
+use std::process::{Child, Command};
 
-use crate::program::{Place, holds, overlay_works};
+use crate::program::{Place, Ran, holds, overlay_works};
+
+/// Starts code on a throw-away store in `place`, and waits until it prints a line.
+fn ephemeral(place: &Place, code: &str) -> Child {
+    let mut child = place.command(&["--ephemeral", "-e", code]).spawn().unwrap();
+    let mut line = String::new();
+    BufReader::new(child.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
+    assert_eq!(line, "ready\n");
+    child
+}
+
+fn throw_away(place: &Place) -> Vec<PathBuf> {
+    let items = std::fs::read_dir(place.path()).unwrap().map(|item| item.unwrap().path());
+    items.filter(|path| path.file_name().unwrap().as_encoded_bytes().starts_with(b"ufs-")).collect()
+}
+
+#[test]
+fn a_throw_away_store_is_its_owners_alone_and_goes_after_a_kill() {
+    let place = Place::new();
+    let code = "layer(\"a\").write(\"/f\", \"1\"); mount_direct(\"a\"); write(\"/g\", \"2\"); print(\"ready\"); sleep(600)";
+    let mut killed = ephemeral(&place, code);
+    let [store] = &throw_away(&place)[..] else { panic!("one store") };
+    assert_eq!(std::fs::metadata(store).unwrap().permissions().mode() & 0o7777, 0o700);
+    killed.kill().unwrap();
+    killed.wait().unwrap();
+    // what only looks like one stays
+    let others = ["ufs-mine", "ufs-open", "ufs-link"].map(|name| place.path().join(name));
+    std::fs::create_dir(&others[0]).unwrap();
+    std::fs::create_dir(&others[1]).unwrap();
+    std::fs::write(others[1].join("ephemeral"), "").unwrap();
+    std::fs::set_permissions(&others[1], Permissions::from_mode(0o755)).unwrap();
+    std::os::unix::fs::symlink(store, &others[2]).unwrap();
+    let mut living = ephemeral(&place, code);
+    assert!(!store.exists());
+    let mut left = throw_away(&place);
+    left.retain(|path| !others.contains(path));
+    let [live] = &left[..] else { panic!("one store of a living process: {left:?}") };
+    let run = |code| place.command(&["--ephemeral", "-e", code]).spawn().unwrap();
+    Ran::of(run("layers()")).ok();
+    assert!(live.exists() && others.iter().all(|path| path.symlink_metadata().is_ok()));
+    living.kill().unwrap();
+    living.wait().unwrap();
+    Ran::of(run("layers()")).ok();
+    assert!(!live.exists());
+}
 
 fn with_a_layer() -> Place {
     let place = Place::new();

@@ -291,13 +291,13 @@ fn an_unmount_ends_although_somebody_reads() {
             let start = Instant::now();
             mounted.unmount().unwrap();
             assert!(start.elapsed() < Duration::from_secs(20), "it does not wait for ever");
-            assert!(!mountinfo::is_ours(&merged));
+            assert!(!mountinfo::is_of_fuse(&merged));
             drop(reader);
             // the upper is free for the next mount
             let again = stage.mount(DriverKind::Fuse, "u", WhiteoutForm::Device);
             assert_eq!(fs::read(merged.join("a")).unwrap(), b"lower a");
             drop(again);
-            assert!(!mountinfo::is_ours(&merged));
+            assert!(!mountinfo::is_of_fuse(&merged));
         });
     });
 }

@@ -150,3 +150,71 @@ fn damage_ends_the_program_with_4() {
         assert_eq!(run(scratch, "1").status.code(), Some(4));
     });
 }
+
+#[test]
+fn a_throw_away_store_of_a_killed_run_goes_with_its_mounts() {
+    crate::host::with_mounts(|scratch| {
+        let temporary = scratch.join("tmp");
+        std::fs::create_dir(&temporary).unwrap();
+        std::fs::create_dir(scratch.join("at")).unwrap();
+        let ephemeral = |code: &str| {
+            let mut command = Command::new(env!("CARGO_BIN_EXE_ufs"));
+            command.env("TMPDIR", &temporary).args(["--ephemeral", "-e", code]).stdin(Stdio::null());
+            command.output().unwrap()
+        };
+        let at = scratch.join("at");
+        ephemeral(&format!(
+            "layer(\"b\").write(\"/f\", \"1\"); mount_overlay(\"b\"); mount_overlay(\"b\", #{{ read_only: true }});
+             mount_overlay(\"b\", #{{ at: \"{}\" }}); write(\"/g\", \"2\"); sh(\"kill -9 $PPID\");",
+            at.display()
+        ));
+        let mounts = || std::fs::read_to_string("/proc/self/mountinfo").unwrap();
+        assert!(mounts().contains(temporary.to_str().unwrap()) && at.join("g").exists());
+        let output = ephemeral("layers()");
+        assert!(output.status.success(), "{output:?}");
+        assert!(!mounts().contains(temporary.to_str().unwrap()) && !at.join("g").exists());
+        assert_eq!(std::fs::read_dir(&temporary).unwrap().count(), 0);
+    });
+}
+
+#[test]
+fn what_another_store_has_mounted_since_at_the_same_place_stays() {
+    crate::host::with_mounts(|scratch| {
+        let at = scratch.join("at");
+        std::fs::create_dir(&at).unwrap();
+        for how in ["", ", read_only: true"] {
+            let made = |layer: &str| {
+                format!(
+                    "let l = layer(\"{layer}\"); if !l.sealed {{ l.write(\"f\", \"{layer}\"); }}
+                     mount_overlay([\"{layer}\"], #{{ at: \"{}\"{how} }});",
+                    at.display()
+                )
+            };
+            run(scratch, &format!("{} sh(\"kill -9 $PPID\");", made("old")));
+            assert_eq!(std::fs::read_to_string(at.join("f")).unwrap(), "old");
+            // as after the machine was started again
+            nix::mount::umount2(&at, nix::mount::MntFlags::MNT_DETACH).unwrap();
+            let other = scratch.join("other");
+            std::fs::create_dir_all(&other).unwrap();
+            let code = format!(
+                "{} sh(\"touch here; until test -e {}/go; do sleep 0.01; done\");",
+                made("new"),
+                scratch.display()
+            );
+            let code = code.replace("touch here;", &format!("touch {}/here;", scratch.display()));
+            let mut living = start(&other, &code).spawn().unwrap();
+            while !scratch.join("here").exists() {
+                assert!(living.try_wait().unwrap().is_none());
+                std::thread::yield_now();
+            }
+            said(scratch, "mounts()");
+            let found = std::fs::read_to_string(at.join("f"));
+            std::fs::write(scratch.join("go"), "").unwrap();
+            assert!(living.wait().unwrap().success());
+            assert_eq!(found.unwrap(), "new");
+            for name in ["go", "here"] {
+                std::fs::remove_file(scratch.join(name)).unwrap();
+            }
+        }
+    });
+}

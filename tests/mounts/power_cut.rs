@@ -103,6 +103,7 @@ fn a_copy_up_is_on_the_disk_before_it_has_its_name() {
                     &MountSpec {
                         lowers: vec![lower.as_fd()],
                         upper: Some((upper.as_fd(), work.as_fd())),
+                        empty: None,
                         target: Some(stack.join("merged")),
                         read_only: false,
                         volatile: false,

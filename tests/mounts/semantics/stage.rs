@@ -127,6 +127,7 @@ impl Stage {
         let spec = MountSpec {
             lowers: lowers.iter().map(|dir| dir.as_fd()).collect(),
             upper: upper_dirs.as_ref().map(|(upper, work)| (upper.as_fd(), work.as_fd())),
+            empty: None,
             target: Some(self.target(upper)),
             read_only: upper_dirs.is_none(),
             volatile: false,
