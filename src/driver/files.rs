@@ -141,6 +141,10 @@ pub trait Files {
     fn open(&self, path: &LayerPath, how: OpenHow) -> Result<File, Errno>;
     /// mkdir(2) with exactly this mode.
     fn mkdir(&self, path: &LayerPath, mode: Mode) -> Result<(), Errno>;
+    /// As [`Files::mkdir`], for a directory that is there only for what is to lie in it: in a draft it is implied.
+    fn mkdir_above(&self, path: &LayerPath, mode: Mode) -> Result<(), Errno> {
+        self.mkdir(path, mode)
+    }
     /// mknod(2): an empty file, a fifo, a socket or a device.
     fn mknod(&self, path: &LayerPath, node: &Node, mode: Mode) -> Result<(), Errno>;
     /// symlink(2).

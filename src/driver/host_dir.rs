@@ -9,9 +9,10 @@ use std::rc::Rc;
 
 use super::direct::DirectFiles;
 use super::files::{DirItem, Files, Follow, OpenHow, RenameHow, Stat};
+use super::marks::{is_whiteout, is_whiteout_node, make_opaque, mark, owner_of, set_mark, stand_in};
 use crate::model::{
-    Device, Identity, Kind, LayerPath, Mode, Node, Timestamp, Trust, decode_xattrs, encode_node,
-    encode_owner, escape_name, names,
+    Identity, Kind, LayerPath, Mode, Node, Timestamp, Trust, decode_xattrs, encode_node, encode_owner,
+    escape_name, names,
 };
 use crate::sys::dir::{chmod_fd, stat_fd};
 use crate::sys::{Dir, Errno, OFlags, RawStat, RenameFlags, xattr};
@@ -174,6 +175,27 @@ impl HostDir {
         }
     }
 
+    /// Takes a directory of a draft for one of which something is said; tells whether it was only implied.
+    fn say(&self, dir: &Dir, name: &[u8]) -> Result<bool, Errno> {
+        if self.flavour != Flavour::Layer {
+            return Ok(false);
+        }
+        match xattr::remove_at(dir, name, names::IMPLIED) {
+            Ok(()) => Ok(true),
+            // a file that cannot have the mark does not have it
+            Err(Errno::NODATA | Errno::OPNOTSUPP | Errno::PERM | Errno::ACCESS) => Ok(false),
+            Err(errno) => Err(errno),
+        }
+    }
+
+    /// The same of an open directory.
+    fn say_open(&self, handle: &OwnedFd) -> Result<(), Errno> {
+        if self.flavour == Flavour::Layer && mark(handle, names::IMPLIED)?.is_some() {
+            xattr::remove(handle, names::IMPLIED)?;
+        }
+        Ok(())
+    }
+
     /// Takes a whiteout away from a name that is to be made; tells whether there was one.
     fn drop_whiteout(&self, dir: &Dir, name: &[u8]) -> Result<bool, Errno> {
         let there = self.is_whiteout_at(dir, name)?;
@@ -184,53 +206,8 @@ impl HostDir {
     }
 }
 
-/// Sets one of our marks, on a file that denies writing to its owner too.
-fn set_mark(dir: &Dir, name: &[u8], mark: &[u8], value: &[u8]) -> Result<(), Errno> {
-    match xattr::set_at(dir, name, mark, value) {
-        Err(Errno::ACCESS) => {}
-        other => return other,
-    }
-    let mode = dir.stat(name)?.mode;
-    dir.chmod(name, Mode::new(mode.bits() | 0o200))?;
-    let set = xattr::set_at(dir, name, mark, value);
-    dir.chmod(name, mode)?;
-    set
-}
-
-/// A directory made over a whiteout shows nothing of what the whiteout hid.
-fn make_opaque(dir: &Dir, name: &[u8]) -> Result<(), Errno> {
-    set_mark(dir, name, names::OPAQUE, b"y")
-}
-
 fn read_link(handle: &OwnedFd) -> Result<Vec<u8>, Errno> {
     Dir::link_target(handle)
-}
-
-/// One of our marks; `None` where there is none.
-fn mark(handle: &OwnedFd, name: &[u8]) -> Result<Option<Vec<u8>>, Errno> {
-    match xattr::get(handle, name) {
-        Ok(value) => Ok(Some(value)),
-        Err(Errno::NODATA | Errno::OPNOTSUPP | Errno::ACCESS | Errno::PERM) => Ok(None),
-        Err(errno) => Err(errno),
-    }
-}
-
-fn owner_of(value: &[u8]) -> Option<(u32, u32)> {
-    decode_xattrs([(names::OWNER, value)]).owner
-}
-
-fn stand_in(handle: &OwnedFd) -> Result<Option<Node>, Errno> {
-    Ok(mark(handle, names::NODE)?.and_then(|value| decode_xattrs([(names::NODE, &value[..])]).node))
-}
-
-fn is_whiteout_node(node: &Node) -> bool {
-    *node == Node::CharDevice(Device { major: 0, minor: 0 })
-}
-
-/// Whether a layer's file is a whiteout of either form.
-fn is_whiteout(handle: &OwnedFd, raw: &RawStat) -> Result<bool, Errno> {
-    Ok(raw.is_whiteout()
-        || (raw.kind == Kind::File && raw.size == 0 && mark(handle, names::WHITEOUT)?.is_some()))
 }
 
 impl Files for HostDir {
@@ -313,8 +290,23 @@ impl Files for HostDir {
     fn mkdir(&self, path: &LayerPath, mode: Mode) -> Result<(), Errno> {
         let (dir, name) = self.place_for_change(path, Errno::EXIST)?;
         let deleted = self.drop_whiteout(&dir, name)?;
+        match dir.mkdir(name, mode) {
+            // what was only implied was not there
+            Err(Errno::EXIST) if self.say(&dir, name)? => dir.chmod(name, mode),
+            Ok(()) if deleted => make_opaque(&dir, name),
+            other => other,
+        }
+    }
+
+    fn mkdir_above(&self, path: &LayerPath, mode: Mode) -> Result<(), Errno> {
+        let (dir, name) = self.place_for_change(path, Errno::EXIST)?;
+        let deleted = self.drop_whiteout(&dir, name)?;
         dir.mkdir(name, mode)?;
-        if deleted { make_opaque(&dir, name) } else { Ok(()) }
+        match self.flavour {
+            _ if deleted => make_opaque(&dir, name),
+            Flavour::Layer => set_mark(&dir, name, names::IMPLIED, b"y"),
+            Flavour::Merged | Flavour::Host => Ok(()),
+        }
     }
 
     fn mknod(&self, path: &LayerPath, node: &Node, mode: Mode) -> Result<(), Errno> {
@@ -393,15 +385,19 @@ impl Files for HostDir {
             RenameHow::Exchange => RenameFlags::EXCHANGE,
         };
         old_dir.rename(old, &new_dir, new, flags)?;
+        self.say(&new_dir, new)?;
         if is_dir { make_opaque(&new_dir, new) } else { Ok(()) }
     }
 
     fn chmod(&self, path: &LayerPath, mode: Mode) -> Result<(), Errno> {
-        chmod_fd(self.handle(path, Follow::Yes)?, mode)
+        let handle = self.handle(path, Follow::Yes)?;
+        chmod_fd(&handle, mode)?;
+        self.say_open(&handle)
     }
 
     fn chown(&self, path: &LayerPath, uid: u32, gid: u32) -> Result<(), Errno> {
         let (dir, name) = self.place(path)?;
+        self.say(&dir, name)?;
         let (host_uid, host_gid) = self.identity.to_host(uid, gid);
         let given = if self.trust != Trust::Nobody && self.is_stand_in(&self.handle(path, Follow::No)?)? {
             // what it stands for counts on a file of ours only
@@ -432,6 +428,7 @@ impl Files for HostDir {
         mtime: Option<Timestamp>,
     ) -> Result<(), Errno> {
         let (dir, name) = self.place(path)?;
+        self.say(&dir, name)?;
         dir.set_times(name, atime, mtime)
     }
 
@@ -463,14 +460,16 @@ impl Files for HostDir {
         let handle = self.handle(path, Follow::No)?;
         let stored = self.stored_name(name).ok_or(Errno::OPNOTSUPP)?;
         self.takes(&handle, name)?;
-        xattr::set(handle, &stored, value)
+        xattr::set(&handle, &stored, value)?;
+        self.say_open(&handle)
     }
 
     fn remove_xattr(&self, path: &LayerPath, name: &[u8]) -> Result<(), Errno> {
         let handle = self.handle(path, Follow::No)?;
         let stored = self.stored_name(name).ok_or(Errno::NODATA)?;
         self.takes(&handle, name)?;
-        xattr::remove(handle, &stored)
+        xattr::remove(&handle, &stored)?;
+        self.say_open(&handle)
     }
 }
 

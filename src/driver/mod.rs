@@ -7,6 +7,7 @@ mod error;
 mod files;
 mod fuse;
 mod host_dir;
+mod marks;
 mod overlay;
 mod point;
 

@@ -89,6 +89,12 @@ impl Changeset {
         self.changes.range(dir.subtree_end()..)
     }
 
+    /// The directories that it only implies, but for the root.
+    pub fn implied(&self) -> impl Iterator<Item = &LayerPath> {
+        let implied = |change: &Change| matches!(change, Change::Put(entry) if entry.implied);
+        self.iter().filter(move |(path, change)| !path.is_root() && implied(change)).map(|(path, _)| path)
+    }
+
     /// How many changes there are.
     pub fn len(&self) -> usize {
         self.changes.len()

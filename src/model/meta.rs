@@ -146,6 +146,14 @@ pub struct Metadata {
     pub xattrs: Xattrs,
 }
 
+impl Metadata {
+    /// Those of a directory of which nothing is said and beneath which nothing lies: mode 0755, owner 0, time 0.
+    pub const fn of_plain_dir() -> Self {
+        let mtime = Timestamp { secs: 0, nanos: 0 };
+        Self { mode: Mode::new(0o755), uid: 0, gid: 0, mtime, xattrs: Xattrs::new() }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -101,9 +101,22 @@ pub struct Entry {
     pub meta: Metadata,
     /// The group of hard links, where this layer holds more than one name of the inode.
     pub link: Option<LinkGroup>,
+    /// Of a directory: the layer says nothing of it, and has it only for what lies in it. It is no part of the layer's
+    /// tar; its metadata are those that the union beneath shows, or [`Metadata::of_plain_dir`] where that has none.
+    pub implied: bool,
 }
 
 impl Entry {
+    /// A file as a layer holds it that says something of it.
+    pub fn new(node: Node, meta: Metadata) -> Self {
+        Self { node, meta, link: None, implied: false }
+    }
+
+    /// A directory that is there only for what lies in it.
+    pub fn implied_dir(opaque: bool) -> Self {
+        Self { implied: true, ..Self::new(Node::Dir { opaque }, Metadata::of_plain_dir()) }
+    }
+
     /// Whether this is a directory.
     pub fn is_dir(&self) -> bool {
         matches!(self.node, Node::Dir { .. })

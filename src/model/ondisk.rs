@@ -31,6 +31,8 @@ pub mod names {
     pub const OWNER: &[u8] = b"user.ufs.owner";
     /// In front of the name of an attribute that the host refused to set (`security.capability` without privilege).
     pub const XATTR: &[u8] = b"user.ufs.xattr.";
+    /// On a directory of a draft: it is there only for what lies in it.
+    pub const IMPLIED: &[u8] = b"user.ufs.implied";
     /// The node that the host could not make, on an empty regular file: `char:MAJOR:MINOR`, `block:MAJOR:MINOR`.
     pub const NODE: &[u8] = b"user.ufs.node";
 }
@@ -133,6 +135,8 @@ pub struct Decoded {
     pub owner: Option<(u32, u32)>,
     /// The node that this empty file stands for.
     pub node: Option<Node>,
+    /// Whether a directory is marked as there only for what lies in it (it counts in drafts only).
+    pub implied: bool,
 }
 
 /// Tells a file's raw attributes apart: marks, our own, the user's.
@@ -153,6 +157,7 @@ pub fn decode_xattrs<'a>(raw: impl IntoIterator<Item = (&'a [u8], &'a [u8])>) ->
             names::WHITEOUT => decoded.whiteout = true,
             names::OWNER => decoded.owner = parse_owner(value),
             names::NODE => decoded.node = parse_node(value),
+            names::IMPLIED => decoded.implied = true,
             _ if name.starts_with(names::UFS) => {
                 if let Some(plain) = name.strip_prefix(names::XATTR).filter(|plain| is_carried(plain)) {
                     decoded.xattrs.insert(plain.into(), value.into());

@@ -19,7 +19,10 @@ pub fn explain(stack: &[&Changeset], path: &LayerPath) -> Life {
         let (kind, entry) = match word.map(|word| word.change) {
             Some(Change::Whiteout) if before.is_some() => (StepKind::Deleted, None),
             Some(Change::Whiteout) => (StepKind::DeletedNothing, None),
-            Some(Change::Put(entry)) => (put(before, entry, spot.cuts.contains(layer)), Some(entry.clone())),
+            Some(Change::Put(entry)) => {
+                let after = shown(&spot.words, &spot.cuts, layer + 1).map_or(entry, |after| after.entry);
+                (put(before, entry, after, spot.cuts.contains(layer)), Some(entry.clone()))
+            }
             None => match hiding_parent(&spot, layer) {
                 Some(parent) if before.is_some() => (StepKind::HiddenWithParent { parent }, None),
                 _ => continue,
@@ -59,8 +62,9 @@ fn through_symlink(
     None
 }
 
-/// What holding `entry` means over what was shown; `apart`: a directory above is cut off by the same layer.
-fn put(before: Option<Resolved<'_>>, entry: &Entry, apart: bool) -> StepKind {
+/// What holding `entry` means over what was shown; `after`: what is shown then; `apart`: a directory above is cut off by
+/// the same layer.
+fn put(before: Option<Resolved<'_>>, entry: &Entry, after: &Entry, apart: bool) -> StepKind {
     let Some(Resolved { entry: old, .. }) = before else {
         return StepKind::Created;
     };
@@ -68,9 +72,9 @@ fn put(before: Option<Resolved<'_>>, entry: &Entry, apart: bool) -> StepKind {
         if entry.is_opaque() {
             return StepKind::MadeOpaque;
         }
-        return StepKind::Merged { aspects: metadata_aspects(&old.meta, &entry.meta) };
+        return StepKind::Merged { aspects: metadata_aspects(&old.meta, &after.meta) };
     }
-    StepKind::Replaced { aspects: aspects(old, entry, || old.meta.mtime == entry.meta.mtime) }
+    StepKind::Replaced { aspects: aspects(old, after, || old.meta.mtime == after.meta.mtime) }
 }
 
 /// The directory above at which a layer cuts off what lies beneath it.

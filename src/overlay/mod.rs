@@ -6,7 +6,9 @@
 //! - the topmost of those layers that speaks about the path decides: a whiteout deletes it, a file supplies
 //!   it, a directory supplies it and merges with the directories further down;
 //! - merging ends at an opaque directory, a whiteout or a file: whatever lies below that is cut off;
-//! - the metadata of a merged directory are the topmost one's;
+//! - the metadata of a merged directory are the topmost one's of which its layer says something; where a layer only
+//!   implies a directory, they are those that the layers beneath show, opaque or not, but never those of a directory
+//!   that it deletes;
 //! - what a layer holds beneath a directory counts only if that directory is part of the merge;
 //! - an opaque root is as any other opaque directory: its layer is the lowest of all that counts.
 //!
@@ -19,6 +21,7 @@
 
 mod choose;
 mod compare;
+mod corrections;
 mod diff;
 mod explain;
 mod matrix;
@@ -30,6 +33,7 @@ pub(crate) mod tests;
 mod walk;
 
 pub use compare::metadata_aspects;
+pub use corrections::{Correction, corrections};
 pub use diff::{SameContent, diff};
 pub use explain::explain;
 pub use matrix::matrix;

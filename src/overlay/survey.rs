@@ -106,8 +106,10 @@ impl<'a> Survey<'a> {
                 (Change::Whiteout, None) => {}
                 (Change::Put(_), None) => effect.added += u64::from(!path.is_root()),
                 (Change::Put(entry), Some(Resolved { entry: old, .. })) => {
+                    let after = shown(&words[..=place], &held.cuts, word.layer + 1);
+                    let after = after.map_or(entry, |after| after.entry);
                     let merely_merged =
-                        entry.is_dir() && old.is_dir() && metadata_aspects(&old.meta, &entry.meta).is_empty();
+                        entry.is_dir() && old.is_dir() && metadata_aspects(&old.meta, &after.meta).is_empty();
                     effect.changed += u64::from(!merely_merged);
                 }
             }
@@ -137,26 +139,19 @@ impl<'a> Survey<'a> {
     /// The cells of the layers that speak about a path, topmost first.
     fn judge<'s>(&'s self, record: &'s Record<'a>) -> impl Iterator<Item = (usize, Cell)> + 's {
         let floor = record.cuts.floor(self.effects.len());
-        let (mut merging, mut open) = (false, true);
+        let supplier = self.shown(record).map(|shown| shown.layer);
+        let mut open = true;
         self.words(record).iter().rev().map(move |word| {
             let part = open && word.layer >= floor;
             let cell = match word.change {
                 Change::Whiteout => Cell::Whiteout,
                 Change::Put(_) if !part => Cell::Hidden,
                 Change::Put(entry) if entry.is_opaque() => Cell::Opaque,
-                Change::Put(entry) if merging => {
-                    if entry.is_dir() {
-                        Cell::Merges
-                    } else {
-                        Cell::Hidden
-                    }
-                }
-                Change::Put(_) => Cell::Supplies,
+                Change::Put(_) if supplier == Some(word.layer) => Cell::Supplies,
+                Change::Put(entry) if entry.is_dir() => Cell::Merges,
+                Change::Put(_) => Cell::Hidden,
             };
-            if part {
-                open = !word.cuts();
-                merging = true;
-            }
+            open &= !part || !word.cuts();
             (word.layer, cell)
         })
     }

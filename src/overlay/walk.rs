@@ -213,11 +213,21 @@ impl Cuts {
     }
 }
 
-/// What the layers below `limit` show at a path: `words` about it, `cuts` of its parent.
+/// What the layers below `limit` show at a path: `words` about it, `cuts` of its parent. A directory that a layer only
+/// implies is as the ones beneath it.
 pub(super) fn shown<'a>(words: &[Word<'a>], cuts: &Cuts, limit: usize) -> Option<Resolved<'a>> {
-    let word = words.iter().rev().find(|word| word.layer < limit)?;
-    match word.change {
-        Change::Put(entry) if word.layer >= cuts.floor(limit) => Some(Resolved { layer: word.layer, entry }),
-        _ => None,
+    let floor = cuts.floor(limit);
+    let mut found = None;
+    for word in words.iter().rev().skip_while(|word| word.layer >= limit) {
+        match word.change {
+            Change::Put(entry) if word.layer >= floor && (entry.is_dir() || found.is_none()) => {
+                found = Some(Resolved { layer: word.layer, entry });
+                if !entry.implied {
+                    break;
+                }
+            }
+            _ => break,
+        }
     }
+    found
 }

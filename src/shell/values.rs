@@ -181,7 +181,15 @@ fn attribute(name: &[u8]) -> String {
 
 fn entry_line(path: &LayerPath, change: &LayerChange) -> Map {
     let mut map = match change {
-        LayerChange::Put(put) => entry(put),
+        LayerChange::Put(put) => {
+            let mut map = entry(put);
+            if put.implied {
+                for said in ["mode", "uid", "gid", "mtime"] {
+                    map.insert(said.into(), Dynamic::UNIT);
+                }
+            }
+            map
+        }
         LayerChange::Whiteout => map_of([
             ("kind", "whiteout".into()),
             ("size", 0_i64.into()),

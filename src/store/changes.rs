@@ -2,7 +2,7 @@
 
 use super::error::tree as failed;
 use super::{Error, Store};
-use crate::model::{Kind, LayerPath, Mode, WhiteoutForm, names};
+use crate::model::{Changeset, Kind, LayerPath, Mode, WhiteoutForm, names};
 use crate::sys::{Dir, Errno, xattr};
 
 impl Store {
@@ -35,7 +35,15 @@ impl Store {
     /// # Errors
     /// [`Error::NotADirectory`] if it or a parent is none, [`Error::Tree`].
     pub fn put_opaque(&self, tree: &Dir, dir: &LayerPath) -> Result<(), Error> {
-        mark_opaque(&descend(tree, dir, dir, &mut |_| {})?, dir)
+        mark_opaque(&descend(tree, dir, dir, &mut |_, _| {})?, dir)
+    }
+
+    /// Records that a directory of a draft is there only for what lies in it.
+    ///
+    /// # Errors
+    /// [`Error::Tree`].
+    pub fn imply(&self, tree: &Dir, dir: &LayerPath) -> Result<(), Error> {
+        tree.beneath(dir).and_then(|open| imply(&open)).map_err(failed("mark", dir))
     }
 }
 
@@ -43,7 +51,7 @@ pub(super) fn put_whiteout(tree: &Dir, path: &LayerPath, form: WhiteoutForm) -> 
     let Some((parent, name)) = path.parent().zip(path.file_name()) else {
         return Err(failed("delete", path)(Errno::BUSY));
     };
-    let dir = descend(tree, &parent, path, &mut |_| {})?;
+    let dir = descend(tree, &parent, path, &mut |_, _| {})?;
     dir.remove_tree(name).map_err(failed("remove", path))?;
     let put = match form {
         WhiteoutForm::Device => dir.whiteout(name),
@@ -82,13 +90,34 @@ pub(super) fn is_whiteout(dir: &Dir, name: &[u8]) -> Result<bool, Errno> {
         || (stat.kind == Kind::File && stat.size == 0 && xattr::get_at(dir, name, names::WHITEOUT).is_ok()))
 }
 
-/// Opens a directory beneath the tree, for the sake of `path`; makes what is missing with mode 0755 and tells it to
-/// `made`. A directory in place of a whiteout is opaque. Symlinks are never followed.
+fn imply(dir: &Dir) -> Result<(), Errno> {
+    xattr::set(dir, names::IMPLIED, b"y")
+}
+
+/// Takes a directory for one of which its draft says something.
+pub(super) fn say(holder: &Dir, name: &[u8]) -> Result<(), Errno> {
+    match xattr::remove_at(holder, name, names::IMPLIED) {
+        Err(Errno::NODATA | Errno::OPNOTSUPP) => Ok(()),
+        other => other,
+    }
+}
+
+/// Takes the marks of implied directories off the tree of a layer, whose index has them; one that stays means nothing.
+pub(super) fn forget_implied(tree: &Dir, layer: &Changeset) {
+    for path in layer.implied() {
+        if let Err(errno) = tree.beneath(path).and_then(|dir| say(&dir, b".")) {
+            log::debug!("the mark of {path:?} stays: {errno}");
+        }
+    }
+}
+
+/// Opens a directory beneath the tree, for the sake of `path`; makes what is missing and tells it to `made`, with whether
+/// it is implied: one in place of a whiteout is not, but opaque. Symlinks are never followed.
 pub(super) fn descend(
     tree: &Dir,
     dir: &LayerPath,
     path: &LayerPath,
-    made: &mut dyn FnMut(LayerPath),
+    made: &mut dyn FnMut(LayerPath, bool),
 ) -> Result<Dir, Error> {
     if let Ok(open) = tree.beneath(dir) {
         return Ok(open);
@@ -105,7 +134,8 @@ pub(super) fn descend(
             Ok(inner) => inner,
             Err(Errno::NOENT) => {
                 let inner = make_dir(&open, name, &at)?;
-                made(at.clone());
+                imply(&inner).map_err(failed("mark", &at))?;
+                made(at.clone(), true);
                 inner
             }
             Err(Errno::NOTDIR | Errno::LOOP) => {
@@ -115,7 +145,7 @@ pub(super) fn descend(
                 open.unlink(name).map_err(failed("replace", &at))?;
                 let inner = make_dir(&open, name, &at)?;
                 mark_opaque(&inner, &at)?;
-                made(at.clone());
+                made(at.clone(), false);
                 inner
             }
             Err(errno) => return Err(failed("open", &at)(errno)),

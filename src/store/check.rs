@@ -139,6 +139,10 @@ fn first_difference(index: &Changeset, tree: &Changeset) -> Option<LayerPath> {
         let same = match (change, other) {
             (Change::Put(a), Change::Put(b)) => {
                 let mut b = b.clone();
+                if a.implied && b.is_dir() {
+                    // of which the layer says nothing
+                    (b.meta, b.implied) = (a.meta.clone(), true);
+                }
                 if !matches!(a.node.kind(), Kind::File | Kind::Dir) {
                     (b.meta.uid, b.meta.gid) = (a.meta.uid, a.meta.gid);
                 }

@@ -29,7 +29,7 @@ use super::record::{
 use super::seal::Progress;
 use super::walk::ScanHow;
 use super::{Error, MountDir, MountRecord, NameRecord, Sealed, StackPart, Store};
-use crate::model::{ChainId, Change, Changeset, LayerName, LayerPath, Metadata, Timestamp, TreeId};
+use crate::model::{ChainId, Changeset, LayerName, LayerPath, Metadata, Timestamp, TreeId};
 use crate::sys::{Dir, Errno, RenameFlags};
 
 /// How something is sealed.
@@ -81,10 +81,10 @@ impl Store {
             clamp: seal.clamp,
             trust: self.trust(),
             beneath: self.owners_known(&before.stack)?,
+            root: Some(before.root.clone()),
             ..ScanHow::default()
         };
-        let (sealed, mut timings) =
-            self.prepare(&container, &path.join("up"), &how, &before.root, seal.progress)?;
+        let (sealed, mut timings) = self.prepare(&container, &path.join("up"), &how, seal.progress)?;
         let start = Instant::now();
         // content that a layer of the stack has already: it counts where it is topmost
         let top = StackPart::Sealed(sealed.id);
@@ -105,7 +105,7 @@ impl Store {
             version: VERSION,
             id: sealed.id.hex(),
             stack: parts_to_json(&stack),
-            root: (&root_of(&sealed.changes)).into(),
+            root: (&root_of(&sealed.changes, before.root)).into(),
             name: seal.name.map(LayerName::to_string),
             record: record.as_ref().map(NameJson::from),
         };
@@ -250,10 +250,10 @@ impl Store {
     }
 }
 
-/// The root's metadata in a layer.
-fn root_of(changes: &crate::model::Changeset) -> Metadata {
-    match changes.get(&LayerPath::root()) {
-        Some(Change::Put(entry)) => entry.meta.clone(),
-        _ => super::seal::plain_root(),
+/// The root's metadata in a layer on a union with that one.
+fn root_of(changes: &Changeset, beneath: Metadata) -> Metadata {
+    match changes.entry(&LayerPath::root()) {
+        Some(entry) if !entry.implied => entry.meta.clone(),
+        _ => beneath,
     }
 }

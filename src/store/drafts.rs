@@ -20,10 +20,9 @@ use super::commit::Seal;
 use super::error::{io, own, tree};
 use super::publish::{replace_json, replace_json_beside};
 use super::record::{NameJson, VERSION, hex, id_from, read_json, unhex};
-use super::seal::plain_root;
 use super::walk::ScanHow;
-use super::{Error, Held, NameRecord, Sealed, StackPart, Store, place};
-use crate::model::{Kind, LayerName, LayerPath, Mode};
+use super::{Error, Held, NameRecord, Sealed, StackPart, Store, changes, place};
+use crate::model::{Kind, LayerName, LayerPath, Metadata, Mode};
 use crate::sys::{Dir, Errno, RenameFlags};
 
 /// The prefix of an intent; no name begins with a dot.
@@ -91,6 +90,16 @@ impl Draft {
         Ok(owners)
     }
 
+    /// How its tree is read.
+    ///
+    /// # Errors
+    /// Those of [`Draft::owners`].
+    pub fn how(&self, store: &Store) -> Result<ScanHow, Error> {
+        let root = Some(Metadata::of_plain_dir());
+        let (owners, trust) = (self.owners()?, store.trust());
+        Ok(ScanHow { owners, trust, root, draft: true, ..ScanHow::default() })
+    }
+
     pub(super) fn set_owners(&self, owners: &BTreeMap<LayerPath, (u32, u32)>) -> Result<(), Error> {
         let owners = owners.iter().map(|(path, &owner)| (hex(path.as_bytes()), owner)).collect();
         let json = DraftJson { version: VERSION, owners };
@@ -110,6 +119,9 @@ impl Draft {
         let dir = root.beneath(&parent).map_err(tree("open", &parent))?;
         let kept = place::set_owner(&dir, name, uid, gid).map_err(tree("set the owner of", path))?;
         let kind = dir.stat(name).map_err(tree("look at", path))?.kind;
+        if kind == Kind::Dir {
+            changes::say(&dir, name).map_err(tree("set the owner of", path))?;
+        }
         if kept.is_some() || !matches!(kind, Kind::File | Kind::Dir) {
             let mut owners = self.owners()?;
             let changed = match kept {
@@ -224,10 +236,8 @@ impl Store {
     /// [`Error::Tree`], [`Error::Tar`], [`Error::Changed`], [`Error::Interrupted`]: the draft stays as it is.
     #[expect(clippy::needless_pass_by_value, reason = "it is used up: what it says happens once")]
     pub fn seal_draft(&self, draft: &Draft, seal: Seal<'_>) -> Result<Sealed, Error> {
-        let how =
-            ScanHow { clamp: seal.clamp, owners: draft.owners()?, trust: self.trust(), ..ScanHow::default() };
-        let (sealed, mut timings) =
-            self.prepare(&draft.dir, &draft.path, &how, &plain_root(), seal.progress)?;
+        let how = ScanHow { clamp: seal.clamp, ..draft.how(self)? };
+        let (sealed, mut timings) = self.prepare(&draft.dir, &draft.path, &how, seal.progress)?;
         let start = Instant::now();
         let record = seal.name.map(|name| NameRecord {
             name: name.clone(),
@@ -258,8 +268,10 @@ impl Store {
             Ok(()) | Err(Errno::NOENT) => {}
             Err(errno) => return Err(io("remove", draft.path.join("draft.json"))(errno)),
         }
-        if let Some(aside) = &aside {
-            self.temporary.drop_name(aside);
+        match &aside {
+            Some(aside) => self.temporary.drop_name(aside),
+            // only now, as a seal that fails leaves a draft
+            None => changes::forget_implied(&draft.tree()?, &sealed.changes),
         }
         let counts = sealed.changes.counts();
         self.remember(sealed.id, sealed.changes);

@@ -1,13 +1,12 @@
 //! A sealed layer's [`Changeset`] as one checked binary record, the file `index` beside its tree.
 //!
-//! # Layout, version 1
+//! # Layout, version 2
 //! Integers called *varint* are unsigned LEB128 of at most 10 bytes; *bytes* are a varint length and the bytes.
 //!
 //! | what | form |
 //! | --- | --- |
 //! | magic | the 8 bytes `ufsindex` |
 //! | version | 4 bytes, little endian |
-//! | root | 1 byte: 1 where the root's own entry belongs to the layer's tar, else 0 |
 //! | tree ID, diff ID | 32 raw bytes each |
 //! | number of changes | varint |
 //! | changes | in path order, the root first |
@@ -15,11 +14,13 @@
 //!
 //! A change is a varint of how many bytes its path shares with the one before, the *bytes* of the rest, and one
 //! tag byte: the low 4 bits say what it is (0 whiteout, 1 directory, 2 opaque directory, 3 file, 4 symlink,
-//! 5 fifo, 6 character device, 7 block device), 0x10 that a link group follows, 0x20 that attributes follow.
-//! But for whiteouts there come: mode, uid, gid (varints), seconds of mtime (varint, zigzag), nanoseconds
+//! 5 fifo, 6 character device, 7 block device, 8 implied directory, 9 opaque implied directory), 0x10 that a link group
+//! follows, 0x20 that attributes follow. But for whiteouts and implied directories there come: mode, uid, gid (varints), seconds of mtime (varint, zigzag), nanoseconds
 //! (varint); then the file's size (varint), the symlink's target (*bytes*) or the device's major and minor
 //! (varints); then the link group (varint); then the number of attributes (varint) and the name and value of
 //! each (*bytes*), sorted by name.
+//!
+//! Version 1 has one byte more behind the version: 0 where the root is implied, else 1; no other directory is.
 //!
 //! Nothing in a record is trusted: sizes, order, paths and parents are checked before it is used.
 
@@ -30,9 +31,11 @@ use crate::model::{
 
 const MAGIC: &[u8; 8] = b"ufsindex";
 /// The version written here, and the newest that is read.
-pub(super) const VERSION: u32 = 1;
+pub(super) const VERSION: u32 = 2;
 const CHECK: usize = 32;
-const HEAD: usize = 8 + 4 + 1 + 32 + 32;
+const HEAD: usize = 8 + 4 + 32 + 32;
+const IMPLIED: u8 = 8;
+const OPAQUE_IMPLIED: u8 = 9;
 const LINKED: u8 = 0x10;
 const ATTRIBUTES: u8 = 0x20;
 
@@ -43,8 +46,6 @@ pub(super) struct Index {
     pub(super) id: TreeId,
     /// The digest of the tar that it came as.
     pub(super) diff_id: DiffId,
-    /// Whether the root's own entry belongs to its tar.
-    pub(super) root: bool,
     /// Its changes.
     pub(super) changes: Changeset,
 }
@@ -53,11 +54,10 @@ pub(super) struct Index {
 pub(super) type Flaw = &'static str;
 
 /// Writes the record.
-pub(super) fn encode(id: TreeId, diff_id: DiffId, root: bool, changes: &Changeset) -> Vec<u8> {
+pub(super) fn encode(id: TreeId, diff_id: DiffId, changes: &Changeset) -> Vec<u8> {
     let mut out = Vec::with_capacity(HEAD + CHECK + changes.len() * 48);
     out.extend_from_slice(MAGIC);
     out.extend_from_slice(&VERSION.to_le_bytes());
-    out.push(u8::from(root));
     out.extend_from_slice(id.0.as_bytes());
     out.extend_from_slice(diff_id.0.as_bytes());
     put_number(&mut out, changes.len() as u64);
@@ -79,6 +79,9 @@ pub(super) fn encode(id: TreeId, diff_id: DiffId, root: bool, changes: &Changese
 }
 
 fn put_entry(out: &mut Vec<u8>, entry: &Entry) {
+    if entry.implied {
+        return out.push(if entry.is_opaque() { OPAQUE_IMPLIED } else { IMPLIED });
+    }
     let kind = match &entry.node {
         Node::Dir { opaque: false } => 1,
         Node::Dir { opaque: true } => 2,
@@ -151,15 +154,18 @@ pub(super) fn decode(record: &[u8]) -> Result<Index, Flaw> {
     if Digest::of(body).as_bytes() != check {
         return Err("its checksum is wrong");
     }
-    let root = match rest.byte()? {
-        0 => false,
-        1 => true,
-        _ => return Err("its root flag is wrong"),
+    let root_is_implied = match version {
+        0 | 1 => match rest.byte()? {
+            0 => true,
+            1 => false,
+            _ => return Err("its root flag is wrong"),
+        },
+        _ => false,
     };
     let id = TreeId(Digest::from_bytes(rest.array()?));
     let diff_id = DiffId(Digest::from_bytes(rest.array()?));
     let count = rest.number()?;
-    // a change has at least 3 bytes, so this cannot ask for more memory than the record's own size
+    // a change has at least 3 bytes: shared, the rest's length, tag, so this cannot ask for more memory than the record's own size
     if count > rest.0.len() as u64 / 3 {
         return Err("it has fewer changes than it says");
     }
@@ -184,7 +190,16 @@ pub(super) fn decode(record: &[u8]) -> Result<Index, Flaw> {
             dirs.pop();
         }
         let tag = rest.byte()?;
-        let change = if tag == 0 { Change::Whiteout } else { Change::Put(rest.entry(tag)?) };
+        let change = match tag {
+            0 => Change::Whiteout,
+            IMPLIED | OPAQUE_IMPLIED if version > 1 => Change::Put(Entry::implied_dir(tag == OPAQUE_IMPLIED)),
+            _ => match rest.entry(tag)? {
+                entry if root_is_implied && path.is_root() => {
+                    Change::Put(Entry::implied_dir(entry.is_opaque()))
+                }
+                entry => Change::Put(entry),
+            },
+        };
         let is_dir = matches!(&change, Change::Put(entry) if entry.is_dir());
         let parent_is_there = match path.parent() {
             None => is_dir,
@@ -205,7 +220,7 @@ pub(super) fn decode(record: &[u8]) -> Result<Index, Flaw> {
         return Err("it has no root");
     }
     check_links(&changes)?;
-    Ok(Index { id, diff_id, root, changes: changes.into_iter().collect() })
+    Ok(Index { id, diff_id, changes: changes.into_iter().collect() })
 }
 
 /// Names of one inode must agree in all but the path.
@@ -305,7 +320,7 @@ impl<'a> Rest<'a> {
             }
         }
         let meta = Metadata { mode: Mode::new(bits), uid, gid, mtime: Timestamp { secs, nanos }, xattrs };
-        Ok(Entry { node, meta, link })
+        Ok(Entry { node, meta, link, implied: false })
     }
 }
 
@@ -327,7 +342,7 @@ mod tests {
             mtime: Timestamp { secs: -5, nanos: 999_999_999 },
             xattrs: [(b"user.a".as_slice().into(), b"\0\n".as_slice().into())].into(),
         };
-        Change::Put(Entry { node, meta, link: link.map(LinkGroup) })
+        Change::Put(Entry { node, meta, link: link.map(LinkGroup), implied: false })
     }
 
     fn sample() -> Changeset {
@@ -339,6 +354,8 @@ mod tests {
             (path("a/g"), put(Node::File { size: u64::MAX }, Some(0))),
             (path("a/gone"), Change::Whiteout),
             (path("b"), put(Node::BlockDevice(device), None)),
+            (path("i"), Change::Put(Entry::implied_dir(false))),
+            (path("i/o"), Change::Put(Entry::implied_dir(true))),
             (path("c"), put(Node::CharDevice(device), None)),
             (path("p"), put(Node::Fifo, None)),
             (path("s"), put(Node::Symlink { target: b"\xff/../x".as_slice().into() }, None)),
@@ -349,7 +366,7 @@ mod tests {
 
     fn encoded(changes: &Changeset) -> Vec<u8> {
         let (id, diff_id) = (TreeId(Digest::of(b"t")), DiffId(Digest::of(b"d")));
-        encode(id, diff_id, true, changes)
+        encode(id, diff_id, changes)
     }
 
     fn sealed(mut body: Vec<u8>) -> Vec<u8> {
@@ -362,9 +379,27 @@ mod tests {
     fn every_kind_of_change_reads_back() {
         let index = decode(&encoded(&sample())).unwrap();
         assert_eq!(index.changes, sample());
-        assert!(index.root);
         assert_eq!(index.id, TreeId(Digest::of(b"t")));
         assert_eq!(index.diff_id, DiffId(Digest::of(b"d")));
+    }
+
+    #[test]
+    fn a_record_of_version_1_implies_no_directory_but_the_root() {
+        let mut changes = sample();
+        changes.remove(&path("i"));
+        changes.remove(&path("i/o"));
+        for flag in [0, 1] {
+            let mut body = encoded(&changes);
+            body.truncate(body.len() - CHECK);
+            body[MAGIC.len()..MAGIC.len() + 4].copy_from_slice(&1_u32.to_le_bytes());
+            body.insert(MAGIC.len() + 4, flag);
+            let index = decode(&sealed(body)).unwrap();
+            let mut expected = changes.clone();
+            if flag == 0 {
+                expected.insert(LayerPath::root(), Change::Put(Entry::implied_dir(false)));
+            }
+            assert_eq!(index.changes, expected);
+        }
     }
 
     #[test]
@@ -435,7 +470,7 @@ mod tests {
         #[test]
         fn any_record_is_refused_or_reads_back_as_it_is_written(body in near_a_body()) {
             if let Ok(index) = decode(&sealed(body)) {
-                let again = encode(index.id, index.diff_id, index.root, &index.changes);
+                let again = encode(index.id, index.diff_id, &index.changes);
                 prop_assert_eq!(decode(&again), Ok(index));
             }
         }

@@ -16,9 +16,7 @@ use super::record::{VERSION, check_version, read_bytes, read_json};
 use super::seal::{Progress, SealedTree, seal_tree};
 use super::walk::{ScanHow, identity};
 use super::{Error, Store};
-use crate::model::{
-    ChainId, Changeset, Counts, DiffId, Digest, Entry, Identity, LayerPath, Metadata, Mode, TreeId,
-};
+use crate::model::{ChainId, Changeset, Counts, DiffId, Digest, Entry, Identity, LayerPath, Mode, TreeId};
 use crate::sys::{Dir, Errno, RenameFlags};
 use crate::tar::write_layer;
 
@@ -38,6 +36,8 @@ pub struct Summary {
     pub diff_id: DiffId,
     /// Its totals.
     pub counts: Counts,
+    /// Whether it implies directories, but for the root.
+    pub implies: bool,
 }
 
 /// How long the parts of a seal took.
@@ -76,6 +76,9 @@ struct MetaJson {
     whiteouts: u64,
     opaques: u64,
     bytes: u64,
+    /// Directories that are only implied, but for the root.
+    #[serde(default)]
+    implied: u64,
 }
 
 impl Store {
@@ -133,9 +136,9 @@ impl Store {
         if digest(&meta.tree_id)? != id.0 {
             return Err(damaged("it belongs to another layer".to_owned()));
         }
-        let MetaJson { dirs, files, whiteouts, opaques, bytes, .. } = meta;
+        let MetaJson { dirs, files, whiteouts, opaques, bytes, implied, .. } = meta;
         let counts = Counts { dirs, files, whiteouts, opaques, bytes };
-        Ok(Summary { id, diff_id: DiffId(digest(&meta.diff_id)?), counts })
+        Ok(Summary { id, diff_id: DiffId(digest(&meta.diff_id)?), counts, implies: implied > 0 })
     }
 
     /// The digest of the tar that a layer came as.
@@ -225,12 +228,11 @@ impl Store {
         container: &Dir,
         at: &Path,
         how: &ScanHow,
-        beneath: &Metadata,
         progress: &mut dyn FnMut(Progress) -> bool,
     ) -> Result<(SealedTree, Timings), Error> {
         let start = Instant::now();
         let tree = container.dir(b"tree").map_err(io("open", at.join("tree")))?;
-        let sealed = seal_tree(&tree, how, beneath, progress)?;
+        let sealed = seal_tree(&tree, how, progress)?;
         self.steps.pass("hashed");
         let hash = start.elapsed();
         let written = self.write_index(container, at, &sealed);
@@ -249,11 +251,13 @@ impl Store {
 
     fn write_index(&self, container: &Dir, at: &Path, sealed: &SealedTree) -> Result<(), Error> {
         let (id, diff_id) = (sealed.id, DiffId(sealed.id.0));
-        let record = index::encode(id, diff_id, sealed.root, &sealed.changes);
+        let record = index::encode(id, diff_id, &sealed.changes);
         write_new(container, "index", &record, at, false)?;
         let Counts { dirs, files, whiteouts, opaques, bytes } = sealed.changes.counts();
         let (tree_id, diff_id) = (id.to_string(), diff_id.to_string());
-        let meta = MetaJson { version: VERSION, tree_id, diff_id, dirs, files, whiteouts, opaques, bytes };
+        let implied = sealed.changes.implied().count() as u64;
+        let meta =
+            MetaJson { version: VERSION, tree_id, diff_id, dirs, files, whiteouts, opaques, bytes, implied };
         write_new_json(container, "meta.json", &meta, at, false)?;
         if self.ephemeral { Ok(()) } else { crate::sys::sync_fs(container).map_err(io("sync", at)) }
     }
@@ -295,7 +299,7 @@ pub(super) fn write_watched<W: Write>(
     let mut done = Progress::default();
     let out = Watched { out, done: &mut done, stopped: &stopped, progress };
     let mut open = |path: &LayerPath, _: &Entry| files.open(path).map_err(io::Error::from);
-    let written = write_layer(&index.changes, index.root, &mut open, out);
+    let written = write_layer(&index.changes, &mut open, out);
     match written {
         Ok((Watched { out, .. }, _)) => Ok(out),
         Err(_) if stopped.get() => Err(Error::Interrupted),

@@ -10,6 +10,7 @@
 //!   drafts/.seal-<name>                                 the intent of a seal that is under way; see `drafts`
 //!   names/<name>                                        name → stack, chain ID, message, time; the roots of collection
 //!   mounts/<name>/{up/tree/, work/, merged/, mount.json}
+//!   mounts/<name>/dirs/                                 directories laid over its layers; see `laid`
 //!   mounts/<name>/owner                                 the process that mounted it; gone once it is unmounted
 //!   mounts/<name>/commit.json                           the intent of a commit that is under way; see `commit`
 //! ```
@@ -31,6 +32,7 @@ mod export;
 mod format;
 mod hashing;
 mod index;
+mod laid;
 mod layers;
 mod looking;
 mod mount_dir;

@@ -39,7 +39,7 @@ pub fn scan_watched(
     let ticker = Ticker { progress, done: Progress::default(), told: 0 };
     let mut scanner = Scanner { collector: Collector::default(), sockets: Vec::new(), ticker };
     walk(tree, how, &mut scanner)?;
-    Ok(Scan { changes: scanner.collector.finish(), sockets: scanner.sockets })
+    Ok(Scan { changes: scanner.collector.finish().0, sockets: scanner.sockets })
 }
 
 /// Reads the metadata of a tree's root alone.
@@ -117,8 +117,9 @@ impl Collector {
         self.changes.push((path, Change::Put(entry)));
     }
 
-    /// The layer; groups that have one name here are none, the others are numbered in path order.
-    pub(super) fn finish(mut self) -> Changeset {
+    /// The layer; groups that have one name here are none, the others are numbered in path order. And what it leaves out,
+    /// deepest first: implied directories that nothing needs any more.
+    pub(super) fn finish(mut self) -> (Changeset, Vec<LayerPath>) {
         let mut next = 0;
         let numbers: Vec<Option<LinkGroup>> = self
             .names
@@ -135,6 +136,19 @@ impl Collector {
                 entry.link = entry.link.and_then(|LinkGroup(group)| numbers[group as usize]);
             }
         }
-        self.changes.into_iter().collect()
+        let mut layer: Changeset = self.changes.into_iter().collect();
+        let (mut idle, mut next) = (Vec::new(), None);
+        for (path, change) in layer.iter().rev() {
+            let goes = matches!(change, Change::Put(entry) if entry.implied && !entry.is_opaque());
+            if goes && !path.is_root() && next.is_none_or(|next: &LayerPath| !next.is_within(path)) {
+                idle.push(path.clone());
+            } else {
+                next = Some(path);
+            }
+        }
+        for path in &idle {
+            layer.remove(path);
+        }
+        (layer, idle)
     }
 }

@@ -1,7 +1,7 @@
 //! One pass over a tree that makes it a layer: cleans it, reads it, hashes its canonical tar.
 //!
-//! Nothing is read twice and nothing is copied to disk: this thread reads, another one hashes. The root's own
-//! entry is in the tar only where its mode, owner or attributes differ from the root beneath; its time is
+//! Nothing is read twice and nothing is copied to disk: this thread reads, another one hashes. Implied directories are
+//! not in the tar. The root is implied unless its mode, owner or attributes differ from the root beneath; its time is
 //! left aside, so that equal changes give equal layers whenever they are made.
 
 use std::fs::File;
@@ -10,9 +10,9 @@ use super::Error;
 use super::hashing::HashStream;
 use super::scan::Collector;
 use super::walk::{ScanHow, Visit, walk};
-use crate::model::{Changeset, Entry, LayerPath, Metadata, Mode, Node, TreeId};
+use crate::model::{Changeset, Entry, LayerPath, Metadata, Node, TreeId};
 use crate::sys::dir::stat_fd;
-use crate::sys::{Dir, RawStat};
+use crate::sys::{Dir, Errno, RawStat};
 use crate::tar::{TarError, Writer};
 
 /// How far a seal is.
@@ -28,17 +28,10 @@ pub struct Progress {
 pub(super) struct SealedTree {
     /// The SHA-256 of the canonical tar.
     pub(super) id: TreeId,
-    /// Whether the root's own entry is in it.
-    pub(super) root: bool,
     /// The layer.
     pub(super) changes: Changeset,
     /// Sockets, which were removed.
     pub(super) sockets: Vec<LayerPath>,
-}
-
-/// The metadata that a root has which says nothing: mode 0755, owner 0, no attributes.
-pub(super) fn plain_root() -> Metadata {
-    Metadata { mode: Mode::new(0o755), ..Metadata::default() }
 }
 
 /// Whether a root says something of its own over what lies beneath.
@@ -47,20 +40,17 @@ pub(super) fn root_differs(root: &Metadata, beneath: &Metadata) -> bool {
     key(root) != key(beneath) || root.xattrs != beneath.xattrs
 }
 
-/// Seals `tree` in place; `beneath`: the merged root beneath it; `progress` gives `false` to stop.
+/// Seals `tree` in place; `progress` gives `false` to stop.
 ///
 /// # Errors
 /// [`Error::Tree`], [`Error::Tar`] (names that a tar cannot say), [`Error::Changed`], [`Error::Interrupted`].
 pub(super) fn seal_tree(
     tree: &Dir,
     how: &ScanHow,
-    beneath: &Metadata,
     progress: &mut dyn FnMut(Progress) -> bool,
 ) -> Result<SealedTree, Error> {
     let mut sealer = Sealer {
         tar: Writer::new(HashStream::new()),
-        beneath,
-        root: false,
         collector: Collector::default(),
         sockets: Vec::new(),
         ticker: Ticker { progress, done: Progress::default(), told: 0 },
@@ -71,8 +61,19 @@ pub(super) fn seal_tree(
     let digest = stream.finish().map_err(|source| TarError::Write { source })?;
     sealer.ticker.done.bytes = bytes;
     sealer.ticker.tell()?;
-    let Sealer { root, collector, sockets, .. } = sealer;
-    Ok(SealedTree { id: TreeId(digest), root, changes: collector.finish(), sockets })
+    let Sealer { collector, sockets, .. } = sealer;
+    let (changes, idle) = collector.finish();
+    idle.iter().try_for_each(|dir| drop_idle(tree, dir).map_err(super::error::tree("remove", dir)))?;
+    Ok(SealedTree { id: TreeId(digest), changes, sockets })
+}
+
+/// Removes an empty directory, and leaves the time of the one above as it is.
+fn drop_idle(tree: &Dir, path: &LayerPath) -> Result<(), Errno> {
+    let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else { return Ok(()) };
+    let above = tree.beneath(&parent)?;
+    let time = above.stat_self()?.mtime;
+    above.rmdir(name)?;
+    above.set_times_self(None, Some(time))
 }
 
 /// Tells the progress now and then.
@@ -101,8 +102,6 @@ impl Ticker<'_> {
 
 struct Sealer<'a> {
     tar: Writer<HashStream>,
-    beneath: &'a Metadata,
-    root: bool,
     collector: Collector,
     sockets: Vec<LayerPath>,
     ticker: Ticker<'a>,
@@ -132,10 +131,7 @@ impl Visit for Sealer<'_> {
 
     fn dir(&mut self, path: LayerPath, entry: Entry, whiteouts: Vec<LayerPath>) -> Result<(), Error> {
         self.ticker.entry()?;
-        if path.is_root() {
-            self.root = root_differs(&entry.meta, self.beneath);
-        }
-        if !path.is_root() || self.root {
+        if !entry.implied {
             self.tar.put(&path, &entry)?;
         }
         if entry.is_opaque() {

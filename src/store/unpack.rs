@@ -9,7 +9,7 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
-use super::changes::{descend, is_whiteout, mark_opaque, put_whiteout};
+use super::changes::{descend, is_whiteout, mark_opaque, put_whiteout, say};
 use super::error::{io, tree as failed};
 use super::seal::Progress;
 use super::walk::identity;
@@ -103,7 +103,7 @@ impl<'a> Adding<'a> {
         meta: &Metadata,
     ) -> Result<(), Error> {
         let set = if kind == Kind::Dir {
-            place::replace_metadata(dir, name, meta)
+            say(dir, name).and_then(|()| place::replace_metadata(dir, name, meta))
         } else {
             place::set_metadata(dir, name, kind, meta)
         };
@@ -183,7 +183,7 @@ impl Copier<'_> {
         let into_dir = at.is_root() || self.adding.tree.beneath(at).is_ok();
         let target = if into_dir { join(at, name.as_bytes(), host)? } else { at.clone() };
         let above = target.parent().unwrap_or_default();
-        let dir = descend(&self.adding.tree, &above, &target, &mut |_| {})?;
+        let dir = descend(&self.adding.tree, &above, &target, &mut |_, _| {})?;
         let found = self.name(&source, name.as_bytes(), &Rc::new(dir), target, host.to_owned())?;
         // it has become one since it was looked at
         found.map_or(Ok(()), |level| self.merge(level))
@@ -196,7 +196,7 @@ impl Copier<'_> {
             return Err(io("copy into itself", host)(Errno::INVAL));
         }
         let holder = match path.parent() {
-            Some(parent) => descend(&self.adding.tree, &parent, path, &mut |_| {})?,
+            Some(parent) => descend(&self.adding.tree, &parent, path, &mut |_, _| {})?,
             None => self.adding.tree.duplicate().map_err(failed("open", path))?,
         };
         self.merge(Self::enter(source, stat, &Rc::new(holder), path.clone(), host.to_owned())?)

@@ -13,7 +13,7 @@ use super::error::{errno_of, tree as failed};
 use super::seal::Progress;
 use super::unpack::{Adding, Note, link, ready_dir};
 use super::{Draft, Error, Store, place};
-use crate::model::{Entry, Kind, LayerPath, Metadata, Mode, Node};
+use crate::model::{Entry, Kind, LayerPath, Metadata, Mode, Node, Timestamp};
 use crate::sys::{Dir, Errno};
 use crate::tar::{Piece, Reader, TarError, What};
 
@@ -36,6 +36,7 @@ impl Store {
             adding: Adding::start(self, draft, progress)?,
             seen: BTreeSet::new(),
             dirs: BTreeMap::new(),
+            times: BTreeMap::new(),
             buffer: vec![0; BUFFER],
             last: None,
         };
@@ -49,8 +50,11 @@ struct Unpacker<'a> {
     adding: Adding<'a>,
     /// What this archive put.
     seen: BTreeSet<LayerPath>,
-    /// Directories, whose metadata come last.
-    dirs: BTreeMap<LayerPath, Metadata>,
+    /// Directories, whose metadata come last; those that are only implied have none.
+    dirs: BTreeMap<LayerPath, Option<Metadata>>,
+    /// The times of directories that were there before this archive needed them, which come back where it does not name
+    /// them.
+    times: BTreeMap<LayerPath, Option<Timestamp>>,
     buffer: Vec<u8>,
     /// The directory used last.
     last: Option<(LayerPath, Dir)>,
@@ -81,20 +85,27 @@ impl Unpacker<'_> {
         {
             return dir.duplicate().map_err(failed("open", &parent));
         }
-        let mut made = Vec::new();
-        let dir = descend(&self.adding.tree, &parent, path, &mut |dir| made.push(dir))?;
-        for dir in made {
-            self.imply(dir);
-        }
+        let dir = self.descend(&parent, path)?;
         let kept = dir.duplicate().map_err(failed("open", &parent))?;
         self.last = Some((parent, kept));
         Ok(dir)
     }
 
-    fn imply(&mut self, dir: LayerPath) {
-        let meta = Metadata { mode: Mode::new(0o755), ..Metadata::default() };
-        self.seen.insert(dir.clone());
-        self.dirs.insert(dir, meta);
+    /// Opens a directory for the sake of `path`, and makes what is missing.
+    fn descend(&mut self, dir: &LayerPath, path: &LayerPath) -> Result<Dir, Error> {
+        for above in dir.ancestors().chain([dir.clone()]) {
+            if !self.dirs.contains_key(&above) && !self.times.contains_key(&above) {
+                let time = self.adding.tree.beneath(&above).and_then(|dir| Ok(dir.stat_self()?.mtime)).ok();
+                self.times.insert(above, time);
+            }
+        }
+        let mut made = Vec::new();
+        let open = descend(&self.adding.tree, dir, path, &mut |dir, implied| made.push((dir, implied)))?;
+        for (dir, implied) in made {
+            self.seen.insert(dir.clone());
+            self.dirs.insert(dir, (!implied).then(Metadata::of_plain_dir));
+        }
+        Ok(open)
     }
 
     /// Takes away what is at a path, to put something else there.
@@ -116,7 +127,7 @@ impl Unpacker<'_> {
             ready_dir(&holder, name, &path)?;
         }
         self.seen.insert(path.clone());
-        self.dirs.insert(path, meta);
+        self.dirs.insert(path, Some(meta));
         Ok(())
     }
 
@@ -195,7 +206,9 @@ impl Unpacker<'_> {
         if path.is_root() {
             return Ok(());
         }
-        if self.dirs.contains_key(path) {
+        if let Some(meta) = self.dirs.get_mut(path) {
+            // the one beneath is deleted, so there is none that it could be as
+            meta.get_or_insert_with(Metadata::of_plain_dir);
             return self.opaque(path);
         }
         if self.seen.contains(path) {
@@ -209,11 +222,7 @@ impl Unpacker<'_> {
     /// Marks a directory, and takes away what it held before this archive.
     fn opaque(&mut self, path: &LayerPath) -> Result<(), Error> {
         self.last = None;
-        let mut made = Vec::new();
-        let dir = descend(&self.adding.tree, path, path, &mut |dir| made.push(dir))?;
-        for dir in made {
-            self.imply(dir);
-        }
+        let dir = self.descend(path, path)?;
         self.prune(path)?;
         mark_opaque(&dir, path)
     }
@@ -237,7 +246,16 @@ impl Unpacker<'_> {
 
     /// Gives directories their metadata, what lies deeper first.
     fn finish_dirs(&mut self) -> Result<(), Error> {
-        for (path, meta) in std::mem::take(&mut self.dirs).into_iter().rev() {
+        let dirs = std::mem::take(&mut self.dirs);
+        for (path, time) in std::mem::take(&mut self.times) {
+            if let (Some(time), false) = (time, dirs.contains_key(&path))
+                && let Ok(dir) = self.adding.tree.beneath(&path)
+            {
+                dir.set_times_self(None, Some(time)).map_err(failed("set the time of", &path))?;
+            }
+        }
+        for (path, meta) in dirs.into_iter().rev() {
+            let Some(meta) = meta else { continue };
             let (holder, name) = match path.parent().zip(path.file_name()) {
                 Some((parent, name)) => (self.adding.tree.beneath(&parent), name),
                 None => (self.adding.tree.duplicate(), &b"."[..]),

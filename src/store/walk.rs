@@ -10,8 +10,9 @@ use std::fs::File;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::rc::Rc;
 
-use super::Error;
 use super::error::{io, tree};
+use super::seal::root_differs;
+use super::{Error, place};
 use crate::model::{
     Change, Changeset, Decoded, Entry, Identity, Kind, LayerPath, LinkGroup, Marks, Metadata, Mode, Node,
     Opaque, Timestamp, Trust, decode_xattrs, gives_rights, names,
@@ -39,6 +40,10 @@ pub struct ScanHow {
     pub clamp: Option<Timestamp>,
     /// Owners of symlinks and special files that the host could not give (see `Draft::set_owner`).
     pub owners: BTreeMap<LayerPath, (u32, u32)>,
+    /// The merged root beneath: a root that looks just so, the time aside, is implied.
+    pub root: Option<Metadata>,
+    /// Whether directories that are marked so are implied: in a draft. In an upper the mark means nothing.
+    pub draft: bool,
     /// Looks at this path and the directories above it, and at nothing else.
     pub only: Option<LayerPath>,
     /// On whose files our own marks that give rights count; where the tree is sealed, others are removed.
@@ -212,6 +217,7 @@ impl<V: Visit> Walker<'_, V> {
         }
         self.drop_forged(&path, Some(dir.as_fd()), stat.uid, &mut raw)?;
         let decoded = decode(&raw);
+        let marked = decoded.implied;
         let (mut items, mut whiteouts) = (Vec::new(), Vec::new());
         let mut sockets = Vec::new();
         let mut listed = self.listed(&dir, &path)?;
@@ -241,7 +247,18 @@ impl<V: Visit> Walker<'_, V> {
             dir.set_times_self(None, Some(stat.mtime)).map_err(tree("set the time of", &path))?;
         }
         let node = Node::Dir { opaque: decoded.opaque == Some(Opaque::Yes) };
-        let entry = self.entry(&path, node, &stat, decoded);
+        let mut entry = self.entry(&path, node, &stat, decoded);
+        let implied = match &self.how.root {
+            Some(beneath) if path.is_root() => !root_differs(&entry.meta, beneath),
+            _ => marked,
+        };
+        if implied {
+            entry = Entry::implied_dir(entry.is_opaque());
+            if V::SEALS && self.how.draft {
+                place::replace_metadata(&dir, b".", &entry.meta)
+                    .map_err(tree("set the owner, mode or attributes of", &path))?;
+            }
+        }
         self.visit.dir(path.clone(), entry, whiteouts)?;
         Ok(Level { dir, path, left: items.into_iter(), opened })
     }
@@ -337,10 +354,10 @@ impl<V: Visit> Walker<'_, V> {
         uid: u32,
         raw: &mut RawXattrs,
     ) -> Result<(), Error> {
-        if self.how.trust.counts(uid) {
-            return Ok(());
-        }
+        let trusted = self.how.trust.counts(uid);
         let goes = |name: &[u8]| match self.how.trust {
+            _ if name == names::IMPLIED => !self.how.draft,
+            _ if trusted => false,
             Trust::Nobody => name.starts_with(names::UFS),
             Trust::FilesOf(_) => gives_rights(name),
         };
@@ -375,7 +392,7 @@ impl<V: Visit> Walker<'_, V> {
         let (uid, gid) = kept.or_else(lost).unwrap_or(given);
         let mode = stat.mode;
         let meta = Metadata { mode, uid, gid, mtime: stat.mtime, xattrs: decoded.xattrs };
-        let mut entry = Entry { node, meta, link: None };
+        let mut entry = Entry::new(node, meta);
         if let Some(limit) = self.how.clamp {
             entry.clamp(limit);
         }
@@ -450,7 +467,7 @@ enum Known {
 }
 
 fn socket_entry() -> Entry {
-    Entry { node: Node::Socket, meta: Metadata::default(), link: None }
+    Entry::new(Node::Socket, Metadata::default())
 }
 
 fn join(dir: &Dir, path: &LayerPath, name: &[u8]) -> Result<LayerPath, Error> {

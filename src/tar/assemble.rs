@@ -1,31 +1,21 @@
 //! From the entries of an archive, in any order, to a layer.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use super::{Item, TarError, What};
-use crate::model::{Change, Changeset, Entry, LayerPath, LinkGroup, Metadata, Mode, Node};
+use crate::model::{Change, Changeset, Entry, LayerPath, LinkGroup, Metadata, Node};
 
 /// Collects the entries of an archive into a [`Changeset`] that keeps its promises.
 ///
-/// - Directories that have no entry of their own are made: mode 0755, owner 0, time 0.
+/// - Directories that have no entry of their own are implied.
 /// - A later entry for a path replaces an earlier one; a directory over a directory keeps what lies beneath.
 /// - A whiteout says nothing of the same archive's own file at that name, wherever it stands; with a
-///   directory there, that directory is opaque.
+///   directory there, that directory is opaque, and implied no longer: the one beneath is deleted.
 /// - An opaque marker counts wherever it stands.
 #[derive(Debug, Default)]
 pub struct Assembler {
     changes: Changeset,
-    implied: BTreeSet<LayerPath>,
     next_group: u32,
-}
-
-/// What an archive comes to.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Assembled {
-    /// The layer; link groups are numbered in path order.
-    pub changes: Changeset,
-    /// The directories that had no entry of their own; the root is among them if it had none.
-    pub implied: BTreeSet<LayerPath>,
 }
 
 impl Assembler {
@@ -45,23 +35,23 @@ impl Assembler {
             What::Put(entry) => self.put(path, entry),
             What::Link { to } => self.link(path, &to)?,
             What::Whiteout => match self.changes.get(&path) {
-                Some(Change::Put(_)) => self.mark_opaque(&path),
+                Some(Change::Put(_)) => self.mark_opaque(&path, true),
                 _ if path.is_root() => {}
                 _ => drop(self.changes.insert(path, Change::Whiteout)),
             },
             What::Opaque => {
                 let inside = path.clone();
                 self.make_dir(inside, &path)?;
-                self.mark_opaque(&path);
+                self.mark_opaque(&path, false);
             }
         }
         Ok(())
     }
 
-    /// Ends the archive.
-    pub fn finish(mut self) -> Assembled {
+    /// Ends the archive; link groups are numbered in path order.
+    pub fn finish(mut self) -> Changeset {
         if self.changes.get(&LayerPath::root()).is_none() {
-            self.imply(LayerPath::root(), false);
+            self.changes.insert(LayerPath::root(), Change::Put(Entry::implied_dir(false)));
         }
         let mut names: BTreeMap<LinkGroup, u32> = BTreeMap::new();
         for (_, change) in self.changes.iter() {
@@ -83,7 +73,7 @@ impl Assembler {
             }
             (path, change)
         });
-        Assembled { changes: renumbered.collect(), implied: self.implied }
+        renumbered.collect()
     }
 
     fn make_parents(&mut self, path: &LayerPath) -> Result<(), TarError> {
@@ -107,23 +97,20 @@ impl Assembler {
         match self.changes.get(&dir) {
             Some(Change::Put(entry)) if entry.is_dir() => {}
             Some(Change::Put(_)) => return Err(TarError::Parent { path: path.clone(), parent: dir }),
-            Some(Change::Whiteout) => self.imply(dir, true),
-            None => self.imply(dir, false),
+            Some(Change::Whiteout) => {
+                // the one beneath is deleted, so there is none that it could be as
+                let entry = Entry::new(Node::Dir { opaque: true }, Metadata::of_plain_dir());
+                self.changes.insert(dir, Change::Put(entry));
+            }
+            None => drop(self.changes.insert(dir, Change::Put(Entry::implied_dir(false)))),
         }
         Ok(())
-    }
-
-    fn imply(&mut self, dir: LayerPath, opaque: bool) {
-        let meta = Metadata { mode: Mode::new(0o755), ..Metadata::default() };
-        self.changes.insert(dir.clone(), Change::Put(Entry { node: Node::Dir { opaque }, meta, link: None }));
-        self.implied.insert(dir);
     }
 
     fn put(&mut self, path: LayerPath, mut entry: Entry) {
         if path.is_root() && !entry.is_dir() {
             return;
         }
-        self.implied.remove(&path);
         let earlier = self.changes.get(&path);
         let was_dir = matches!(earlier, Some(Change::Put(earlier)) if earlier.is_dir());
         if let Node::Dir { opaque } = &mut entry.node {
@@ -136,7 +123,6 @@ impl Assembler {
             let beneath: Vec<LayerPath> = self.changes.within(&path).map(|(path, _)| path.clone()).collect();
             for path in beneath {
                 self.changes.remove(&path);
-                self.implied.remove(&path);
             }
         }
         self.changes.insert(path, Change::Put(entry));
@@ -159,11 +145,13 @@ impl Assembler {
         Ok(())
     }
 
-    fn mark_opaque(&mut self, dir: &LayerPath) {
+    /// Marks a directory; `deleted`: the one beneath is no more.
+    fn mark_opaque(&mut self, dir: &LayerPath, deleted: bool) {
         if let Some(Change::Put(mut entry)) = self.changes.get(dir).cloned()
             && let Node::Dir { opaque } = &mut entry.node
         {
             *opaque = true;
+            entry.implied &= !deleted;
             self.changes.insert(dir.clone(), Change::Put(entry));
         }
     }

@@ -33,7 +33,7 @@ pub struct Summary {
     pub sockets: Vec<LayerPath>,
 }
 
-/// Writes a layer's canonical tar; `root`: whether the root's own metadata belong to the layer.
+/// Writes a layer's canonical tar. Directories that it only implies are not in it.
 ///
 /// `out` gets file content in big pieces, headers in blocks of 512 bytes.
 ///
@@ -42,7 +42,6 @@ pub struct Summary {
 /// [`TarError::ReservedName`] and [`TarError::DeviceNumber`] for what a tar cannot say, [`TarError::Write`].
 pub fn write_layer<W: Write, S: ContentSource>(
     layer: &Changeset,
-    root: bool,
     content: &mut S,
     out: W,
 ) -> Result<(W, Summary), TarError> {
@@ -59,7 +58,7 @@ pub fn write_layer<W: Write, S: ContentSource>(
         let Change::Put(entry) = change else { continue };
         match &entry.node {
             Node::Dir { opaque } => {
-                if root || !path.is_root() {
+                if !entry.implied {
                     writer.put(path, entry)?;
                 }
                 if *opaque {

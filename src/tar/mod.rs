@@ -49,7 +49,7 @@ mod sparse;
 mod tests;
 mod writer;
 
-pub use assemble::{Assembled, Assembler};
+pub use assemble::Assembler;
 pub use content::{Content, Piece};
 pub use error::TarError;
 pub use field::is_header;

@@ -273,7 +273,7 @@ impl<R: Read> Reader<R> {
         }
         let damaged = |reason| TarError::Header { offset: start, reason };
         let meta = pending.metadata(header).map_err(damaged)?;
-        Ok(Some(Item { path, what: What::Put(Entry { node, meta, link: None }) }))
+        Ok(Some(Item { path, what: What::Put(Entry::new(node, meta)) }))
     }
 
     /// Finds the layout of a sparse file; gives its full size.

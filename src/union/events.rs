@@ -92,6 +92,28 @@ pub enum Event {
     },
 }
 
+impl Event {
+    /// The same with other layers, as `layer` gives them for a path and a layer.
+    #[must_use]
+    pub fn with_layers(mut self, layer: &dyn Fn(&LayerPath, usize) -> usize) -> Self {
+        match &mut self {
+            Self::CopiedUp { path, from, .. } => *from = layer(path, *from),
+            Self::Created { path, over: Over::Layer(over), .. } => *over = layer(path, *over),
+            Self::Whiteout { path, hides: Some(hides) }
+            | Self::Opaque { path, hides: Some(hides), .. }
+            | Self::Renamed { to: path, hides: Some(hides), .. } => *hides = layer(path, *hides),
+            Self::Created { .. }
+            | Self::Changed { .. }
+            | Self::Whiteout { .. }
+            | Self::Opaque { .. }
+            | Self::Renamed { .. }
+            | Self::Exchanged { .. }
+            | Self::Removed { .. } => {}
+        }
+        self
+    }
+}
+
 /// What a new name took the place of.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Over {

@@ -50,13 +50,16 @@ pub fn entries<'a>(
             place.push((Paint::Dim, format!(" -> {}", name(target, style))));
         }
         let more = match entry.meta.xattrs.len() {
+            _ if entry.implied => "implied".to_owned(),
             0 => String::new(),
             xattrs => counted(xattrs as u64, "xattr"),
         };
+        // of what it implies a layer says nothing
+        let said = |text: String| if entry.implied { empty() } else { cell(Paint::Plain, text) };
         table.row([
             cell(paint, kind),
-            cell(Paint::Plain, entry.meta.mode.to_string()),
-            cell(Paint::Plain, format!("{}:{}", entry.meta.uid, entry.meta.gid)),
+            said(entry.meta.mode.to_string()),
+            said(format!("{}:{}", entry.meta.uid, entry.meta.gid)),
             cell(Paint::Size, amount),
             place,
             cell(Paint::Dim, more),

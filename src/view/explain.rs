@@ -23,7 +23,11 @@ pub fn explain(report: &ExplainReport, style: &Style) -> String {
         let paint = Paint::of_layer(&report.layers, step.layer);
         let who = (paint, name(report, step.layer, style));
         sentence(&mut out, &number, who, &story(report, step, held, style), style);
-        held = step.entry.as_ref().map(|entry| (step.layer, entry));
+        let says_nothing = matches!(&step.entry, Some(entry) if entry.implied)
+            && matches!(step.kind, StepKind::Merged { .. });
+        if !says_nothing {
+            held = step.entry.as_ref().map(|entry| (step.layer, entry));
+        }
     }
     let text = match &life.shown {
         Some((layer, entry)) => format!(
@@ -79,6 +83,9 @@ fn story(report: &ExplainReport, step: &Step, held: Option<(usize, &Entry)>, sty
     };
     let below = held.map(|(layer, _)| name(report, layer, style));
     match &step.kind {
+        StepKind::Created if step.entry.as_ref().is_some_and(|entry| entry.implied) => {
+            format!("has it for what lies in it, and says nothing of it: {own}")
+        }
         StepKind::Created => format!("creates it: {own}"),
         StepKind::Merged { aspects } => match changed(aspects) {
             text if text.is_empty() => "has this directory too: both merge".to_owned(),

@@ -95,6 +95,7 @@ impl Workspace {
         if let Some(mounted) = &mut live.mounted {
             let opened = Opened::new(self, mounted.kind(), &live.dir)?;
             mounted.replace(&opened.spec())?;
+            live.origins = opened.origins();
         }
         self.store()?.sweep(&live.dir);
         Ok(())

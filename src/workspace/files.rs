@@ -36,7 +36,7 @@ pub(super) fn on<T>(act: Act, path: &LayerPath, result: Result<T, Errno>) -> Res
 /// Makes every missing directory above `path`.
 pub(super) fn make_parents(files: &dyn Files, path: &LayerPath) -> Result<(), Error> {
     for dir in path.ancestors().skip(1) {
-        match files.mkdir(&dir, DIR_MODE) {
+        match files.mkdir_above(&dir, DIR_MODE) {
             Ok(()) | Err(Errno::EXIST) => {}
             Err(errno) => return on(Act::MakeDirectory, &dir, Err(errno)),
         }

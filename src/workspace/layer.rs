@@ -204,12 +204,16 @@ impl Layer {
 
     fn walk(&self, only: Option<LayerPath>) -> Result<Rc<Changeset>, Error> {
         let store = self.workspace.store()?;
-        let mut how = ScanHow { only, trust: store.trust(), ..ScanHow::default() };
-        match self.state() {
-            State::Draft(draft) => how.owners = draft.owners()?,
-            State::Upper(mount) => how.beneath = store.owners_known(&mount.record()?.stack)?,
-            State::Sealed { .. } | State::Host(_) => {}
-        }
+        let mut how = match self.state() {
+            State::Draft(draft) => draft.how(store)?,
+            State::Upper(mount) => {
+                let record = mount.record()?;
+                let beneath = store.owners_known(&record.stack)?;
+                ScanHow { beneath, root: Some(record.root), trust: store.trust(), ..ScanHow::default() }
+            }
+            State::Sealed { .. } | State::Host(_) => ScanHow { trust: store.trust(), ..ScanHow::default() },
+        };
+        how.only = only;
         let tree = self.tree()?;
         let work =
             self.workspace.work(|| (format!("reading {}", self.title()), Total::of_tree(tree.duplicate())));

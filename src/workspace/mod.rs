@@ -12,6 +12,7 @@ mod error;
 mod files;
 mod known;
 mod layer;
+mod lowers;
 mod mount;
 mod mounting;
 mod opening;

@@ -8,6 +8,7 @@ use super::copying;
 use super::error::{Act, Error};
 use super::files::{self, on, path};
 use super::layer::State;
+use super::lowers::Origins;
 use super::report::{MountReport, Role};
 use super::{Layer, Stack, Workspace};
 use crate::driver::{DirItem, DriverKind, Files, Mounted, Stat};
@@ -28,6 +29,8 @@ pub(super) struct Live {
     pub(super) dir: MountDir,
     /// The mounted union; `None` after `unmount()`.
     pub(super) mounted: Option<Box<dyn Mounted>>,
+    /// Which layers its lowers are, while it is mounted.
+    pub(super) origins: Origins,
     /// The stack that it began with in this process: changed by commits.
     pub(super) first: Vec<StackPart>,
 }

@@ -2,17 +2,16 @@
 
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
-use std::rc::Rc;
 
-use super::error::{Act, Error};
-use super::files::on;
+use super::error::Error;
+use super::lowers::{Lowers, Origins};
 use super::mount::Live;
 use super::stack::near;
 use super::{Mount, Stack, Workspace};
 use crate::driver::{self, DriverKind, MountError, MountSpec, Mounted};
-use crate::model::{LayerName, LayerPath, Metadata, names};
+use crate::model::LayerName;
 use crate::store::{self, MountDir, NewMount, StackPart};
-use crate::sys::{Dir, Errno, xattr};
+use crate::sys::{Dir, Errno};
 
 /// How a stack is mounted.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -29,7 +28,7 @@ pub struct MountOptions {
 
 /// A mount's directories, opened for a driver.
 pub(super) struct Opened {
-    lowers: Vec<Rc<Dir>>,
+    lowers: Lowers,
     upper: Option<(Dir, Dir)>,
     empty: Option<Dir>,
     target: Option<PathBuf>,
@@ -49,7 +48,7 @@ impl Opened {
             _ => Some(record.at.unwrap_or_else(|| dir.merged_path())),
         };
         Ok(Self {
-            lowers: workspace.open_stack(&record.stack)?,
+            lowers: workspace.lowers(kind, dir)?,
             upper: if record.read_only { None } else { Some((dir.upper()?, dir.work()?)) },
             empty: if record.read_only { Some(dir.work()?) } else { None },
             target,
@@ -61,10 +60,15 @@ impl Opened {
         })
     }
 
+    /// Which layers the lowers are.
+    pub(super) fn origins(self) -> Origins {
+        self.lowers.origins
+    }
+
     /// The same for a driver.
     pub(super) fn spec(&self) -> MountSpec<'_> {
         MountSpec {
-            lowers: self.lowers.iter().map(|dir| dir.as_fd()).collect(),
+            lowers: self.lowers.dirs.iter().map(|dir| dir.as_fd()).collect(),
             upper: self.upper.as_ref().map(|(upper, work)| (upper.as_fd(), work.as_fd())),
             empty: self.empty.as_ref().map(AsFd::as_fd),
             target: self.target.clone(),
@@ -114,11 +118,11 @@ impl Workspace {
                 other => other?,
             };
             match self.mount_by(kind, &dir) {
-                Ok(mounted) => {
+                Ok((mounted, origins)) => {
                     if kinds.len() > 1 {
                         self.note_choice(kind, &reasons);
                     }
-                    let live = Live { dir, mounted: Some(mounted), first: parts };
+                    let live = Live { dir, mounted: Some(mounted), origins, first: parts };
                     self.0.live.borrow_mut().insert(name.clone(), live);
                     *self.0.current.borrow_mut() = Some(name.clone());
                     self.attend(&name)?;
@@ -170,25 +174,10 @@ impl Workspace {
         Ok(Error::MountExists { name: text, dirty: Mount::new(self, name).dirty()? })
     }
 
-    fn mount_by(&self, kind: DriverKind, dir: &MountDir) -> Result<Box<dyn Mounted>, Error> {
+    fn mount_by(&self, kind: DriverKind, dir: &MountDir) -> Result<(Box<dyn Mounted>, Origins), Error> {
         let opened = Opened::new(self, kind, dir)?;
-        Ok(driver::mount(kind, &opened.spec())?)
-    }
-
-    /// The directories of a stack, bottom → top, from the layer on that is the lowest of all that counts: nothing beneath
-    /// an opaque root shows, and the kernel does not look whether a root is opaque.
-    pub(super) fn open_stack(&self, stack: &[StackPart]) -> Result<Vec<Rc<Dir>>, Error> {
-        let mut opened = Vec::with_capacity(stack.len());
-        for part in stack.iter().rev() {
-            let tree = self.tree_of(part)?;
-            let mark = on(Act::List, &LayerPath::root(), xattr::if_there(xattr::get(&*tree, names::OPAQUE)))?;
-            opened.push(tree);
-            if mark.as_deref() == Some(b"y") {
-                break;
-            }
-        }
-        opened.reverse();
-        Ok(opened)
+        let mounted = driver::mount(kind, &opened.spec())?;
+        Ok((mounted, opened.origins()))
     }
 
     fn host_dirs(&self, stack: &[StackPart]) -> Result<Vec<PathBuf>, Error> {
@@ -200,18 +189,6 @@ impl Workspace {
                 StackPart::Host(dir) => dir.clone(),
             })
             .collect())
-    }
-
-    /// The root directory's metadata as the stack shows it: that of the topmost layer.
-    pub(super) fn merged_root(&self, stack: &[StackPart]) -> Result<Metadata, Error> {
-        match stack.last() {
-            Some(StackPart::Sealed(id)) => {
-                let changes = self.store()?.changeset(*id)?;
-                Ok(changes.entry(&LayerPath::root()).map(|entry| entry.meta.clone()).unwrap_or_default())
-            }
-            Some(part @ StackPart::Host(_)) => Ok(store::scan_root(&*self.tree_of(part)?)?),
-            None => Err(Error::StackSize { count: 0 }),
-        }
     }
 
     /// Every mount of the store, those of earlier runs too, by name.
@@ -257,7 +234,8 @@ impl Workspace {
         }
         let kind = DriverKind::parse(&record.driver).unwrap_or(DriverKind::Direct);
         self.store()?.ready_again(&live.dir)?;
-        live.mounted = Some(self.mount_by(kind, &live.dir)?);
+        let (mounted, origins) = self.mount_by(kind, &live.dir)?;
+        (live.mounted, live.origins) = (Some(mounted), origins);
         Ok(())
     }
 
@@ -281,7 +259,7 @@ impl Workspace {
             }
         }
         store.take_over(&dir)?;
-        Ok(Live { dir, mounted: None, first: record.stack })
+        Ok(Live { dir, mounted: None, origins: Origins::default(), first: record.stack })
     }
 
     /// Unmounts; the upper stays.

@@ -83,3 +83,102 @@ fn whiteouts_that_hide_nothing_are_not_there() {
         );
     });
 }
+
+/// Three directories that are not as the usual ones, and layers that have something in them without a word on them.
+const IMPLIED: &str = r#"
+    fn look(at) {
+        let own = stat(at);
+        if use_mount("m").driver != "direct" {
+            let told = sh("stat -c '%a %u %g %Y' ." + at).out;
+            assert_eq(told.split()[0].parse_int(8), own.mode.parse_int(8));
+            assert_eq(told.split()[1], `${own.uid}`); assert_eq(told.split()[3], `${own.mtime.to_int()}`);
+        }
+        `${own.mode} ${own.uid}`
+    }
+    let base = layer("base");
+    base.write("/root/old", "1"); base.write("/home/u/old", "1"); base.mkdir("/tmp");
+    base.chmod("/root", "0700"); base.chmod("/tmp", "1777"); base.chown("/home/u", 7, 8);
+    base.set_xattr("/root", "user.colour", "red");
+    let top = layer("top");
+    top.write("/root/new", "1"); top.write("/tmp/new", "1"); top.write("/home/u/new/deep", "1"); top.write("/own/f", "1");
+"#;
+
+#[test]
+fn an_implied_directory_is_as_the_ones_beneath() {
+    with_mounts(|scratch| {
+        on_every_driver(
+            scratch,
+            &[
+                IMPLIED,
+                r#"
+                let m = mount(["base", "top"], #{ name: "m" });
+                let time = layer("base").stat("/root").mtime;
+                assert_eq(look("/root"), "0700 0"); assert_eq(look("/tmp"), "1777 0");
+                assert_eq(look("/home/u"), "0755 7"); assert_eq(look("/home"), "0755 0");
+                assert_eq(look("/own"), "0755 0"); assert_eq(look("/home/u/new"), "0755 0");
+                assert_eq(stat("/root").mtime, time); assert_eq(xattr("/root", "user.colour"), "red");
+                assert_eq(ls("/root"), ["new", "old"]);
+                assert_eq(m.stack.len(), 2); assert_eq(history(m).len(), 3); assert(!m.command().contains("dirs"));
+                assert_eq(diff().len(), 0);
+                assert_eq(diff("base", ["base", "top"]).filter(|c| c.kind != "added").len(), 0);
+                let life = explain("/root");
+                assert_eq(life.steps[1].what, "merged"); assert_eq(life.steps[1].changed, []);
+                assert_eq(life.shown.layer, "base"); assert_eq(life.shown.entry.mode, "0700");
+                // the upper's copy is a real one
+                write("/root/mine", "1"); rm("/tmp/new");
+                assert_eq(look("/root"), "0700 0"); assert_eq(look("/tmp"), "1777 0");
+                let c = commit("c");
+                assert_eq(c.stat("/root").mode, "0700"); assert_eq(look("/root"), "0700 0"); assert_eq(look("/home/u"), "0755 7");
+                m.unmount(); m.mount(); assert_eq(look("/home/u"), "0755 7"); assert_eq(look("/tmp"), "1777 0");
+                m.discard();
+                // the layer alone, in another stack, above one that has the last word
+                mount("top", #{ name: "m" }); assert_eq(look("/root"), "0755 0"); use_mount("m").discard();
+                let last = layer("last"); last.mkdir("/root"); last.chmod("/root", "0711");
+                mount(["base", "top", "last"], #{ name: "m", read_only: true });
+                assert_eq(look("/root"), "0711 0"); assert_eq(look("/tmp"), "1777 0");
+                "#,
+            ]
+            .concat(),
+        );
+    });
+}
+
+#[test]
+fn an_implied_directory_over_a_deleted_one_is_a_new_one() {
+    with_mounts(|scratch| {
+        on_every_driver(
+            scratch,
+            &[
+                IMPLIED,
+                r#"
+                let gone = layer("gone"); gone.whiteout("/root"); gone.opaque("/home"); gone.write("/tmp", "a file");
+                mount(["base", "gone", "top"], #{ name: "m" });
+                assert_eq(look("/root"), "0755 0"); assert_eq(look("/tmp"), "0755 0"); assert_eq(look("/home/u"), "0755 0");
+                assert_eq(ls("/root"), ["new"]); assert_eq(ls("/home/u"), ["new"]);
+                "#,
+            ]
+            .concat(),
+        );
+    });
+}
+
+#[test]
+fn an_implied_directory_over_a_host_directory_is_as_that_one() {
+    with_mounts(|scratch| {
+        let host = scratch.join("host");
+        std::fs::create_dir_all(host.join("secret/within")).unwrap();
+        let mode = std::os::unix::fs::PermissionsExt::from_mode;
+        std::fs::set_permissions(host.join("secret"), mode(0o750)).unwrap();
+        std::fs::set_permissions(&host, mode(0o711)).unwrap();
+        on_every_driver(
+            scratch,
+            r#"
+            layer("top").write("/secret/within/f", "1");
+            mount([layer_at(env("SCRATCH") + "/host"), "top"]);
+            assert_eq(stat("/secret").mode, "0750"); assert_eq(stat("/").mode, "0711");
+            mount([layer_at(env("SCRATCH") + "/host"), "top"], #{ read_only: true });
+            assert_eq(stat("/secret").mode, "0750"); assert_eq(stat("/").mode, "0711");
+            "#,
+        );
+    });
+}

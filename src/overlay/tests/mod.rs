@@ -13,16 +13,24 @@ pub(crate) fn path(text: &str) -> LayerPath {
 
 pub(crate) fn entry(node: Node) -> Change {
     let mode = Mode::new(if matches!(node, Node::Dir { .. }) { 0o755 } else { 0o644 });
-    Change::Put(Entry { node, meta: Metadata { mode, ..Metadata::default() }, link: None })
+    Change::Put(Entry::new(node, Metadata { mode, ..Metadata::default() }))
 }
 
-/// A layer of words: `dir/`, `opaque!/`, `file=SIZE`, `link>TARGET`, `-whiteout`; parents come by themselves.
+/// A layer of words: `dir/`, `dir@MODE/`, `opaque!/`, `implied?/`, `implied-and-opaque?!/`, `file=SIZE`, `link>TARGET`, `-whiteout`; parents come by themselves.
 pub(crate) fn layer(text: &str) -> Changeset {
     let mut layer = Changeset::new();
     layer.insert(LayerPath::root(), entry(Node::Dir { opaque: false }));
     for word in text.split_whitespace() {
         let (name, change) = if let Some(name) = word.strip_prefix('-') {
             (name, Change::Whiteout)
+        } else if let Some(name) = word.strip_suffix("?/") {
+            (name, Change::Put(Entry::implied_dir(false)))
+        } else if let Some(name) = word.strip_suffix("?!/") {
+            (name, Change::Put(Entry::implied_dir(true)))
+        } else if let Some((name, mode)) = word.strip_suffix('/').and_then(|name| name.split_once('@')) {
+            let mode = Mode::new(u32::from_str_radix(mode, 8).unwrap());
+            let meta = Metadata { mode, ..Metadata::default() };
+            (name, Change::Put(Entry::new(Node::Dir { opaque: false }, meta)))
         } else if let Some(name) = word.strip_suffix("!/") {
             (name, entry(Node::Dir { opaque: true }))
         } else if let Some(name) = word.strip_suffix('/') {

@@ -8,21 +8,33 @@ use super::super::{
     Cell, DiffKind, Difference, RowNote, StepKind, diff, effects, explain, list, matrix, resolve, tree,
 };
 use super::{entry, stack};
-use crate::model::{Change, Changeset, Entry, LayerPath, Node};
+use crate::model::{Change, Changeset, Entry, LayerPath, Metadata, Mode, Node};
 
 /// What may lie at a name.
 #[derive(Clone, Debug)]
 enum Thing {
     File(u64),
     Whiteout,
-    Dir(bool, Vec<(char, Thing)>),
+    Dir(Change, Vec<(char, Thing)>),
 }
 
 fn thing() -> impl Strategy<Value = Thing> {
     let leaf = prop_oneof![(1_u64..3).prop_map(Thing::File), Just(Thing::Whiteout)];
     leaf.prop_recursive(3, 12, 3, |inner| {
-        (prop::bool::weighted(0.3), prop::collection::vec((names(), inner), 0..4))
-            .prop_map(|(opaque, children)| Thing::Dir(opaque, children))
+        (dir(0.3), prop::collection::vec((names(), inner), 0..4))
+            .prop_map(|(dir, children)| Thing::Dir(dir, children))
+    })
+}
+
+/// A directory: implied, with the usual mode or with another.
+fn dir(opaque: f64) -> impl Strategy<Value = Change> {
+    (prop::bool::weighted(opaque), 0..3).prop_map(|(opaque, look)| match look {
+        0 => Change::Put(Entry::implied_dir(opaque)),
+        1 => entry(Node::Dir { opaque }),
+        _ => Change::Put(Entry::new(
+            Node::Dir { opaque },
+            Metadata { mode: Mode::new(0o700), ..Metadata::default() },
+        )),
     })
 }
 
@@ -31,14 +43,12 @@ fn names() -> impl Strategy<Value = char> {
 }
 
 fn random_layer() -> impl Strategy<Value = Changeset> {
-    (prop::bool::weighted(0.1), prop::collection::vec((names(), thing()), 0..4)).prop_map(
-        |(opaque, children)| {
-            let mut layer = Changeset::new();
-            layer.insert(LayerPath::root(), entry(Node::Dir { opaque }));
-            put(&mut layer, &LayerPath::root(), children);
-            layer
-        },
-    )
+    (dir(0.1), prop::collection::vec((names(), thing()), 0..4)).prop_map(|(root, children)| {
+        let mut layer = Changeset::new();
+        layer.insert(LayerPath::root(), root);
+        put(&mut layer, &LayerPath::root(), children);
+        layer
+    })
 }
 
 fn put(layer: &mut Changeset, dir: &LayerPath, children: Vec<(char, Thing)>) {
@@ -51,8 +61,8 @@ fn put(layer: &mut Changeset, dir: &LayerPath, children: Vec<(char, Thing)>) {
         match thing {
             Thing::File(size) => drop(layer.insert(at, entry(Node::File { size }))),
             Thing::Whiteout => drop(layer.insert(at, Change::Whiteout)),
-            Thing::Dir(opaque, children) => {
-                layer.insert(at.clone(), entry(Node::Dir { opaque }));
+            Thing::Dir(dir, children) => {
+                layer.insert(at.clone(), dir);
                 put(layer, &at, children);
             }
         }
@@ -65,10 +75,42 @@ fn random_stack() -> impl Strategy<Value = Vec<Changeset>> {
 
 type Naive = BTreeMap<LayerPath, (usize, Entry)>;
 
+/// What the layers that take part in a directory, topmost first, show under one of its names; and those of them that take
+/// part beneath it.
+fn meet(stack: &[&Changeset], path: &LayerPath, layers: &[usize]) -> (Vec<usize>, Option<(usize, Entry)>) {
+    let (mut part, mut found, mut open) = (Vec::new(), None, true);
+    for &layer in layers {
+        match stack[layer].get(path) {
+            None => {}
+            Some(Change::Put(entry)) if entry.is_dir() => {
+                if open {
+                    part.push(layer);
+                }
+                // who only implies it leaves its metadata to the ones beneath
+                let is_said =
+                    |found: &Option<(usize, Entry)>| found.as_ref().is_some_and(|(_, entry)| !entry.implied);
+                if !is_said(&found) {
+                    found = Some((layer, entry.clone()));
+                }
+                open &= !entry.is_opaque();
+            }
+            Some(Change::Whiteout) => break,
+            Some(Change::Put(entry)) => {
+                found = found.or_else(|| Some((layer, entry.clone())));
+                break;
+            }
+        }
+    }
+    (part, found)
+}
+
 /// The merged tree, name by name: `layers` are the ones that take part at `dir`, topmost first.
 fn naive(stack: &[&Changeset], dir: &LayerPath, layers: &[usize], out: &mut Naive) {
+    let (part, found) = meet(stack, dir, layers);
+    let Some(found) = found else { return };
+    out.insert(dir.clone(), found);
     let mut names: Vec<&LayerPath> = Vec::new();
-    for &layer in layers {
+    for &layer in &part {
         names.extend(
             stack[layer].iter().map(|(path, _)| path).filter(|path| path.parent().as_ref() == Some(dir)),
         );
@@ -76,39 +118,13 @@ fn naive(stack: &[&Changeset], dir: &LayerPath, layers: &[usize], out: &mut Naiv
     names.sort();
     names.dedup();
     for path in names {
-        let mut part = Vec::new();
-        for &layer in layers {
-            match stack[layer].get(path) {
-                None => {}
-                Some(Change::Whiteout) => break,
-                Some(Change::Put(entry)) if entry.is_dir() => {
-                    part.push(layer);
-                    out.entry(path.clone()).or_insert_with(|| (layer, entry.clone()));
-                    if entry.is_opaque() {
-                        break;
-                    }
-                }
-                Some(Change::Put(entry)) => {
-                    if part.is_empty() {
-                        out.insert(path.clone(), (layer, entry.clone()));
-                    }
-                    break;
-                }
-            }
-        }
         naive(stack, path, &part, out);
     }
 }
 
 fn oracle(stack: &[&Changeset]) -> Naive {
     let mut out = Naive::new();
-    let root = LayerPath::root();
-    let is_opaque = |layer: &usize| stack[*layer].entry(&root).is_some_and(Entry::is_opaque);
-    let base = (0..stack.len()).rev().find(is_opaque).unwrap_or(0);
-    let layers: Vec<usize> = (base..stack.len()).rev().collect();
-    if let Some(&top) = layers.first() {
-        out.insert(LayerPath::root(), (top, stack[top].entry(&LayerPath::root()).unwrap().clone()));
-    }
+    let layers: Vec<usize> = (0..stack.len()).rev().collect();
     naive(stack, &LayerPath::root(), &layers, &mut out);
     out
 }
@@ -133,7 +149,8 @@ fn naive_diff(
                 }
             }
             (Some((_, a)), Some((_, b))) => {
-                let equal = a.is_dir() && b.is_dir() || a.node == b.node && same(path);
+                let equal = a.is_dir() && b.is_dir() && a.meta == b.meta
+                    || a.node == b.node && !a.is_dir() && same(path);
                 if !equal {
                     rows.push((path.clone(), DiffKind::Changed, if b.is_dir() { 0 } else { beneath() }));
                 }
@@ -193,12 +210,12 @@ proptest! {
                     Cell::Whiteout => word == Some(&Change::Whiteout),
                     Cell::Hidden => stack[layer].entry(&row.path).is_some(),
                     Cell::Supplies => shown.is_some_and(|(top, _)| *top == layer),
-                    Cell::Merges => shown.is_some_and(|(top, entry)| *top > layer && entry.is_dir()),
+                    Cell::Merges => shown.is_some_and(|(top, entry)| *top != layer && entry.is_dir()),
                     Cell::Opaque => stack[layer].entry(&row.path).is_some_and(Entry::is_opaque),
                 };
                 prop_assert!(fits, "{:?} {} {:?}", row, layer, cell);
                 // taking a hidden layer's word away changes nothing at this path
-                if *cell == Cell::Hidden {
+                if *cell == Cell::Hidden && shown.is_none_or(|(top, _)| *top != layer) {
                     let mut without = layers.clone();
                     let beneath: Vec<LayerPath> =
                         layers[layer].within(&row.path).map(|(path, _)| path.clone()).collect();
@@ -270,7 +287,8 @@ proptest! {
         let stack = stack(&layers);
         for (layer, effect) in effects(&stack).iter().enumerate() {
             let rows = diff(&stack[..layer], &stack[..=layer], &mut |_, _, _| false);
-            let count = |kind| rows.iter().filter(|row| row.kind == kind && !row.path.is_root()).count() as u64;
+            let counts = |row: &&Difference| row.kind != DiffKind::Added || !row.path.is_root();
+            let count = |kind| rows.iter().filter(counts).filter(|row| row.kind == kind).count() as u64;
             prop_assert_eq!(effect.added, count(DiffKind::Added));
             prop_assert_eq!(effect.changed, count(DiffKind::Changed));
             prop_assert_eq!(effect.deleted, count(DiffKind::Deleted));
@@ -279,7 +297,10 @@ proptest! {
                 let step = life.steps.iter().find(|step| step.layer == layer).unwrap();
                 let fits = match row.kind {
                     DiffKind::Added => step.kind == StepKind::Created,
-                    DiffKind::Changed => matches!(step.kind, StepKind::Replaced { .. }),
+                    DiffKind::Changed => match &step.kind {
+                        StepKind::Merged { aspects } => !aspects.is_empty(),
+                        kind => matches!(kind, StepKind::Replaced { .. } | StepKind::MadeOpaque),
+                    },
                     DiffKind::Deleted => {
                         matches!(step.kind, StepKind::Deleted | StepKind::HiddenWithParent { .. })
                     }

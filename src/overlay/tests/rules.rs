@@ -1,6 +1,6 @@
 //! The overlay rules, each as a sentence.
 
-use super::super::{Aspect, StepKind, diff, effects, explain, list, resolve, tree};
+use super::super::{Aspect, StepKind, corrections, diff, effects, explain, list, resolve, tree};
 use super::{entry, layer, layers, name, path, stack};
 use crate::model::{Change, LayerPath, Mode, Node};
 
@@ -93,6 +93,59 @@ fn an_opaque_root_makes_its_layer_the_lowest() {
         .collect();
     assert_eq!(gone, ["Da", "Ab", "Dd/x", "Ad/y"]);
     assert_eq!(effects(&all)[1].deleted, 2);
+}
+
+/// The mode that the union shows, and the layer that it comes from.
+fn mode(texts: &[&str], at: &str) -> (String, usize) {
+    let layers = layers(texts);
+    let found = resolve(&stack(&layers), &path(at)).unwrap();
+    (found.entry.meta.mode.to_string(), found.layer)
+}
+
+#[test]
+fn an_implied_directory_is_as_the_ones_beneath() {
+    let is = |mode: &str, layer| (mode.to_owned(), layer);
+    assert_eq!(mode(&["d@0700/", "d?/ d/f=1"], "d"), is("0700", 0));
+    assert_eq!(mode(&["d@0700/", "e=1", "d?/ d/f=1", "d?/ d/g=1"], "d"), is("0700", 0));
+    assert_eq!(mode(&["d@0700/", "d@0711/", "d?/ d/f=1"], "d"), is("0711", 1));
+    assert_eq!(mode(&["d?/ d/f=1", "d@0700/"], "d"), is("0700", 1));
+    // nothing beneath: the lowest has it
+    assert_eq!(mode(&["e=1", "d?/ d/f=1", "d?/ d/g=1"], "d"), is("0755", 1));
+    // what hides a directory hides its metadata
+    assert_eq!(mode(&["d@0700/", "-d", "d?/ d/f=1"], "d"), is("0755", 2));
+    assert_eq!(mode(&["d@0700/", "d=1", "d?/ d/f=1"], "d"), is("0755", 2));
+    assert_eq!(mode(&["d/e@0700/", "d!/ d/e?/ d/e/f=1"], "d/e"), is("0755", 1));
+    // an opaque directory hides what is in the ones beneath, not what they are
+    assert_eq!(mode(&["d@0700/ d/a=1", "d?!/ d/f=1"], "d"), is("0700", 0));
+    assert_eq!(union(&["d@0700/ d/a=1", "d?!/ d/f=1"]), "d:0 d/f:1");
+    assert_eq!(union(&["d@0700/ d/a=1", "d?/ d/f=1"]), "d:0 d/a:0 d/f:1");
+}
+
+#[test]
+fn implying_a_directory_again_changes_nothing_of_it() {
+    let layers = layers(&["d@0700/ d/a=1", "d?/ d/f=1"]);
+    let all = stack(&layers);
+    let rows = diff(&all[..1], &all, &mut |_, _, _| true);
+    assert_eq!(rows.iter().map(|row| name(&row.path)).collect::<Vec<_>>(), ["d/f"]);
+    assert_eq!((effects(&all)[1].added, effects(&all)[1].changed), (1, 0));
+    let life = explain(&all, &path("d"));
+    assert_eq!(life.steps[1].kind, StepKind::Merged { aspects: vec![] });
+    assert_eq!(life.shown.unwrap().0, 0);
+}
+
+#[test]
+fn what_must_be_put_right_comes_with_the_directories_above() {
+    let corrected = |texts: &[&str]| {
+        let layers = layers(texts);
+        let found = corrections(&stack(&layers)).into_iter();
+        found
+            .map(|(path, dir)| format!("{}:{}:{}", name(&path), dir.meta.mode, dir.layer))
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(corrected(&["a/ a/d@0700/", "a?/ a/d?/ a/d/f=1"]), [":0755:1", "a:0755:0", "a/d:0700:0"]);
+    assert_eq!(corrected(&["d@0700/", "d?/ d/f=1", "d@0711/"]), Vec::<String>::new());
+    assert_eq!(corrected(&["d@0700/", "d?/ d/f=1", "-d"]), Vec::<String>::new());
+    assert_eq!(corrected(&["d?/ d/f=1", "d?/ d/g=1"]), Vec::<String>::new());
 }
 
 #[test]

@@ -206,7 +206,8 @@ pub(super) const COMMANDS: &[Command] = &[
         gives: "entries, one after the other: maps with `path, kind, size, mode, uid, gid, mtime, target, xattrs`",
         summary: "Goes through all changes of a layer, deletions included.",
         details: "`kind` is `file`, `dir`, `symlink`, `fifo`, `char`, `block`, `whiteout` or `opaque` (a directory that \
-                  cuts off what lies beneath). Meant for `for`: nothing is held in memory.",
+                  cuts off what lies beneath). A directory that the layer has only for what lies in it has `()` for \
+                  `mode`, `uid`, `gid` and `mtime`: the layers beneath say them. Meant for `for`: nothing is held in memory.",
         errors: &["wrong_layer"],
         example: "let l = layer(\"base\");\nl.write(\"/a\", \"123\");\nfor e in l.entries() { assert(e.kind != \"whiteout\"); }",
         see: &["ls", "stat", "len", "to_array"],

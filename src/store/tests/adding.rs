@@ -128,7 +128,7 @@ fn nothing_is_put_beneath_a_symlink() {
 
 fn entry(node: Node) -> Entry {
     let meta = Metadata { mode: Mode::new(0o755), uid: 3, gid: 4, mtime: TIME, xattrs: Xattrs::new() };
-    Entry { node, meta, link: None }
+    Entry::new(node, meta)
 }
 
 fn file_entry(size: u64) -> Entry {
@@ -179,7 +179,7 @@ fn a_layers_tar_unpacks_to_the_same_layer() {
     capable.meta.xattrs.insert((*b"security.capability").into(), capability);
     changes.insert(path("capable"), Change::Put(capable));
     let mut open = |path: &LayerPath, _: &Entry| tree.file_beneath(path).map_err(std::io::Error::from);
-    let (tar, _) = write_layer(&changes, true, &mut open, Vec::new()).unwrap();
+    let (tar, _) = write_layer(&changes, &mut open, Vec::new()).unwrap();
     let copy = store.draft(&name("copy")).unwrap();
     untar(&store, &copy, "/", &tar).unwrap();
     let found = scan(
@@ -235,8 +235,25 @@ fn deletions_in_a_tar_say_nothing_of_its_own_files() {
     assert_eq!(changes.get(&path("d/before")), None);
     assert_eq!(changes.get(&path("before")), Some(&Change::Whiteout));
     assert_eq!(changes.get(&path("new/gone")), Some(&Change::Whiteout));
-    let implied = &changes.entry(&path("new")).unwrap().meta;
-    assert_eq!((implied.mode, implied.mtime), (Mode::new(0o755), Timestamp::default()));
+    let changes = scan(&tree, &draft.how(&store).unwrap()).unwrap().changes;
+    assert_eq!(changes.implied().cloned().collect::<Vec<_>>(), [path("new")]);
+}
+
+#[test]
+fn a_tar_that_implies_a_directory_changes_nothing_of_it() {
+    let (_host, store) = store();
+    let draft = store.draft(&name("d")).unwrap();
+    let mut said = entry(Node::Dir { opaque: false });
+    (said.meta.mode, said.meta.mtime) = (Mode::new(0o700), TIME);
+    let inside = archive(&[("root/f", file_entry(1), b"1"), ("new/f", file_entry(1), b"1")]);
+    untar(&store, &draft, "/", &archive(&[("root", said.clone(), b"")])).unwrap();
+    untar(&store, &draft, "/", &inside).unwrap();
+    let read = || scan(&draft.tree().unwrap(), &draft.how(&store).unwrap()).unwrap().changes;
+    assert_eq!(read().entry(&path("root")), Some(&said));
+    assert!(read().entry(&path("new")).unwrap().implied);
+    // one that names it says something of it
+    untar(&store, &draft, "/", &archive(&[("new", said.clone(), b"")])).unwrap();
+    assert_eq!(read().entry(&path("new")), Some(&said));
 }
 
 #[test]

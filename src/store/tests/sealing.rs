@@ -17,6 +17,7 @@ fn known_draft(store: &Store) -> Draft {
     etc.symlink(b"../bin/\xff", b"link").unwrap();
     etc.mknod(b"pipe", &Node::Fifo, Mode::new(0o600)).unwrap();
     store.put_whiteout(&tree, &path("etc/gone")).unwrap();
+    tree.mkdir(b"var", Mode::new(0o755)).unwrap();
     store.put_opaque(&tree, &path("var")).unwrap();
     tree.set_times(b"var", None, Some(TIME)).unwrap();
     let time = Timestamp { secs: -1, nanos: 250_000_000 };
@@ -42,7 +43,7 @@ fn a_known_draft_has_a_known_id_on_any_machine_for_any_user() {
 fn a_sealed_layer_reads_back_as_it_was_scanned() {
     let (_host, store) = store();
     let draft = known_draft(&store);
-    let before = scan(&draft.tree().unwrap(), &ScanHow::default()).unwrap().changes;
+    let before = scan(&draft.tree().unwrap(), &draft.how(&store).unwrap()).unwrap().changes;
     let sealed = seal_draft(&store, &draft);
     let fresh = Store::open(store.path(), Opening::default()).unwrap();
     let after = fresh.changeset(sealed.id).unwrap();
@@ -146,12 +147,12 @@ fn whiteouts_of_the_attribute_form_say_the_same_as_devices() {
 fn the_roots_own_entry_is_in_the_tar_only_where_it_changed() {
     let (_host, store) = store();
     let plain = layer(&store, "plain", "f", b"x");
-    assert!(!store.index(plain).unwrap().root);
+    assert!(store.changeset(plain).unwrap().entry(&LayerPath::root()).unwrap().implied);
     let draft = store.draft(&name("changed")).unwrap();
     put(&draft.tree().unwrap(), "f", b"x");
     draft.tree().unwrap().chmod(b".", Mode::new(0o700)).unwrap();
     let changed = seal_draft(&store, &draft).id;
-    assert!(store.index(changed).unwrap().root);
+    assert!(!store.changeset(changed).unwrap().entry(&LayerPath::root()).unwrap().implied);
     assert_ne!(plain, changed);
     // the upper's root looks like the one beneath, and so says nothing
     let upper = mount(&store, "m", &[changed]);
@@ -420,4 +421,56 @@ fn a_big_file_hashes_to_the_digest_of_its_tar() {
     let mut hasher = Hasher::new();
     store.export_tar(id, &mut hasher, &mut |_| true).unwrap();
     assert_eq!(hasher.finish(), id.0);
+}
+
+#[test]
+fn a_directory_that_nothing_needs_any_more_is_no_part_of_a_layer() {
+    let (_host, store) = store();
+    let empty = seal_draft(&store, &store.draft(&name("empty")).unwrap());
+    let draft = store.draft(&name("d")).unwrap();
+    let tree = draft.tree().unwrap();
+    store.put_whiteout(&tree, &path("a/b/gone")).unwrap();
+    store.take_out(&tree, &path("a/b/gone")).unwrap();
+    let sealed = seal_draft(&store, &draft);
+    assert_eq!(sealed.id, empty.id);
+    assert!(store.tree_dir(sealed.id).unwrap().is_vacant().unwrap());
+    assert!(check(&store).unwrap().is_empty(), "{:?}", check(&store));
+}
+
+#[test]
+fn implied_directories_are_in_the_index_alone_and_outlive_a_seal_that_stops() {
+    let (_host, store) = store();
+    let draft = store.draft(&name("d")).unwrap();
+    let tree = draft.tree().unwrap();
+    store.put_whiteout(&tree, &path("a/b/gone")).unwrap();
+    let stopped = store.seal_draft(&draft, seal(None, &mut |_| false));
+    assert!(matches!(stopped, Err(Error::Interrupted)));
+    let sealed = seal_draft(&store, &draft);
+    let mut tar = Vec::new();
+    store.export_tar(sealed.id, &mut tar, &mut |_| true).unwrap();
+    // one header and the end
+    assert_eq!(tar.len(), 3 * 512);
+    let changes = store.changeset(sealed.id).unwrap();
+    assert_eq!(changes.implied().cloned().collect::<Vec<_>>(), [path("a"), path("a/b")]);
+    assert!(store.summary(sealed.id).unwrap().implies);
+    let dir = store.tree_dir(sealed.id).unwrap().beneath(&path("a/b")).unwrap();
+    assert_eq!(xattr::get(&dir, names::IMPLIED), Err(Errno::NODATA));
+    assert_eq!(dir.stat_self().unwrap().mtime, Timestamp::default());
+    assert!(check(&store).unwrap().is_empty(), "{:?}", check(&store));
+}
+
+#[test]
+fn what_is_said_of_a_directory_is_kept() {
+    let (_host, store) = store();
+    let draft = store.draft(&name("d")).unwrap();
+    let tree = draft.tree().unwrap();
+    for dir in ["owned", "listed"] {
+        store.put_whiteout(&tree, &path(&format!("{dir}/gone"))).unwrap();
+    }
+    draft.set_owner(&path("owned"), 7, 8).unwrap();
+    let sealed = seal_draft(&store, &draft);
+    let changes = store.changeset(sealed.id).unwrap();
+    let owned = changes.entry(&path("owned")).unwrap();
+    assert_eq!((owned.implied, owned.meta.uid), (false, 7));
+    assert!(changes.entry(&path("listed")).unwrap().implied);
 }

@@ -133,7 +133,6 @@ fn what_a_tar_cannot_say_is_refused_by_name() {
     let big = file(1 << 40);
     let error = write_layer(
         &layer([(path("b"), Change::Put(big))]),
-        false,
         &mut |_: &LayerPath, _: &Entry| Ok(&b"x"[..]),
         std::io::sink(),
     );
@@ -142,10 +141,13 @@ fn what_a_tar_cannot_say_is_refused_by_name() {
 
 #[test]
 fn sockets_are_left_out_and_reported() {
-    let layer =
-        layer([(path("s"), Change::Put(node(Node::Socket, 0o600))), (path("a"), Change::Put(file(0)))]);
+    let layer = layer([
+        (LayerPath::root(), Change::Put(Entry::implied_dir(false))),
+        (path("s"), Change::Put(node(Node::Socket, 0o600))),
+        (path("a"), Change::Put(file(0))),
+    ]);
     let mut open = |_: &LayerPath, _: &Entry| Ok(std::io::empty());
-    let (bytes, summary) = write_layer(&layer, false, &mut open, Vec::new()).unwrap();
+    let (bytes, summary) = write_layer(&layer, &mut open, Vec::new()).unwrap();
     assert_eq!(summary.sockets, [path("s")]);
     assert_eq!(bytes.len(), 512 * 3);
 }
@@ -155,12 +157,12 @@ fn a_file_that_changes_its_size_while_it_is_read_is_an_error() {
     let one = layer([(path("a"), Change::Put(file(600_000)))]);
     for actual in [0, 1, 599_999, 600_001, 900_000] {
         let mut open = |path: &LayerPath, _: &Entry| Ok(Cursor::new(bytes_of(path, actual)));
-        let error = write_layer(&one, false, &mut open, std::io::sink()).unwrap_err();
+        let error = write_layer(&one, &mut open, std::io::sink()).unwrap_err();
         assert!(matches!(error, TarError::SizeChanged { expected: 600_000, .. }), "{actual}: {error}");
     }
     assert!(write(&one, false).is_ok());
     let mut fail = |_: &LayerPath, _: &Entry| Err::<std::io::Empty, _>(std::io::ErrorKind::NotFound.into());
-    let error = write_layer(&one, false, &mut fail, std::io::sink()).unwrap_err();
+    let error = write_layer(&one, &mut fail, std::io::sink()).unwrap_err();
     assert_eq!(error.path(), Some(&path("a")));
     assert_eq!(error.io().unwrap().kind(), std::io::ErrorKind::NotFound);
 }
@@ -168,10 +170,12 @@ fn a_file_that_changes_its_size_while_it_is_read_is_an_error() {
 #[test]
 fn the_root_is_read_back_where_it_was_written() {
     let with = read(&write(&sample(), true).unwrap()).unwrap();
-    assert!(with.assembled.implied.is_empty());
-    let without = read(&write(&sample(), false).unwrap()).unwrap();
-    assert_eq!(without.assembled.implied.into_iter().collect::<Vec<_>>(), [LayerPath::root()]);
-    assert_eq!(without.assembled.changes, with.assembled.changes);
+    let root = LayerPath::root();
+    assert!(!with.assembled.entry(&root).unwrap().implied);
+    let mut without = read(&write(&sample(), false).unwrap()).unwrap().assembled;
+    assert!(without.entry(&root).unwrap().implied);
+    without.insert(root.clone(), with.assembled.get(&root).unwrap().clone());
+    assert_eq!(without, with.assembled);
 }
 
 fn random_name() -> impl Strategy<Value = Vec<u8>> {
@@ -291,14 +295,14 @@ proptest! {
         let bytes = write(&layer, true).unwrap();
         prop_assert_eq!(bytes.len() % 512, 0);
         let archive = read(&bytes).unwrap();
-        prop_assert_eq!(&archive.assembled.changes, &layer);
+        prop_assert_eq!(&archive.assembled, &layer);
         prop_assert!(archive.notes.is_empty());
         for (path, content) in &archive.contents {
             prop_assert_eq!(content, &bytes_of(path, layer.entry(path).unwrap().size()));
         }
         // reading and writing again gives the same bytes
         let mut open = |path: &LayerPath, entry: &Entry| Ok(Cursor::new(bytes_of(path, entry.size())));
-        let (again, _) = write_layer(&archive.assembled.changes, true, &mut open, Vec::new()).unwrap();
+        let (again, _) = write_layer(&archive.assembled, &mut open, Vec::new()).unwrap();
         prop_assert_eq!(again, bytes);
     }
 

@@ -1,7 +1,7 @@
 //! Forms that we never write: old headers, GNU long names, base 256, libarchive's attributes, odd orders.
 
 use super::super::{Note, TarError};
-use super::{dir, path, read};
+use super::{path, read};
 use crate::model::{Change, Entry, LayerPath, Node, Timestamp};
 
 /// A header with its data; `magic`: ustar's, GNU's or none.
@@ -46,7 +46,7 @@ pub(super) fn archive(parts: &[Vec<u8>]) -> Vec<u8> {
 }
 
 fn entry(parts: &[Vec<u8>], at: &str) -> Entry {
-    read(&archive(parts)).unwrap().assembled.changes.entry(&path(at)).unwrap().clone()
+    read(&archive(parts)).unwrap().assembled.entry(&path(at)).unwrap().clone()
 }
 
 #[test]
@@ -54,7 +54,7 @@ fn the_oldest_headers_are_read() {
     let file = raw(b"dir/file", 0, b"", b"hello", |_| {});
     let directory = raw(b"dir/", 0, b"", b"", |_| {});
     let archive = read(&archive(&[directory, file])).unwrap();
-    assert!(archive.assembled.changes.entry(&path("dir")).unwrap().is_dir());
+    assert!(archive.assembled.entry(&path("dir")).unwrap().is_dir());
     assert_eq!(archive.contents[&path("dir/file")], b"hello");
 }
 
@@ -84,7 +84,7 @@ fn base_256_numbers_are_read() {
 fn the_prefix_counts_in_ustar_only() {
     let edit = |block: &mut [u8]| block[345..348].copy_from_slice(b"pre");
     let parts = [raw(b"a", b'0', USTAR, b"", edit), raw(b"b", b'0', GNU, b"", edit)];
-    let layer = read(&archive(&parts)).unwrap().assembled.changes;
+    let layer = read(&archive(&parts)).unwrap().assembled;
     assert!(layer.entry(&path("pre/a")).is_some());
     assert!(layer.entry(&path("b")).is_some());
 }
@@ -104,7 +104,7 @@ fn attributes_keep_every_byte_and_overlay_marks_are_never_honoured() {
         plain("d", b'5', b""),
     ];
     let found = read(&archive(&parts)).unwrap();
-    let entry = found.assembled.changes.entry(&path("d")).unwrap();
+    let entry = found.assembled.entry(&path("d")).unwrap();
     assert!(!entry.is_opaque());
     let xattrs: Vec<(&[u8], &[u8])> =
         entry.meta.xattrs.iter().map(|(name, value)| (&**name, &**value)).collect();
@@ -127,11 +127,11 @@ fn pax_overrides_the_header_and_an_empty_value_takes_it_back() {
         plain("b", b'0', b""),
     ];
     let found = read(&archive(&parts)).unwrap();
-    let entry = found.assembled.changes.entry(&path("a")).unwrap();
+    let entry = found.assembled.entry(&path("a")).unwrap();
     assert_eq!((entry.meta.uid, entry.meta.mtime), (7, Timestamp { secs: -2, nanos: 500_000_000 }));
     assert_eq!(found.contents[&path("a")], b"abc");
     // the records are for one entry only
-    assert_eq!(found.assembled.changes.entry(&path("b")).unwrap().meta.uid, 0);
+    assert_eq!(found.assembled.entry(&path("b")).unwrap().meta.uid, 0);
 }
 
 #[test]
@@ -149,14 +149,15 @@ fn marks_count_wherever_they_stand() {
         plain("k/.wh.l", b'0', b""),
     ];
     let found = read(&archive(&parts)).unwrap().assembled;
-    let layer = &found.changes;
+    let layer = &found;
     for opaque in ["d", "e", "g"] {
         assert!(layer.entry(&path(opaque)).unwrap().is_opaque(), "{opaque}");
     }
     assert!(layer.entry(&path("f")).is_some());
     assert_eq!(layer.get(&path("k/l")), Some(&Change::Whiteout));
-    let implied: Vec<LayerPath> = found.implied.into_iter().collect();
-    assert_eq!(implied, ["", "e", "g", "k"].map(path));
+    // what deletes a directory says something of the one that it makes
+    assert_eq!(found.implied().cloned().collect::<Vec<_>>(), [path("k")]);
+    assert!(found.entry(&LayerPath::root()).unwrap().implied);
 }
 
 #[test]
@@ -175,13 +176,13 @@ fn later_entries_replace_earlier_ones() {
         plain("x", b'0', b"another"),
         link("x", "x"),
     ];
-    let layer = read(&archive(&parts)).unwrap().assembled.changes;
+    let layer = read(&archive(&parts)).unwrap().assembled;
     let names: Vec<LayerPath> = layer.iter().map(|(path, _)| path.clone()).collect();
     assert_eq!(names, ["", "a", "x", "y", "z"].map(path));
     assert_eq!(layer.entry(&path("x")).unwrap().link, None);
     assert!(layer.entry(&path("y")).unwrap().link.is_some());
     assert_eq!(layer.entry(&path("y")), layer.entry(&path("z")));
-    assert_eq!(layer.entry(&LayerPath::root()), Some(&dir()));
+    assert_eq!(layer.entry(&LayerPath::root()), Some(&Entry::implied_dir(false)));
 }
 
 #[test]
@@ -198,8 +199,8 @@ fn what_says_nothing_about_files_is_left_out_with_a_note() {
     let found = read(&archive(&parts)).unwrap();
     assert_eq!(found.notes.len(), 5);
     assert_eq!(found.notes[0], Note::GlobalHeader);
-    assert_eq!(found.assembled.changes.len(), 3);
-    assert_eq!(found.assembled.changes.get(&path("dead")), Some(&Change::Whiteout));
+    assert_eq!(found.assembled.len(), 3);
+    assert_eq!(found.assembled.get(&path("dead")), Some(&Change::Whiteout));
     assert!(
         found
             .notes

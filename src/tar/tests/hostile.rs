@@ -21,7 +21,7 @@ fn no_name_leads_out_of_the_layer() {
     }
     let error = refused(&[pax(&[(b"path", b"a\0b")]), plain("a", b'0', b"")]);
     assert!(matches!(error, TarError::Name { source: PathError::Nul, .. }));
-    let layer = read(&archive(&[plain("//etc/./passwd", b'0', b"")])).unwrap().assembled.changes;
+    let layer = read(&archive(&[plain("//etc/./passwd", b'0', b"")])).unwrap().assembled;
     assert!(layer.entry(&path("etc/passwd")).is_some());
 }
 

@@ -8,7 +8,7 @@ mod programs;
 use std::collections::BTreeMap;
 use std::io::{Cursor, Read};
 
-use super::{Assembled, Assembler, Note, Reader, TarError, What, write_layer};
+use super::{Assembler, Note, Reader, TarError, What, write_layer};
 use crate::model::{Change, Changeset, Entry, LayerPath, Metadata, Mode, Node};
 
 pub(super) fn path(text: &str) -> LayerPath {
@@ -24,7 +24,7 @@ pub(super) fn dir() -> Entry {
 }
 
 pub(super) fn node(node: Node, mode: u32) -> Entry {
-    Entry { node, meta: Metadata { mode: Mode::new(mode), ..Metadata::default() }, link: None }
+    Entry::new(node, Metadata { mode: Mode::new(mode), ..Metadata::default() })
 }
 
 /// A layer; missing parents are made.
@@ -50,13 +50,17 @@ pub(super) fn bytes_of(path: &LayerPath, size: u64) -> Vec<u8> {
 
 pub(super) fn write(layer: &Changeset, root: bool) -> Result<Vec<u8>, TarError> {
     let mut open = |path: &LayerPath, entry: &Entry| Ok(Cursor::new(bytes_of(path, entry.size())));
-    write_layer(layer, root, &mut open, Vec::new()).map(|(bytes, _)| bytes)
+    let mut layer = layer.clone();
+    if !root {
+        layer.insert(LayerPath::root(), Change::Put(Entry::implied_dir(false)));
+    }
+    write_layer(&layer, &mut open, Vec::new()).map(|(bytes, _)| bytes)
 }
 
 /// An archive read whole.
 #[derive(Debug)]
 pub(super) struct Archive {
-    pub(super) assembled: Assembled,
+    pub(super) assembled: Changeset,
     pub(super) contents: BTreeMap<LayerPath, Vec<u8>>,
     pub(super) notes: Vec<Note>,
 }

@@ -37,7 +37,7 @@ fn any_layer(names: Vec<Vec<u8>>) -> impl Strategy<Value = Changeset> {
         let dir = Node::Dir { opaque: false };
         let put = |node: Node, mode| {
             let meta = Metadata { mode: Mode::new(mode), ..Metadata::default() };
-            Change::Put(crate::model::Entry { node, meta, link: None })
+            Change::Put(crate::model::Entry::new(node, meta))
         };
         layer.insert(LayerPath::root(), put(dir.clone(), 0o755));
         for (indices, kind, number) in words {

@@ -274,13 +274,13 @@ mod tests {
         let mut beneath = |asked: &LayerPath| {
             let node = match asked.as_bytes() {
                 b"low" => {
-                    return Some((0, Entry { node: Node::File { size: 27 }, meta: meta(), link: None }));
+                    return Some((0, Entry::new(Node::File { size: 27 }, meta())));
                 }
                 b"d" => Node::Dir { opaque: false },
                 b"d/f" => Node::File { size: 3 },
                 _ => return None,
             };
-            Some((1, Entry { node, meta: meta(), link: None }))
+            Some((1, Entry::new(node, meta())))
         };
         compare(&survey(before), &survey(after), &mut beneath)
     }

@@ -19,6 +19,7 @@ use self::compare::compare;
 use self::survey::Survey;
 pub use self::tally::{Happening, Tally};
 use super::error::Error;
+use super::lowers::Origins;
 use super::report::LayerLabel;
 use super::{Layer, Mount, Workspace};
 use crate::driver::{DriverKind, Event, Listener};
@@ -91,6 +92,7 @@ struct Baseline {
 /// What our union tells, with the mount that it tells of.
 struct Ear {
     scene: Arc<Scene>,
+    origins: Origins,
     several: Arc<AtomicBool>,
     watcher: Arc<dyn Watcher>,
 }
@@ -98,6 +100,7 @@ struct Ear {
 impl Listener for Ear {
     fn hear(&self, event: Event) {
         let among_several = self.several.load(Ordering::Relaxed);
+        let event = self.origins.translate(event);
         self.watcher.take(Told { scene: Arc::clone(&self.scene), among_several, event });
     }
 }
@@ -171,7 +174,8 @@ impl Workspace {
             let layers = mount.report()?.layers;
             let scene = Arc::new(Scene { mount: mount.name(), layers });
             let several = Arc::clone(&watching.several);
-            let ear = Ear { scene: Arc::clone(&scene), several, watcher };
+            let origins = self.0.live.borrow().get(name).map(|live| live.origins.clone()).unwrap_or_default();
+            let ear = Ear { scene: Arc::clone(&scene), origins, several, watcher };
             let baseline = if self.listen(name, Some(Arc::new(ear))) || mount.read_only() {
                 None
             } else {

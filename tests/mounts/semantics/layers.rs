@@ -254,6 +254,6 @@ impl Scan {
             mtime: settled(stat.mtime).unwrap_or_default(),
             xattrs: decoded.xattrs,
         };
-        self.changes.insert(path.clone(), Change::Put(Entry { node, meta, link: None }));
+        self.changes.insert(path.clone(), Change::Put(Entry::new(node, meta)));
     }
 }
