@@ -27,6 +27,7 @@ mod explain;
 mod matrix;
 mod report;
 mod resolve;
+mod squash;
 mod survey;
 #[cfg(test)]
 pub(crate) mod tests;
@@ -39,4 +40,5 @@ pub use explain::explain;
 pub use matrix::matrix;
 pub use report::*;
 pub use resolve::{Resolved, list, resolve, tree};
+pub use squash::squash;
 pub use survey::effects;

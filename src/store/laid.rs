@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use super::error::{io, own, tree};
 use super::{Error, MountDir, Store, place};
-use crate::model::{Kind, LayerPath, Metadata, Mode};
+use crate::model::{LayerPath, Metadata, Mode};
 use crate::sys::{Dir, Errno};
 
 const NAME: &str = "dirs";
@@ -46,15 +46,29 @@ impl Store {
     }
 }
 
+impl Store {
+    /// Gives directories of a draft's tree, and of nothing else, these metadata.
+    ///
+    /// # Errors
+    /// [`Error::Tree`].
+    pub fn set_dirs(&self, tree: &Dir, dirs: &BTreeMap<LayerPath, &Metadata>) -> Result<(), Error> {
+        set_metadata(tree, dirs)
+    }
+}
+
 /// Makes directories in an empty one, which is the root; what lies deeper gets its metadata first.
 fn fill(root: &Dir, dirs: &BTreeMap<LayerPath, &Metadata>) -> Result<(), Error> {
     for path in dirs.keys().filter(|path| !path.is_root()) {
         let made = place(root, path).and_then(|(dir, name)| dir.mkdir(name, Mode::new(0o700)));
         made.map_err(tree("make", path))?;
     }
+    set_metadata(root, dirs)
+}
+
+/// Gives directories their metadata, what lies deeper first.
+fn set_metadata(root: &Dir, dirs: &BTreeMap<LayerPath, &Metadata>) -> Result<(), Error> {
     for (path, meta) in dirs.iter().rev() {
-        let placed =
-            place(root, path).and_then(|(dir, name)| place::set_metadata(&dir, name, Kind::Dir, meta));
+        let placed = place(root, path).and_then(|(dir, name)| place::replace_metadata(&dir, name, meta));
         placed.map_err(tree("set the owner, mode or attributes of", path))?;
     }
     Ok(())

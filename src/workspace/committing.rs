@@ -1,22 +1,17 @@
-//! Upper → layer: commit, reset, squash.
+//! Upper → layer: commit and reset.
 //!
 //! The order of a commit: freeze the mount (read-only, refused while somebody writes) → hash the upper and seal it
 //! by a rename → mount the new stack with a fresh upper at the same mount point → drop the old mount. Whatever
 //! fails, either the upper or the layer is there.
 
-use std::os::fd::AsFd as _;
-
-use super::copying;
 use super::error::Error;
 use super::layer::State;
 use super::mount::Live;
 use super::mounting::Opened;
-use super::opening::{sum, total_of};
 use super::progress::Total;
 use super::stack::MAX_LAYERS;
-use super::{Amount, Layer, Mount, Stack, Workspace};
-use crate::driver;
-use crate::model::{LayerName, LayerPath};
+use super::{Layer, Mount, Workspace};
+use crate::model::LayerName;
 use crate::store::{NameRecord, Seal, StackPart};
 use crate::sys::Errno;
 
@@ -192,46 +187,5 @@ impl Workspace {
             return Err(error.into());
         }
         self.replace(live)
-    }
-
-    /// What a stack's sealed layers hold together; what one hides of another counts too.
-    fn total_of_all(&self, parts: &[StackPart]) -> Amount {
-        let Ok(store) = self.store() else { return Amount::default() };
-        sum(parts.iter().filter_map(|part| match part {
-            StackPart::Sealed(id) => Some(total_of(store, *id)),
-            StackPart::Host(_) => None,
-        }))
-    }
-
-    /// Makes one layer, of its own, that shows what a stack shows.
-    pub fn squash(&self, stack: &Stack, name: &str) -> Result<Layer, Error> {
-        let parts = stack.sealed_parts()?;
-        let parsed = LayerName::parse(name).map_err(|cause| Error::Name { cause })?;
-        if self.existing(&parsed)?.is_some() {
-            return Err(Error::WrongLayer {
-                layer: name.to_owned(),
-                is: "there already",
-                instead: format!("take a new name, or drop this one: `remove(\"{name}\")`"),
-            });
-        }
-        let opened = self.open_stack(&parts)?;
-        let lowers = opened.iter().map(|dir| dir.as_fd()).collect();
-        let store = self.store()?;
-        let union = driver::read_union(lowers, store.whiteout_form(), self.identity(), store.trust())?;
-        let draft = self.layer(name)?;
-        let root = LayerPath::root();
-        let result = draft
-            .draft_files()
-            .and_then(|target| {
-                let work =
-                    self.work(|| (format!("squashing to {name}"), Total::Known(self.total_of_all(&parts))));
-                copying::copy(&*union, &root, &target, &root, &work)
-            })
-            .and_then(|()| draft.seal());
-        if let Err(error) = result {
-            self.remove(name)?;
-            return Err(error);
-        }
-        Ok(draft)
     }
 }

@@ -20,6 +20,7 @@ mod progress;
 mod report;
 mod seeing;
 mod shell_command;
+mod squashing;
 mod stack;
 mod watching;
 

@@ -200,3 +200,43 @@ fn a_shell_that_stands_in_the_mount_cannot_change_the_sealed_layer() {
     let said = std::fs::read_to_string(place.path().join("said")).unwrap();
     holds(&said, &["Read-only file system", "wrote: 1", "sealed"]);
 }
+
+#[test]
+fn squash_keeps_what_may_hide_something_beneath() {
+    Place::new().code(
+        r#"
+        let base = layer("base"); base.write("/a", "1"); base.write("/d/old", "1"); base.write("/d/more", "1"); base.write("/e/f", "1"); base.write("/e/gone", "1");
+        base.chmod("/e", "0700"); base.mkdir("/d");
+        mount_direct("base", #{ name: "m" });
+        rm("/a"); rm_all("/d"); write("/d/new", "1"); chmod("/e", "0500"); let one = commit("one");
+        rm("/d/new"); chmod("/e", "0700"); write("/e/g", "1"); rm("/e/gone"); chmod("/e", "0500"); let two = commit("two");
+        let range = squash([one, two], "range");
+        assert_eq(range.entries().to_array().map(|e| `${e.path} ${e.kind}`), ["/a whiteout", "/d opaque", "/e dir", "/e/g file", "/e/gone whiteout"]);
+        assert_eq(tree([base, range]).paths, tree(two).paths);
+        assert_eq(diff([base, range], two), []);
+        let whole = squash(two, "whole");
+        assert_eq(whole.entries().to_array().map(|e| `${e.path} ${e.kind}`), ["/d dir", "/e dir", "/e/f file", "/e/g file"]);
+        assert_eq(diff(whole, two), []);
+        // by its ID alone one layer tells nothing of what it stands on, but the store knows
+        let by_id = squash([layer(one.id), layer(two.id)], "by-id"); assert_eq(by_id.id, range.id);
+        "#,
+    )
+    .ok();
+}
+
+#[test]
+fn squash_says_nothing_of_directories_of_which_no_layer_says_anything() {
+    Place::new()
+        .code(
+            r#"
+        layer("a").write("/d/x", "1"); layer("b").write("/d/y", "1"); layer("b").write("/e/y", "1");
+        let c = layer("c"); c.mkdir("/e"); c.chmod("/e", "0711"); layer("d").write("/e/z", "1");
+        let one = squash(["a", "b", "c", "d"], "one");
+        let said = #{}; for e in one.entries() { said[e.path] = e.mode; }
+        assert_eq(said["/d"], ()); assert_eq(said["/e"], "0711");
+        let secret = layer("secret"); secret.mkdir("/d"); secret.chmod("/d", "0700");
+        mount_direct([secret, one]); assert_eq(stat("/d").mode, "0700");
+        "#,
+        )
+        .ok();
+}

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use proptest::prelude::*;
 
 use super::super::{
-    Cell, DiffKind, Difference, RowNote, StepKind, diff, effects, explain, list, matrix, resolve, tree,
+    Cell, DiffKind, Difference, RowNote, StepKind, diff, effects, explain, list, matrix, resolve, squash,
+    tree,
 };
 use super::{entry, stack};
 use crate::model::{Change, Changeset, Entry, LayerPath, Metadata, Mode, Node};
@@ -74,6 +75,16 @@ fn random_stack() -> impl Strategy<Value = Vec<Changeset>> {
 }
 
 type Naive = BTreeMap<LayerPath, (usize, Entry)>;
+
+/// Takes implied directories out of a layer that nothing needs, as sealing does.
+fn drop_idle(layer: &mut Changeset) {
+    let implied: Vec<LayerPath> = layer.implied().cloned().collect();
+    for path in implied.iter().rev() {
+        if layer.within(path).count() == 1 && !layer.entry(path).unwrap().is_opaque() {
+            layer.remove(path);
+        }
+    }
+}
 
 /// What the layers that take part in a directory, topmost first, show under one of its names; and those of them that take
 /// part beneath it.
@@ -306,6 +317,37 @@ proptest! {
                     }
                 };
                 prop_assert!(fits, "{:?} {:?}", row, step);
+            }
+        }
+    }
+
+    #[test]
+    fn one_layer_of_many_shows_the_same_on_whatever_lies_beneath(
+        beneath in prop::collection::vec(random_layer(), 0..3),
+        mut layers in random_stack(),
+    ) {
+        layers.iter_mut().for_each(drop_idle);
+        let below: Vec<&Changeset> = beneath.iter().collect();
+        let all: Vec<&Changeset> = below.iter().copied().chain(&layers).collect();
+        let one = squash(&stack(&layers), false);
+        let squashed: Vec<&Changeset> = below.iter().copied().chain([&one]).collect();
+        let seen = |stack: &[&Changeset]| -> Vec<(LayerPath, Entry)> {
+            let plain = |entry: Entry| match entry.node {
+                Node::Dir { .. } => Entry::new(Node::Dir { opaque: false }, entry.meta),
+                _ => entry,
+            };
+            oracle(stack).into_iter().map(|(path, (_, entry))| (path, plain(entry))).collect()
+        };
+        prop_assert_eq!(seen(&squashed), seen(&all));
+        let lowest = squash(&stack(&layers), true);
+        prop_assert_eq!(seen(&[&lowest]), seen(&stack(&layers)));
+        let counts = lowest.counts();
+        prop_assert_eq!((counts.whiteouts, counts.opaques), (0, 0));
+        // nothing is left out when it is sealed
+        for layer in [&one, &lowest] {
+            for dir in layer.implied() {
+                let is_needed = layer.within(dir).count() > 1 || layer.entry(dir).unwrap().is_opaque();
+                prop_assert!(is_needed, "{:?}", dir);
             }
         }
     }

@@ -63,7 +63,9 @@ pub(super) const COMMANDS: &[Command] = &[
         forms: &[global(&["stack", "name"])],
         gives: "the new layer",
         summary: "Makes one layer of a stack, showing the same files.",
-        details: "Whiteouts and what they hid are gone from it.",
+        details: "What the layers hide of each other is gone from it. What they delete may also lie beneath them: such \
+                  whiteouts and opaque directories stay. They go where nothing can lie beneath: where the lowest layer \
+                  deletes nothing, and stands on nothing in any stack that the store has recorded.",
         errors: &["ambiguous_id", "tar", "unknown_layer", "wrong_layer"],
         example: "layer(\"base\").write(\"/a\", \"1\");\nlayer(\"top\").write(\"/b\", \"2\");\n\
                   let one = squash([\"base\", \"top\"], \"one\");\nassert_eq(one.files, 2);",
