@@ -1,11 +1,12 @@
 //! Names of layers and mounts.
 
+use std::cmp::Ordering;
 use std::fmt;
 
 /// A layer's or mount's name: `[A-Za-z0-9][A-Za-z0-9._/-]*`, never 12 to 64 hex digits, which are IDs.
 ///
-/// Safe as a relative file path: no empty, `.` or `..` component.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+/// Safe as a relative file path: no empty, `.` or `..` component. In order, `m2` comes before `m10`.
+#[derive(Clone, PartialEq, Eq, Hash)]
 pub struct LayerName(String);
 
 /// Why a text is no name.
@@ -72,6 +73,40 @@ impl LayerName {
     }
 }
 
+/// What begins a text: all of its digits, or all that are none; and the rest.
+fn run(text: &str) -> (&str, &str) {
+    let digits = text.starts_with(|c: char| c.is_ascii_digit());
+    let end = text.find(|c: char| c.is_ascii_digit() != digits).unwrap_or(text.len());
+    text.split_at(end)
+}
+
+impl Ord for LayerName {
+    fn cmp(&self, other: &Self) -> Ordering {
+        let (mut own, mut their) = (&*self.0, &*other.0);
+        while !own.is_empty() && !their.is_empty() {
+            let ((a, own_rest), (b, their_rest)) = (run(own), run(their));
+            let ordering = if a.as_bytes()[0].is_ascii_digit() && b.as_bytes()[0].is_ascii_digit() {
+                let (a, b) = (a.trim_start_matches('0'), b.trim_start_matches('0'));
+                a.len().cmp(&b.len()).then_with(|| a.cmp(b))
+            } else {
+                a.cmp(b)
+            };
+            if ordering.is_ne() {
+                return ordering;
+            }
+            (own, their) = (own_rest, their_rest);
+        }
+        // names that differ in leading zeros alone
+        own.len().cmp(&their.len()).then_with(|| self.0.cmp(&other.0))
+    }
+}
+
+impl PartialOrd for LayerName {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
 impl fmt::Display for LayerName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
@@ -87,6 +122,14 @@ impl fmt::Debug for LayerName {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn numbers_in_names_are_in_their_order() {
+        let mut names =
+            ["m10", "m2", "m02", "a-1", "a", "m2x", "m", "9"].map(|text| LayerName::parse(text).unwrap());
+        names.sort();
+        assert_eq!(names.map(|name| name.to_string()), ["9", "a", "a-1", "m", "m02", "m2", "m2x", "m10"]);
+    }
 
     #[test]
     fn names_and_ids_never_mix() {

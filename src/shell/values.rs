@@ -276,11 +276,10 @@ impl Stat {
 impl Union {
     pub(super) fn map(&self) -> Map {
         let report = &*self.0;
-        let there = || report.items.iter().filter(|item| item.entry.is_some());
-        let paths: Array = there().map(|item| path_value(&item.path)).collect();
-        let deleted = report.items.iter().filter(|item| item.entry.is_none());
-        let deleted: Array = deleted.map(|item| path_value(&item.path)).collect();
-        let layers: Array = there()
+        let paths: Array = report.items.iter().map(|item| path_value(&item.path)).collect();
+        let layers: Array = report
+            .items
+            .iter()
             .map(|item| {
                 report.layers.get(item.layer).map_or(Dynamic::UNIT, |label| label.name.clone().into())
             })
@@ -289,7 +288,6 @@ impl Union {
             ("title", report.title.clone().into()),
             ("paths", paths.into()),
             ("layers", layers.into()),
-            ("deleted", deleted.into()),
             ("left_out", int(report.left_out)),
         ])
     }
@@ -462,6 +460,7 @@ pub(super) fn mount_map(mount: &Mount) -> Map {
         ("driver", mount.driver().map_or(Dynamic::UNIT, |kind| kind.word().into())),
         ("mounted", mount.mounted().into()),
         ("read_only", mount.read_only().into()),
+        ("used_by", mount.user().map_or(Dynamic::UNIT, |user| user.number().into())),
         ("path", host_path(mount.path())),
         ("host_path", host_path(mount.host_path())),
         ("work", host_path(mount.work())),

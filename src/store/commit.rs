@@ -36,6 +36,8 @@ use crate::sys::{Dir, Errno, RenameFlags};
 pub struct Seal<'a> {
     /// The name of the new layer.
     pub name: Option<&'a LayerName>,
+    /// What the name meant when this was begun.
+    pub replaces: Option<&'a NameRecord>,
     /// The message to keep with the name.
     pub message: Option<&'a str>,
     /// The time to keep with the name.
@@ -54,6 +56,8 @@ struct IntentJson {
     root: MetadataJson,
     name: Option<String>,
     record: Option<NameJson>,
+    #[serde(default)]
+    replaces: Option<NameJson>,
 }
 
 const INTENT: &str = "commit.json";
@@ -108,6 +112,7 @@ impl Store {
             root: (&root_of(&sealed.changes, before.root)).into(),
             name: seal.name.map(LayerName::to_string),
             record: record.as_ref().map(NameJson::from),
+            replaces: seal.replaces.map(NameJson::from),
         };
         replace_json_beside(dir, INTENT, &intent, path, !self.ephemeral)?;
         self.steps.pass("intent");
@@ -115,12 +120,14 @@ impl Store {
         let reused = aside.is_some();
         mount.add_aside(aside);
         self.steps.pass("moved");
-        mount.add_aside(self.finish_commit(dir, path, &intent)?);
+        let (aside, named) = self.finish_commit(dir, path, &intent)?;
+        mount.add_aside(aside);
         self.reload(mount)?;
         let counts = sealed.changes.counts();
         self.remember(sealed.id, sealed.changes);
         timings.publish = start.elapsed();
-        Ok(Sealed { id: sealed.id, counts, sockets: sealed.sockets, reused, timings })
+        let named = record.filter(|_| named);
+        Ok(Sealed { id: sealed.id, named, counts, sockets: sealed.sockets, reused, timings })
     }
 
     /// What knows the owners of a stack that the host could not give, for an upper on it ([`ScanHow::beneath`]): its
@@ -217,18 +224,23 @@ impl Store {
         if !self.has_layer(id) {
             return Err(damaged(format!("the layer {} that it speaks of is not there", id.short())));
         }
-        for aside in self.finish_commit(dir, path, &intent)? {
+        for aside in self.finish_commit(dir, path, &intent)?.0 {
             self.temporary.drop_name(&aside);
         }
         Ok(true)
     }
 
-    /// Steps 4 to 7; gives what was set aside.
-    fn finish_commit(&self, dir: &Dir, path: &Path, intent: &IntentJson) -> Result<Vec<String>, Error> {
+    /// Steps 4 to 7; gives what was set aside, and whether the layer has the name.
+    fn finish_commit(
+        &self,
+        dir: &Dir,
+        path: &Path,
+        intent: &IntentJson,
+    ) -> Result<(Vec<String>, bool), Error> {
         let damaged = |why: String| Error::Damaged { path: path.join(INTENT), why };
+        let mut named = false;
         if let (Some(name), Some(record)) = (&intent.name, &intent.record) {
-            let name = LayerName::parse(name).map_err(|error| damaged(error.to_string()))?;
-            self.write_name(&name, record)?;
+            named = self.resume_name(name, record, intent.replaces.as_ref(), damaged)?;
         }
         self.steps.pass("named");
         let root = intent.root.read().map_err(damaged)?;
@@ -246,7 +258,7 @@ impl Store {
         self.steps.pass("recorded");
         dir.unlink(INTENT.as_bytes()).map_err(io("remove", path.join(INTENT)))?;
         self.sync_dir(dir, path)?;
-        Ok(aside.into_iter().collect())
+        Ok((aside.into_iter().collect(), named))
     }
 }
 

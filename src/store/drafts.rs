@@ -35,6 +35,7 @@ pub struct Draft {
     dir: Rc<Dir>,
     path: PathBuf,
     sync: bool,
+    replaces: Option<Rc<NameRecord>>,
     _held: Rc<Held>,
 }
 
@@ -52,12 +53,19 @@ struct IntentJson {
     id: String,
     name: Option<String>,
     record: Option<NameJson>,
+    #[serde(default)]
+    replaces: Option<NameJson>,
 }
 
 impl Draft {
     /// Its name.
     pub fn name(&self) -> &LayerName {
         &self.name
+    }
+
+    /// What its name meant when it was begun anew.
+    pub fn replaces(&self) -> Option<&NameRecord> {
+        self.replaces.as_deref()
     }
 
     /// Its files.
@@ -155,6 +163,19 @@ impl Store {
         Err(Error::Busy { what: format!("the draft `{name}`"), pid: None })
     }
 
+    /// Starts an empty draft in place of whatever has the name: a draft goes with all that it holds, and a layer keeps the
+    /// name until this one is sealed.
+    ///
+    /// # Errors
+    /// As [`Store::draft`].
+    pub fn fresh_draft(&self, name: &LayerName) -> Result<Draft, Error> {
+        if let Some(left) = self.open_draft(name)? {
+            self.discard_draft(&left)?;
+        }
+        let replaces = self.name(name)?.map(Rc::new);
+        Ok(Draft { replaces, ..self.draft(name)? })
+    }
+
     /// Opens a draft; `None` if there is none of that name.
     ///
     /// # Errors
@@ -177,7 +198,7 @@ impl Store {
                 && (here.dev, here.ino) == (there.dev, there.ino)
             {
                 let (name, dir, sync) = (name.clone(), Rc::new(dir), !self.ephemeral);
-                return Ok(Some(Draft { name, dir, path: at, sync, _held: held }));
+                return Ok(Some(Draft { name, dir, path: at, sync, replaces: None, _held: held }));
             }
             self.forget(&key);
         }
@@ -253,15 +274,17 @@ impl Store {
             id: sealed.id.hex(),
             name: seal.name.map(LayerName::to_string),
             record: record.as_ref().map(NameJson::from),
+            replaces: seal.replaces.map(NameJson::from),
         };
         replace_json(&self.temporary, &self.drafts, &intent_name, &intent, &at, !self.ephemeral)?;
         self.steps.pass("intent");
         let aside = self.publish(&self.drafts, &file, &at, sealed.id)?;
         self.forget(&format!("draft {}", draft.name));
         self.steps.pass("moved");
-        if let Some(record) = &record {
-            self.set_name(record)?;
-        }
+        let named = match &record {
+            Some(record) => self.set_name(record, seal.replaces)?,
+            None => false,
+        };
         self.steps.pass("named");
         self.remove_intent(&intent_name, &at)?;
         match draft.dir.unlink(b"draft.json") {
@@ -276,7 +299,8 @@ impl Store {
         let counts = sealed.changes.counts();
         self.remember(sealed.id, sealed.changes);
         timings.publish = start.elapsed();
-        Ok(Sealed { id: sealed.id, counts, sockets: sealed.sockets, reused: aside.is_some(), timings })
+        let (named, reused) = (record.filter(|_| named), aside.is_some());
+        Ok(Sealed { id: sealed.id, named, counts, sockets: sealed.sockets, reused, timings })
     }
 
     /// Ends or forgets the seals that an earlier run left half done.
@@ -304,8 +328,7 @@ impl Store {
         let Some(intent) = read_json::<IntentJson>(&self.drafts, intent_name, at)? else { return Ok(()) };
         let id = id_from(&intent.id).map_err(damaged)?;
         if let (true, Some(name), Some(record)) = (self.has_layer(id), intent.name, intent.record) {
-            let name = LayerName::parse(&name).map_err(|error| damaged(error.to_string()))?;
-            self.write_name(&name, &record)?;
+            self.resume_name(&name, &record, intent.replaces.as_ref(), damaged)?;
         }
         self.remove_intent(intent_name, at)
     }

@@ -15,7 +15,7 @@ use super::publish::{write_new, write_new_json};
 use super::record::{VERSION, check_version, read_bytes, read_json};
 use super::seal::{Progress, SealedTree, seal_tree};
 use super::walk::{ScanHow, identity};
-use super::{Error, Store};
+use super::{Error, NameRecord, Store};
 use crate::model::{ChainId, Changeset, Counts, DiffId, Digest, Entry, Identity, LayerPath, Mode, TreeId};
 use crate::sys::{Dir, Errno, RenameFlags};
 use crate::tar::write_layer;
@@ -56,6 +56,8 @@ pub struct Timings {
 pub struct Sealed {
     /// Its ID.
     pub id: TreeId,
+    /// What its name says now; `None` without one, and where somebody else has the name.
+    pub named: Option<NameRecord>,
     /// Its totals.
     pub counts: Counts,
     /// Sockets, which no layer can hold.

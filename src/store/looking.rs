@@ -1,12 +1,15 @@
 //! Looking at mounts that need not be ours.
 
+use std::fmt;
 use std::path::PathBuf;
 
 use super::error::own;
 use super::mount_dir::is_dirty;
+use super::record::read_json;
 use super::{Error, Store};
-use crate::model::LayerName;
+use crate::model::{LayerName, Timestamp};
 use crate::sys::Errno;
+use crate::sys::process::Identity;
 
 /// Where the parts of a mount lie on the host.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -19,7 +22,54 @@ pub struct MountPaths {
     pub merged: PathBuf,
 }
 
+/// Another process that uses a mount.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum MountUser {
+    /// One of this PID namespace.
+    Process(u32),
+    /// One that cannot be seen from here.
+    Unseen,
+}
+
+impl MountUser {
+    /// Its number; 0 for one that cannot be seen.
+    pub fn number(self) -> i64 {
+        match self {
+            Self::Process(pid) => i64::from(pid),
+            Self::Unseen => 0,
+        }
+    }
+}
+
+impl fmt::Display for MountUser {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Process(pid) => write!(f, "process {pid}"),
+            Self::Unseen => f.write_str("another process"),
+        }
+    }
+}
+
 impl Store {
+    /// The process that uses a mount, if it is another one than this.
+    pub fn mount_user(&self, name: &LayerName) -> Option<MountUser> {
+        let dir = self.mounts.dir(name.file_name().as_bytes()).ok()?;
+        if !self.is_held_elsewhere(&format!("mount {name}"), &dir) {
+            return None;
+        }
+        let path = self.mounts_path().join(name.file_name());
+        // what the record says is for messages only: the lock tells that somebody is there
+        let owner = read_json::<Identity>(&dir, "owner", &path).ok().flatten();
+        let seen = owner.filter(Identity::is_seen);
+        Some(seen.map_or(MountUser::Unseen, |owner| MountUser::Process(owner.pid)))
+    }
+
+    /// Since when a mount is as it is: when it was made, or when something was committed in it last.
+    pub fn mount_since(&self, name: &LayerName) -> Option<Timestamp> {
+        let record = self.mounts.stat(format!("{}/mount.json", name.file_name()).as_bytes());
+        record.ok().map(|stat| stat.mtime)
+    }
+
     /// Whether there is a mount of that name, used or not.
     pub fn has_mount(&self, name: &LayerName) -> bool {
         self.mounts.stat(name.file_name().as_bytes()).is_ok()

@@ -61,7 +61,7 @@ pub use drafts::Draft;
 pub use error::Error;
 pub use export::{Present, write_host_file};
 pub use layers::{Sealed, Summary, Timings};
-pub use looking::MountPaths;
+pub use looking::{MountPaths, MountUser};
 pub use mount_dir::{MountDir, MountRecord, NewMount, Stale};
 pub use record::{NameRecord, StackPart};
 pub use scan::{Scan, ScanHow, scan, scan_root, scan_watched};
@@ -270,8 +270,16 @@ impl Store {
 
     /// Whether any process, this one too, holds the lock.
     fn is_held(&self, key: &str, dir: &Dir) -> bool {
-        let here = self.held.borrow().get(key).is_some_and(|held| held.strong_count() > 0);
-        here || matches!(lock::try_dir(dir, false), Ok(None))
+        self.is_held_here(key) || self.is_held_elsewhere(key, dir)
+    }
+
+    fn is_held_here(&self, key: &str) -> bool {
+        self.held.borrow().get(key).is_some_and(|held| held.strong_count() > 0)
+    }
+
+    /// Whether another process holds the lock.
+    fn is_held_elsewhere(&self, key: &str, dir: &Dir) -> bool {
+        !self.is_held_here(key) && matches!(lock::try_dir(dir, false), Ok(None))
     }
 
     /// Forgets a lock whose directory is no longer what its name says.

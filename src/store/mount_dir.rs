@@ -51,6 +51,8 @@ pub struct MountRecord {
     pub volatile: bool,
     /// Whether it was left mounted on purpose.
     pub kept: bool,
+    /// Whether layers of its stack were committed in it.
+    pub committed: bool,
     /// The merged root beneath the upper.
     pub root: Metadata,
     /// The process that mounted it, if it is not unmounted.
@@ -109,6 +111,8 @@ pub(super) struct MountJson {
     read_only: bool,
     volatile: bool,
     kept: bool,
+    #[serde(default)]
+    committed: bool,
     root: MetadataJson,
 }
 
@@ -123,6 +127,7 @@ impl From<&MountRecord> for MountJson {
             read_only: record.read_only,
             volatile: record.volatile,
             kept: record.kept,
+            committed: record.committed,
             root: (&record.root).into(),
         }
     }
@@ -139,6 +144,7 @@ impl NewMount<'_> {
             read_only: self.read_only,
             volatile: self.volatile,
             kept: false,
+            committed: false,
             root: self.root.clone(),
             owner: Some(std::process::id()),
         }
@@ -149,6 +155,7 @@ impl MountJson {
     /// The record after a commit.
     pub(super) fn grow(&mut self, stack: &[StackPart], root: &Metadata) {
         self.stack = parts_to_json(stack);
+        self.committed = true;
         self.root = root.into();
     }
 
@@ -162,6 +169,7 @@ impl MountJson {
             read_only: self.read_only,
             volatile: self.volatile,
             kept: self.kept,
+            committed: self.committed,
             root: self.root.read()?,
             owner,
         })

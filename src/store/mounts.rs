@@ -50,7 +50,11 @@ impl Store {
         let at = self.temporary.path().join(aside);
         let record = new.record(name);
         let is_spare = dir.stat(b"mount.json").is_ok();
-        if !is_spare {
+        if is_spare {
+            // its age is the new mount's
+            let now = crate::sys::now_as_stamped();
+            dir.set_times(b"mount.json", None, Some(now)).map_err(io("set the time of", &at))?;
+        } else {
             for (sub, mode) in [(&b"up"[..], 0o755), (b"work", 0o700), (b"merged", 0o755)] {
                 dir.mkdir(sub, Mode::new(mode)).map_err(io("make directories in", &at))?;
             }

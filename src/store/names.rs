@@ -1,4 +1,4 @@
-//! Names of layers: one record a name, replaced in one step.
+//! Names of layers: one record a name, replaced in one step, and only by who knows what it replaces.
 
 use super::error::io;
 use super::publish::replace_json;
@@ -6,6 +6,7 @@ use super::record::{NameJson, read_json};
 use super::{Error, NameRecord, Store};
 use crate::model::{LayerName, Timestamp};
 use crate::sys::Errno;
+use crate::sys::lock::{self, Lock};
 
 impl Store {
     /// All names, newest first; records that do not read back are left out (see [`Store::check`]).
@@ -61,15 +62,51 @@ impl Store {
         read.map(Some).map_err(|why| Error::Damaged { path: at.join(file), why })
     }
 
-    /// Gives a name its meaning, in place of an earlier one.
+    /// Gives a name its meaning in place of `replaces`, what it meant when this was begun; whether it has it now. Where
+    /// another process gave it to something else meanwhile, or took it away, it stays so.
     ///
     /// # Errors
     /// [`Error::Io`].
-    pub fn set_name(&self, record: &NameRecord) -> Result<(), Error> {
-        self.write_name(&record.name, &NameJson::from(record))
+    pub fn set_name(&self, record: &NameRecord, replaces: Option<&NameRecord>) -> Result<bool, Error> {
+        let _alone = self.lock_names()?;
+        let found = match self.name(&record.name) {
+            Ok(found) => found,
+            // what it means cannot be told, so neither whether it may be replaced
+            Err(Error::Damaged { .. }) => return Ok(false),
+            Err(error) => return Err(error),
+        };
+        if found.as_ref() == Some(record) {
+            return Ok(true);
+        }
+        if found.as_ref() != replaces {
+            return Ok(false);
+        }
+        self.write_name(&record.name, &NameJson::from(record))?;
+        Ok(true)
     }
 
-    pub(super) fn write_name(&self, name: &LayerName, record: &NameJson) -> Result<(), Error> {
+    /// As [`Store::set_name`], by what an intent says.
+    pub(super) fn resume_name(
+        &self,
+        name: &str,
+        record: &NameJson,
+        replaces: Option<&NameJson>,
+        damaged: impl Fn(String) -> Error,
+    ) -> Result<bool, Error> {
+        let name = LayerName::parse(name).map_err(|error| damaged(error.to_string()))?;
+        let read = |json: &NameJson| json.clone().read(name.clone()).map_err(&damaged);
+        self.set_name(&read(record)?, replaces.map(read).transpose()?.as_ref())
+    }
+
+    /// Keeps other processes from changing names.
+    fn lock_names(&self) -> Result<Lock, Error> {
+        lock::exclusive_dir(&self.names).map_err(|errno| match errno {
+            Errno::INTR => Error::Interrupted,
+            errno => io("lock", self.path.join("names"))(errno),
+        })
+    }
+
+    fn write_name(&self, name: &LayerName, record: &NameJson) -> Result<(), Error> {
         let at = self.path.join("names");
         replace_json(&self.temporary, &self.names, &name.file_name(), record, &at, !self.ephemeral)
     }
@@ -80,6 +117,7 @@ impl Store {
     /// [`Error::Io`].
     pub fn remove_name(&self, name: &LayerName) -> Result<bool, Error> {
         let at = self.path.join("names");
+        let _alone = self.lock_names()?;
         match self.names.unlink(name.file_name().as_bytes()) {
             Ok(()) => {
                 self.sync_dir(&self.names, &at)?;

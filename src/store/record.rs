@@ -46,7 +46,7 @@ pub struct NameRecord {
     pub created: Timestamp,
 }
 
-#[derive(Serialize, Deserialize)]
+#[derive(Serialize, Deserialize, Clone)]
 pub(super) struct TimeJson {
     secs: i64,
     nanos: u32,
@@ -107,7 +107,7 @@ pub(super) fn path_from(text: &str) -> Result<PathBuf, String> {
     Ok(PathBuf::from(std::ffi::OsString::from_vec(bytes)))
 }
 
-#[derive(Serialize, Deserialize)]
+#[derive(Serialize, Deserialize, Clone)]
 pub(super) struct NameJson {
     version: u32,
     stack: Vec<PartJson>,

@@ -28,12 +28,12 @@ pub fn try_exclusive(path: &Path) -> Result<Option<Lock>, Errno> {
 
 /// Waits for the lock; Ctrl-C ends the wait with `EINTR`.
 pub fn exclusive(path: &Path) -> Result<Lock, Errno> {
-    wait(path, FlockOperation::LockExclusive)
+    wait(open(path)?, FlockOperation::LockExclusive)
 }
 
 /// Waits for a lock that others may share.
 pub fn shared(path: &Path) -> Result<Lock, Errno> {
-    wait(path, FlockOperation::LockShared)
+    wait(open(path)?, FlockOperation::LockShared)
 }
 
 /// Takes a lock on an open directory itself, shared or exclusive, if nobody is in the way.
@@ -52,6 +52,12 @@ pub fn try_dir(dir: &Dir, exclusive: bool) -> Result<Option<Lock>, Errno> {
     }
 }
 
+/// Waits for the lock on an open directory itself; Ctrl-C ends the wait with `EINTR`.
+pub fn exclusive_dir(dir: &Dir) -> Result<Lock, Errno> {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY;
+    wait(File::from(dir.open_raw(b".", flags, crate::model::Mode::default())?), FlockOperation::LockExclusive)
+}
+
 /// Takes the lock of a regular file right inside a directory if nobody else has it, and it is still there then; `create`
 /// makes one that is missing.
 pub fn try_file(dir: &Dir, name: &[u8], create: bool) -> Result<Option<Lock>, Errno> {
@@ -67,8 +73,7 @@ pub fn try_file(dir: &Dir, name: &[u8], create: bool) -> Result<Option<Lock>, Er
     Ok(((ours.dev, ours.ino) == (there.dev, there.ino)).then_some(Lock(file)))
 }
 
-fn wait(path: &Path, operation: FlockOperation) -> Result<Lock, Errno> {
-    let file = open(path)?;
+fn wait(file: File, operation: FlockOperation) -> Result<Lock, Errno> {
     loop {
         match flock(&file, operation) {
             Ok(()) => return Ok(Lock(file)),

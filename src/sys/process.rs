@@ -33,6 +33,11 @@ impl Identity {
         self.is_of_this_boot() && (self.namespace != namespace() || started(self.pid) == Some(self.started))
     }
 
+    /// Whether it is of this PID namespace, in which its number means something, and still runs.
+    pub fn is_seen(&self) -> bool {
+        self.namespace == namespace() && self.is_alive()
+    }
+
     /// Whether the machine has not stopped since.
     pub fn is_of_this_boot(&self) -> bool {
         self.boot == boot()

@@ -11,8 +11,8 @@ use super::mounting::Opened;
 use super::progress::Total;
 use super::stack::MAX_LAYERS;
 use super::{Layer, Mount, Workspace};
-use crate::model::LayerName;
-use crate::store::{NameRecord, Seal, StackPart};
+use crate::model::{LayerName, TreeId};
+use crate::store::{NameRecord, Seal, Sealed, StackPart};
 use crate::sys::Errno;
 
 impl Workspace {
@@ -35,27 +35,38 @@ impl Workspace {
         }
         if !mount.dirty()? {
             self.note(format!("`{}` has no changes: the top layer stays as it is", mount.name()));
-            return self.name_top(&record.stack, name, message);
+            return self.name_top(&record.stack, name.as_ref(), message);
         }
-        if let Some(name) = &name {
-            self.note_moved_name(name)?;
-        }
+        let replaces = name.as_ref().map(|name| self.store()?.name(name).map_err(Error::from)).transpose()?;
+        let replaces = replaces.flatten();
         self.tell_changes_of(mount)?;
         let mut live = self.take(mount.layer_name())?;
-        let result = self.commit_live(&mut live, name.as_ref(), message);
+        let result = self.commit_live(&mut live, name.as_ref(), replaces.as_ref(), message);
         let stack = live.dir.record().stack;
         self.0.live.borrow_mut().insert(mount.layer_name().clone(), live);
-        result?;
+        let sealed = result?;
         self.attend(mount.layer_name())?;
-        self.top_of(&stack, name)
+        match (sealed.named, name) {
+            (Some(record), _) => {
+                self.note_moved_name(replaces.as_ref(), sealed.id);
+                self.named(record)
+            }
+            (None, name) => {
+                if let Some(name) = name {
+                    self.note_lost_name(&name, sealed.id)?;
+                }
+                Ok(self.top_without_name(sealed.id, stack))
+            }
+        }
     }
 
     fn commit_live(
         &self,
         live: &mut Live,
         name: Option<&LayerName>,
+        replaces: Option<&NameRecord>,
         message: Option<&str>,
-    ) -> Result<(), Error> {
+    ) -> Result<Sealed, Error> {
         if let Some(mounted) = &mut live.mounted {
             mounted.freeze()?;
         }
@@ -64,15 +75,21 @@ impl Workspace {
             (format!("committing {}", live.dir.name()), Total::of_tree(upper))
         });
         let mut progress = work.watch();
-        let seal =
-            Seal { name, message, created: self.now(), clamp: self.0.options.epoch, progress: &mut progress };
+        let seal = Seal {
+            name,
+            replaces,
+            message,
+            created: self.now(),
+            clamp: self.0.options.epoch,
+            progress: &mut progress,
+        };
         let place =
             |live: &Live| live.dir.upper().ok().and_then(|upper| upper.stat_self().ok()).map(|at| at.ino);
         let before = place(live);
         let sealed = self.store()?.commit(&live.dir, seal);
         drop(work);
-        match sealed {
-            Ok(sealed) => self.note_sockets(&sealed.sockets),
+        let sealed = match sealed {
+            Ok(sealed) => sealed,
             Err(error) => {
                 // once its upper is a layer, it is never written again
                 let stays = place(live) == before;
@@ -81,8 +98,10 @@ impl Workspace {
                 }
                 return Err(error.into());
             }
-        }
-        self.replace(live)
+        };
+        self.note_sockets(&sealed.sockets);
+        self.replace(live)?;
+        Ok(sealed)
     }
 
     /// Mounts what the store now describes at the place of what is mounted, and drops what was set aside.
@@ -96,13 +115,27 @@ impl Workspace {
         Ok(())
     }
 
-    /// Tells that a name is about to stand for another layer.
-    fn note_moved_name(&self, name: &LayerName) -> Result<(), Error> {
-        if let Some(record) = self.store()?.name(name)?
+    /// Tells that a name stands for another layer than before.
+    fn note_moved_name(&self, before: Option<&NameRecord>, now: TreeId) {
+        if let Some(record) = before
             && let Some(StackPart::Sealed(id)) = record.stack.last()
+            && *id != now
         {
+            let name = &record.name;
             self.note(format!("`{name}` stood for layer {} and stands for the new one now", id.short()));
         }
+    }
+
+    /// Tells that another process changed what a name stands for, so that it was not given to the new layer.
+    pub(super) fn note_lost_name(&self, name: &LayerName, id: TreeId) -> Result<(), Error> {
+        let theirs = match self.store()?.name(name)?.and_then(|record| record.stack.last().cloned()) {
+            Some(StackPart::Sealed(theirs)) => format!("gave `{name}` to layer {}", theirs.short()),
+            _ => format!("took the name `{name}` away"),
+        };
+        self.note(format!(
+            "another process {theirs} meanwhile, and so it stays: what was made here is layer {}, without a name",
+            id.short()
+        ));
         Ok(())
     }
 
@@ -121,10 +154,10 @@ impl Workspace {
     fn name_top(
         &self,
         stack: &[StackPart],
-        name: Option<LayerName>,
+        name: Option<&LayerName>,
         message: Option<&str>,
     ) -> Result<Layer, Error> {
-        if let Some(name) = &name {
+        if let Some(name) = name {
             let record = NameRecord {
                 name: name.clone(),
                 stack: stack.to_vec(),
@@ -132,18 +165,25 @@ impl Workspace {
                 message: message.map(str::to_owned),
                 created: self.now(),
             };
-            self.store()?.set_name(&record)?;
+            let replaces = self.store()?.name(name)?;
+            let top = match stack.last() {
+                Some(StackPart::Sealed(id)) => *id,
+                // a name stands for what is in the store
+                _ => {
+                    return Err(Error::WrongLayer {
+                        layer: "on top".to_owned(),
+                        is: "a host directory, which has no name",
+                        instead: "`layer(\"NAME\").add(DIR)` makes a layer of it".to_owned(),
+                    });
+                }
+            };
+            if self.store()?.set_name(&record, replaces.as_ref())? {
+                self.note_moved_name(replaces.as_ref(), top);
+                return self.named(record);
+            }
+            self.note_lost_name(name, top)?;
         }
-        self.top_of(stack, name)
-    }
-
-    fn top_of(&self, stack: &[StackPart], name: Option<LayerName>) -> Result<Layer, Error> {
-        let named = name.map(|name| self.existing(&name)).transpose()?.flatten();
-        if let Some(layer) = named {
-            return Ok(layer);
-        }
-        let top = stack.last().map(std::slice::from_ref).unwrap_or_default();
-        self.layers_of(top)?.pop().ok_or(Error::StackSize { count: 0 })
+        self.layers_of(stack)?.pop().ok_or(Error::StackSize { count: 0 })
     }
 
     fn chain_of(&self, stack: &[StackPart]) -> Result<Option<crate::model::ChainId>, Error> {

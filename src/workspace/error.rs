@@ -4,8 +4,8 @@ use std::io;
 use std::path::PathBuf;
 
 use crate::driver::{DriverKind, MountError};
-use crate::model::{LayerPath, ModeError, NameError, PathError};
-use crate::store;
+use crate::model::{LayerPath, ModeError, NameError, PathError, is_id};
+use crate::store::{self, MountUser};
 use crate::sys::{self, Errno};
 use crate::tar::TarError;
 
@@ -171,20 +171,18 @@ pub enum Error {
         near: Option<String>,
     },
     /// A mount of this name exists already.
-    #[error("a mount `{name}` exists already{}", if *dirty { ", with uncommitted changes" } else { "" })]
+    #[error(
+        "a mount `{name}` exists already{}{}",
+        if *dirty { ", with uncommitted changes" } else { "" },
+        user.map_or(String::new(), |user| format!(", in use by {user}"))
+    )]
     MountExists {
         /// The name.
         name: String,
+        /// The other process that uses it.
+        user: Option<MountUser>,
         /// Whether its upper holds changes.
         dirty: bool,
-    },
-    /// The mount is used by another living process.
-    #[error("the mount `{name}` is in use by process {pid}")]
-    MountInUse {
-        /// The name.
-        name: String,
-        /// Its owner.
-        pid: u32,
     },
     /// Nothing is mounted that a call without a mount could mean.
     #[error("no mount is current")]
@@ -298,7 +296,6 @@ impl Error {
             Self::UnknownLayer { .. } => "unknown_layer",
             Self::UnknownMount { .. } => "unknown_mount",
             Self::MountExists { .. } => "mount_exists",
-            Self::MountInUse { .. } => "busy",
             Self::NoMount => "no_mount",
             Self::NotMounted { .. } => "not_mounted",
             Self::ReadOnly { .. } => "read_only",
@@ -332,7 +329,6 @@ impl Error {
             Self::UnknownLayer { name, .. }
             | Self::UnknownMount { name, .. }
             | Self::MountExists { name, .. }
-            | Self::MountInUse { name, .. }
             | Self::NotMounted { name }
             | Self::ReadOnly { name } => Some(name.clone()),
             Self::Sealed { layer } | Self::WrongLayer { layer, .. } => Some(layer.clone()),
@@ -406,17 +402,26 @@ impl Error {
                 format!("`layers()` lists them; `layer(\"{name}\")` starts a new one")
             }
             Self::UnknownMount { .. } => "`mounts()` lists them".to_owned(),
+            Self::MountExists { user: Some(_), .. } => {
+                "take another name: `#{ name: \"…\" }`, or none for the next that is free".to_owned()
+            }
             Self::MountExists { name, .. } => format!(
-                "`use_mount(\"{name}\")` goes on with it, `use_mount(\"{name}\").discard()` drops it"
+                "`use_mount(\"{name}\")` goes on with it, `use_mount(\"{name}\").discard()` drops it, and the option \
+                 `fresh: true` drops it for the new one"
             ),
-            Self::MountInUse { .. } => "end that process, or take another name: `#{ name: \"…\" }`".to_owned(),
             Self::NoMount => "mount a stack first: `mount(\"base\")`, or resume one: `mounts()`".to_owned(),
             Self::WrongLayer { instead, .. } => instead.clone(),
             Self::NotMounted { name } => format!("`use_mount(\"{name}\")` mounts it again"),
             Self::ReadOnly { .. } => "mount the stack without `read_only: true` to change it".to_owned(),
-            Self::Sealed { layer } => format!(
-                "build on it: `mount(\"{layer}\")`, change files there, then `commit(\"NAME\")`"
-            ),
+            Self::Sealed { layer } => {
+                let on = format!("build on it: `mount(\"{layer}\")`, change files there, then `commit(\"NAME\")`");
+                if is_id(layer) {
+                    return Some(on);
+                }
+                format!(
+                    "{on}; or begin anew: `layer(\"{layer}\", #{{ fresh: true }})`; `remove(\"{layer}\")` frees the name"
+                )
+            }
             Self::StackSize { count: 0 } => "name at least one layer".to_owned(),
             Self::StackSize { .. } | Self::NoRoomForDirs { .. } => "`squash(stack, name)` makes one layer of many".to_owned(),
             Self::Unsupported { driver: DriverKind::Direct, .. } => {

@@ -9,10 +9,11 @@ use super::error::{Act, Error};
 use super::files::{self, on, path};
 use super::progress::Total;
 use super::report::{LayerLabel, LayerReport, Role};
+use super::standing::Standing;
 use super::{Mount, Stack, Workspace};
 use crate::driver::{DirItem, Files, HostDir, Stat};
 use crate::model::{ChainId, Changeset, DiffId, LayerPath, Timestamp, TreeId};
-use crate::store::{Draft, NameRecord, ScanHow, StackPart, scan_watched};
+use crate::store::{Draft, ScanHow, scan_watched};
 use crate::sys::{Dir, Errno};
 
 /// A layer; a cheap handle. All handles on one draft see it sealed together.
@@ -26,7 +27,7 @@ pub struct Layer {
 #[derive(Clone)]
 pub(super) enum State {
     Draft(Draft),
-    Sealed { id: TreeId, record: Option<Rc<NameRecord>> },
+    Sealed { id: TreeId, standing: Rc<Standing> },
     Host(PathBuf),
     Upper(Mount),
 }
@@ -75,8 +76,9 @@ impl Layer {
     pub fn title(&self) -> String {
         match &*self.state.borrow() {
             State::Draft(draft) => draft.name().to_string(),
-            State::Sealed { record: Some(record), .. } => record.name.to_string(),
-            State::Sealed { id, record: None } => id.short(),
+            State::Sealed { id, standing } => {
+                standing.record().map_or_else(|| id.short(), |record| record.name.to_string())
+            }
             State::Host(dir) => dir
                 .file_name()
                 .map_or_else(|| "/".to_owned(), |name| name.as_encoded_bytes().escape_ascii().to_string()),
@@ -88,7 +90,7 @@ impl Layer {
     pub fn name(&self) -> Option<String> {
         match &*self.state.borrow() {
             State::Draft(draft) => Some(draft.name().to_string()),
-            State::Sealed { record: Some(record), .. } => Some(record.name.to_string()),
+            State::Sealed { standing, .. } => Some(standing.record()?.name.to_string()),
             _ => None,
         }
     }
@@ -132,7 +134,7 @@ impl Layer {
     /// When it was made, for a layer opened by name.
     pub fn created(&self) -> Option<Timestamp> {
         match &*self.state.borrow() {
-            State::Sealed { record: Some(record), .. } => Some(record.created),
+            State::Sealed { standing, .. } => Some(standing.record()?.created),
             _ => None,
         }
     }
@@ -140,7 +142,7 @@ impl Layer {
     /// The message of its commit, for a layer opened by name.
     pub fn message(&self) -> Option<String> {
         match &*self.state.borrow() {
-            State::Sealed { record: Some(record), .. } => record.message.clone(),
+            State::Sealed { standing, .. } => standing.record()?.message.clone(),
             _ => None,
         }
     }
@@ -166,11 +168,10 @@ impl Layer {
     /// The layers that it was built on and itself, bottom → top.
     pub fn stack(&self) -> Result<Stack, Error> {
         let layers = match self.state() {
-            State::Sealed { id, record: Some(record) } => {
-                let (top, below) = record.stack.split_last().map_or((None, &[][..]), |(t, b)| (Some(t), b));
+            State::Sealed { standing, .. } => {
+                // its top is this layer
+                let below = standing.stack().split_last().map_or(&[][..], |(_, below)| below);
                 let mut layers = self.workspace.layers_of(below)?;
-                // the record's top is this layer
-                debug_assert!(top.is_none_or(|top| *top == StackPart::Sealed(id)));
                 layers.push(self.clone());
                 layers
             }

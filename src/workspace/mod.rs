@@ -22,6 +22,7 @@ mod seeing;
 mod shell_command;
 mod squashing;
 mod stack;
+mod standing;
 mod watching;
 
 use std::cell::{Cell, OnceCell, RefCell};
@@ -44,6 +45,7 @@ pub use watching::{Happening, Moment, Scene, Tally, Told, Watcher};
 use crate::driver::DriverKind;
 pub use crate::driver::{Event, Over};
 use crate::model::{LayerName, Timestamp};
+pub use crate::store::MountUser;
 use crate::store::Store;
 use crate::sys;
 use crate::sys::namespace;
@@ -84,6 +86,7 @@ struct Inner {
     live: RefCell<BTreeMap<LayerName, mount::Live>>,
     current: RefCell<Option<LayerName>>,
     drafts: RefCell<BTreeMap<LayerName, Layer>>,
+    handles: RefCell<standing::Handles>,
     closed: Cell<bool>,
     watching: watching::Watching,
 }
@@ -103,6 +106,7 @@ impl Workspace {
             live: RefCell::default(),
             current: RefCell::default(),
             drafts: RefCell::default(),
+            handles: RefCell::default(),
             closed: Cell::new(false),
             watching: watching::Watching::default(),
         }));

@@ -12,8 +12,8 @@ use super::lowers::Origins;
 use super::report::{MountReport, Role};
 use super::{Layer, Stack, Workspace};
 use crate::driver::{DirItem, DriverKind, Files, Mounted, Stat};
-use crate::model::{LayerName, LayerPath};
-use crate::store::{MountDir, MountPaths, MountRecord, StackPart};
+use crate::model::{LayerName, LayerPath, Timestamp};
+use crate::store::{MountDir, MountPaths, MountRecord, MountUser};
 use crate::sys::{self, Dir};
 
 /// A mount; a cheap handle by its name.
@@ -31,8 +31,6 @@ pub(super) struct Live {
     pub(super) mounted: Option<Box<dyn Mounted>>,
     /// Which layers its lowers are, while it is mounted.
     pub(super) origins: Origins,
-    /// The stack that it began with in this process: changed by commits.
-    pub(super) first: Vec<StackPart>,
 }
 
 impl PartialEq for Mount {
@@ -93,6 +91,15 @@ impl Mount {
     /// Whether this process has it mounted now.
     pub fn mounted(&self) -> bool {
         self.workspace.0.live.borrow().get(&self.name).is_some_and(|live| live.mounted.is_some())
+    }
+
+    /// The process that uses it, if it is another one than this.
+    pub fn user(&self) -> Option<MountUser> {
+        self.workspace.store().ok()?.mount_user(&self.name)
+    }
+
+    fn since(&self) -> Option<Timestamp> {
+        self.workspace.store().ok()?.mount_since(&self.name)
     }
 
     /// The merged directory; `None` with `direct`, or when not mounted.
@@ -183,6 +190,10 @@ impl Mount {
             work: self.work(),
             layers,
             dirty: self.dirty()?,
+            user: self.user(),
+            // the files are stamped by the clock, whatever replaces it elsewhere
+            since: self.since().map(|since| since.min(self.workspace.now())),
+            now: self.workspace.now(),
         })
     }
 

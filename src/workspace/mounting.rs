@@ -20,6 +20,8 @@ pub struct MountOptions {
     pub at: Option<PathBuf>,
     /// The mount's name; the next free `m1`, `m2`, … where `None`.
     pub name: Option<String>,
+    /// Whether a mount that has the name is dropped first, with what is uncommitted in it.
+    pub fresh: bool,
     /// Without an upper.
     pub read_only: bool,
     /// Without syncs: quicker, and lost if the machine stops.
@@ -101,7 +103,8 @@ impl Workspace {
             Some(kind) => vec![kind],
             None => vec![DriverKind::Overlay, DriverKind::Fuse, DriverKind::Direct],
         };
-        let name = self.mount_name(options.name.as_deref())?;
+        let wanted = options.name.as_deref().map(LayerName::parse);
+        let wanted = wanted.transpose().map_err(|cause| Error::Name { cause })?;
         let root = self.merged_root(&parts)?;
         let mut reasons = Vec::new();
         for &kind in &kinds {
@@ -113,16 +116,19 @@ impl Workspace {
                 volatile: options.volatile,
                 root: root.clone(),
             };
-            let dir = match self.store()?.create_mount(&name, &new) {
-                Err(store::Error::MountExists { .. }) => return Err(self.mount_exists(name)?),
-                other => other?,
-            };
+            if options.fresh
+                && let Some(name) = &wanted
+            {
+                self.drop_mount(name)?;
+            }
+            let dir = self.create_mount(wanted.as_ref(), &new)?;
+            let name = dir.name().clone();
             match self.mount_by(kind, &dir) {
                 Ok((mounted, origins)) => {
                     if kinds.len() > 1 {
                         self.note_choice(kind, &reasons);
                     }
-                    let live = Live { dir, mounted: Some(mounted), origins, first: parts };
+                    let live = Live { dir, mounted: Some(mounted), origins };
                     self.0.live.borrow_mut().insert(name.clone(), live);
                     *self.0.current.borrow_mut() = Some(name.clone());
                     self.attend(&name)?;
@@ -155,23 +161,51 @@ impl Workspace {
         });
     }
 
-    fn mount_name(&self, wanted: Option<&str>) -> Result<LayerName, Error> {
-        if let Some(text) = wanted {
-            return LayerName::parse(text).map_err(|cause| Error::Name { cause });
-        }
+    /// Makes a mount's directories under this name, or under the first of `m1`, `m2`, … that nobody takes first.
+    fn create_mount(&self, wanted: Option<&LayerName>, new: &NewMount<'_>) -> Result<MountDir, Error> {
         let store = self.store()?;
+        if let Some(name) = wanted {
+            return match store.create_mount(name, new) {
+                Err(store::Error::MountExists { .. }) => Err(self.mount_exists(name)?),
+                made => Ok(made?),
+            };
+        }
         for number in 1_u64.. {
             let name = LayerName::parse(&format!("m{number}")).map_err(|cause| Error::Name { cause })?;
-            if !store.has_mount(&name) {
-                return Ok(name);
+            if store.has_mount(&name) {
+                continue;
+            }
+            match store.create_mount(&name, new) {
+                // another process was quicker
+                Err(store::Error::MountExists { .. }) => {}
+                made => return Ok(made?),
             }
         }
         Err(Error::NoMount)
     }
 
-    fn mount_exists(&self, name: LayerName) -> Result<Error, Error> {
-        let text = name.to_string();
-        Ok(Error::MountExists { name: text, dirty: Mount::new(self, name).dirty()? })
+    /// Drops the mount of that name, if there is one and no other process uses it.
+    fn drop_mount(&self, name: &LayerName) -> Result<(), Error> {
+        let store = self.store()?;
+        if !store.has_mount(name) {
+            return Ok(());
+        }
+        if let Some(user) = store.mount_user(name) {
+            return Err(Error::MountExists { name: name.to_string(), user: Some(user), dirty: false });
+        }
+        let mount = Mount::new(self, name.clone());
+        let dirty = mount.dirty().unwrap_or(true);
+        self.discard(&mount)?;
+        if dirty {
+            self.note(format!("dropped the earlier mount `{name}` with its uncommitted changes"));
+        }
+        Ok(())
+    }
+
+    fn mount_exists(&self, name: &LayerName) -> Result<Error, Error> {
+        let user = self.store()?.mount_user(name);
+        let dirty = user.is_none() && Mount::new(self, name.clone()).dirty()?;
+        Ok(Error::MountExists { name: name.to_string(), user, dirty })
     }
 
     fn mount_by(&self, kind: DriverKind, dir: &MountDir) -> Result<(Box<dyn Mounted>, Origins), Error> {
@@ -191,7 +225,7 @@ impl Workspace {
             .collect())
     }
 
-    /// Every mount of the store, those of earlier runs too, by name.
+    /// Every mount of the store, those of earlier runs and of other processes too, by name.
     pub fn mounts(&self) -> Result<Vec<Mount>, Error> {
         let records = self.store()?.mounts()?;
         Ok(records.into_iter().map(|record| Mount::new(self, record.name)).collect())
@@ -259,7 +293,7 @@ impl Workspace {
             }
         }
         store.take_over(&dir)?;
-        Ok(Live { dir, mounted: None, origins: Origins::default(), first: record.stack })
+        Ok(Live { dir, mounted: None, origins: Origins::default() })
     }
 
     /// Unmounts; the upper stays.

@@ -6,10 +6,11 @@ use std::rc::Rc;
 use super::error::{Act, Error};
 use super::layer::State;
 use super::progress::Total;
+use super::standing::Standing;
 use super::{Amount, Layer, StorePlace, Workspace};
 use crate::driver;
 use crate::model::{Identity, LayerName, LayerPath, TreeId};
-use crate::store::{self, Draft, NameRecord, Opening, Seal, StackPart, Stale, Store};
+use crate::store::{self, Draft, MountRecord, NameRecord, Opening, Seal, StackPart, Stale, Store};
 use crate::sys::{Dir, Errno};
 
 impl Workspace {
@@ -52,7 +53,7 @@ impl Workspace {
                 "`{name}` was left by a process that ended early; its uncommitted changes are kept: \
                  `use_mount(\"{name}\")` goes on with them"
             ));
-        } else if is_nameless(store, &stale.record.stack)? {
+        } else if has_nameless(store, &stale.record)? {
             self.note(format!("`{name}` was left by a process that ended early and {}", nameless(name)));
         } else {
             return Ok(store.discard_stale(stale)?);
@@ -63,6 +64,20 @@ impl Workspace {
     /// What the host's owners mean in layers.
     pub(super) fn identity(&self) -> Identity {
         self.0.options.namespace.identity()
+    }
+
+    /// Starts an empty draft of that name, whatever has it: a draft that does is dropped; a layer keeps the name until this
+    /// one is sealed, and stays as long as something uses it.
+    ///
+    /// # Errors
+    /// [`Error::Name`]; those of the store.
+    pub fn fresh_layer(&self, text: &str) -> Result<Layer, Error> {
+        let name = LayerName::parse(text).map_err(|cause| Error::Name { cause })?;
+        self.0.drafts.borrow_mut().remove(&name);
+        let draft = self.store()?.fresh_draft(&name)?;
+        let layer = Layer::new(self, State::Draft(draft));
+        self.0.drafts.borrow_mut().insert(name, layer.clone());
+        Ok(layer)
     }
 
     /// Opens the layer of that name, or starts an empty draft.
@@ -96,8 +111,11 @@ impl Workspace {
         store.has_draft(&name) || matches!(store.name(&name), Ok(Some(_)))
     }
 
-    /// The layer or draft of that name, if there is one.
+    /// The layer or draft of that name, if there is one: a draft of this process may be about to take the place of a layer.
     pub(super) fn existing(&self, name: &LayerName) -> Result<Option<Layer>, Error> {
+        if let Some(layer) = self.0.drafts.borrow().get(name) {
+            return Ok(Some(layer.clone()));
+        }
         match self.store()?.name(name)? {
             Some(record) => self.named_and_there(record).map(Some),
             None => self.open_draft(name),
@@ -134,7 +152,7 @@ impl Workspace {
     pub(super) fn named(&self, record: NameRecord) -> Result<Layer, Error> {
         match record.stack.last() {
             Some(StackPart::Sealed(id)) => {
-                Ok(Layer::new(self, State::Sealed { id: *id, record: Some(Rc::new(record)) }))
+                Ok(Layer::new(self, self.sealed(*id, Standing::Named(Rc::new(record)))))
             }
             Some(StackPart::Host(dir)) => Ok(Layer::new(self, State::Host(dir.clone()))),
             None => Err(Error::UnknownLayer { name: record.name.to_string(), near: None }),
@@ -144,7 +162,7 @@ impl Workspace {
     pub(super) fn layer_by_id(&self, text: &str) -> Result<Layer, Error> {
         let prefix = text.strip_prefix("sha256:").unwrap_or(text);
         let id = self.store()?.find_id(prefix)?;
-        Ok(Layer::new(self, State::Sealed { id, record: None }))
+        Ok(Layer::new(self, self.sealed(id, self.standing_of(id)?)))
     }
 
     /// A host directory as a read-only layer, in place.
@@ -199,7 +217,9 @@ impl Workspace {
     pub fn remove(&self, text: &str) -> Result<(), Error> {
         let store = self.store()?;
         if let Ok(name) = LayerName::parse(text) {
-            if store.remove_name(&name)? {
+            let begun = self.0.drafts.borrow().contains_key(&name);
+            if !begun && store.remove_name(&name)? {
+                self.0.handles.borrow_mut().let_go(&name);
                 return Ok(());
             }
             if store.has_draft(&name) {
@@ -231,6 +251,7 @@ impl Workspace {
         let mut progress = work.watch();
         let seal = Seal {
             name: Some(draft.name()),
+            replaces: draft.replaces(),
             message: None,
             created: self.now(),
             clamp: self.0.options.epoch,
@@ -240,7 +261,11 @@ impl Workspace {
         drop(work);
         self.note_sockets(&sealed.sockets);
         self.0.drafts.borrow_mut().remove(draft.name());
-        Ok(State::Sealed { id: sealed.id, record: store.name(draft.name())?.map(Rc::new) })
+        if sealed.named.is_none() {
+            self.note_lost_name(draft.name(), sealed.id)?;
+        }
+        let alone = || Standing::In { stack: [StackPart::Sealed(sealed.id)].into(), depth: 1 };
+        Ok(self.sealed(sealed.id, sealed.named.map_or_else(alone, |record| Standing::Named(Rc::new(record)))))
     }
 
     pub(super) fn note_sockets(&self, sockets: &[LayerPath]) {
@@ -256,7 +281,8 @@ impl Workspace {
 
     /// Frees what nothing names or uses any more. Gives the number of layers and bytes freed.
     pub fn collect(&self) -> Result<store::Collected, Error> {
-        Ok(self.store()?.collect(&std::collections::BTreeSet::new())?)
+        let reached = self.0.handles.borrow().reached();
+        Ok(self.store()?.collect(&reached)?)
     }
 
     /// Looks for damage: formats and checksums; with `deep`, the content of every layer too.
@@ -314,7 +340,7 @@ impl Workspace {
             return Ok(store.discard_mount(&live.dir)?);
         }
         let dirty = !record.read_only && live.dir.dirty()?;
-        let unnamed = record.stack != live.first && is_nameless(store, &record.stack)?;
+        let unnamed = has_nameless(store, &record)?;
         if dirty {
             lines.push(format!(
                 "`{name}` has uncommitted changes, kept in the store: `use_mount(\"{name}\")` goes on with them, \
@@ -368,9 +394,11 @@ pub(super) fn sum(amounts: impl Iterator<Item = Amount>) -> Amount {
     amounts.fold(Amount::default(), |a, b| Amount { names: a.names + b.names, bytes: a.bytes + b.bytes })
 }
 
-/// Whether the top of a stack is a sealed layer that no name has.
-fn is_nameless(store: &Store, stack: &[StackPart]) -> Result<bool, Error> {
-    let Some(top @ StackPart::Sealed(_)) = stack.last() else { return Ok(false) };
+/// Whether something was committed in a mount, and no name has its top.
+fn has_nameless(store: &Store, mount: &MountRecord) -> Result<bool, Error> {
+    let Some(top @ StackPart::Sealed(_)) = mount.stack.last().filter(|_| mount.committed) else {
+        return Ok(false);
+    };
     Ok(!store.names()?.iter().any(|named| named.stack.last() == Some(top)))
 }
 

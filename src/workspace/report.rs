@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use crate::driver::DriverKind;
 use crate::model::{ChainId, Counts, DiffId, Timestamp, TreeId};
 use crate::overlay::{Difference, Life, Matrix, TreeItem};
+use crate::store::MountUser;
 
 /// What part a layer plays.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -167,6 +168,12 @@ pub struct MountReport {
     pub layers: Vec<LayerLabel>,
     /// Whether the upper holds changes that are not committed.
     pub dirty: bool,
+    /// The process that uses it, if it is another one than this.
+    pub user: Option<MountUser>,
+    /// When it was made, or when something was committed in it last.
+    pub since: Option<Timestamp>,
+    /// Now, for its age.
+    pub now: Timestamp,
 }
 
 /// One question to the machine.

@@ -5,6 +5,7 @@ use std::rc::Rc;
 
 use super::error::Error;
 use super::layer::State;
+use super::standing::Standing;
 use super::{Layer, Mount, Workspace};
 use crate::model::{ChainId, LayerName, TreeId, is_id};
 use crate::store::{NameRecord, StackPart};
@@ -143,7 +144,7 @@ impl Workspace {
         Ok(Error::UnknownLayer { name: text.to_owned(), near: near(text, &names) })
     }
 
-    /// The layers behind a store's references; a sealed one with the oldest name that records it as its top, if any: a
+    /// The layers behind a stack of the store; a sealed one with the oldest name that records it as its top, if any: a
     /// stack does not read otherwise because its layer got one more name.
     ///
     /// The names are read once for all of them: a stack of many layers is often one of many names.
@@ -155,13 +156,18 @@ impl Workspace {
                 named.insert(*id, Rc::new(record));
             }
         }
-        let layer = |reference: &StackPart| match reference {
+        let stack: Rc<[StackPart]> = references.into();
+        let layer = |(at, reference): (usize, &StackPart)| match reference {
             StackPart::Sealed(id) => {
-                Layer::new(self, State::Sealed { id: *id, record: named.get(id).cloned() })
+                let standing = match named.get(id) {
+                    Some(record) => Standing::Named(Rc::clone(record)),
+                    None => Standing::In { stack: Rc::clone(&stack), depth: at + 1 },
+                };
+                Layer::new(self, self.sealed(*id, standing))
             }
             StackPart::Host(dir) => Layer::new(self, State::Host(dir.clone())),
         };
-        Ok(references.iter().map(layer).collect())
+        Ok(references.iter().enumerate().map(layer).collect())
     }
 }
 

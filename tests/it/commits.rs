@@ -28,6 +28,46 @@ fn fingerprint(dir: &Path) -> BTreeMap<PathBuf, String> {
     all
 }
 
+#[test]
+fn a_commit_without_a_name_remembers_its_stack_as_long_as_anything_reaches_it() {
+    let place = Place::new();
+    place
+        .code(
+            r#"
+            layer("base").write("/a", "1"); let m = mount_direct("base", #{ name: "m" });
+            m.write("/b", "2"); let one = m.commit(); m.write("/c", "3"); let two = m.commit();
+            assert_eq(one.name, ()); assert_eq(one.stack.len(), 2); assert_eq(two.stack.map(|l| l.id), [layer("base").id, one.id, two.id]);
+            assert_eq(m.stack.map(|l| l.stack.len()), [1, 2, 3]); assert_eq(layer(one.id).stack, one.stack);
+            assert_eq(collect().layers, 0);
+            let again = mount_direct(two); assert_eq(again.ls(), ["a", "b", "c"]); again.discard();
+            // a handle is enough
+            m.discard(); assert_eq(collect().layers, 0); assert_eq(mount_direct(one, #{ name: "o" }).ls(), ["a", "b"]);
+            use_mount("o").discard();
+            one = (); two = (); again = (); assert_eq(collect().layers, 2);
+            "#,
+        )
+        .ok();
+}
+
+#[test]
+fn commits_without_a_name_are_kept_from_run_to_run() {
+    let place = Place::new();
+    let made = "layer(\"base\").write(\"/a\", \"1\"); mount_direct(\"base\", #{ name: \"m\" }); write(\"/b\", \"2\"); commit();";
+    holds(&place.code(made).err, &["`m` has commits without a name"]);
+    for _ in 0..2 {
+        // gone on with, and left as it was
+        let ran = place
+            .code("collect(); assert_eq(use_mount(\"m\").stack.len(), 2); assert_eq(ls(), [\"a\", \"b\"]);");
+        holds(&ran.err, &["`m` has commits without a name"]);
+        ran.ok();
+    }
+    place.code("let l = use_mount(\"m\").commit(\"app\"); assert_eq(l.stack.len(), 2); assert_eq(l.name, \"app\");").ok();
+    assert_eq!(place.code("mounts().len() + collect().layers + layer(\"app\").stack.len()").ok(), "2\n");
+    // mounted by its ID alone, it is nobody's commit
+    place.code("let id = layer(\"app\").id; remove(\"app\"); mount_direct(id); ()").ok();
+    assert_eq!(place.code("mounts().len()").ok(), "0\n");
+}
+
 fn fifty_commits(mount: &str) {
     let place = Place::new();
     place

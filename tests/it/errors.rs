@@ -12,7 +12,8 @@ fn an_error_shows_its_line_a_caret_under_the_column_and_a_hint() {
          --> script.rhai:3:3\n  |\n\
          3 | l.write(\"/a\", \"1\");\n  \
            |   ^^^^^\n  |\n  \
-           = hint: build on it: `mount(\"base\")`, change files there, then `commit(\"NAME\")`\n"
+           = hint: build on it: `mount(\"base\")`, change files there, then `commit(\"NAME\")`; \
+         or begin anew: `layer(\"base\", #{ fresh: true })`; `remove(\"base\")` frees the name\n"
     );
 }
 
@@ -224,7 +225,7 @@ fn kind_answers_for_any_error() {
                   [|| read("/../x"), "invalid_path"], [|| read(1), "invalid_argument"], [|| fail("f"), "assertion"], [|| assert(1 == 2), "assertion"],
                   [|| nope(), "unknown_function"], [|| 1 / 0, "arithmetic"], [|| a[5], "out_of_bounds"], [|| m.nope, "unknown_property"],
                   [|| { throw "text" }, "thrown"], [|| { throw #{ kind: "mine" } }, "mine"], [|| { throw 5 }, "thrown"], [|| sh("ls"), "unsupported"],
-                  [|| squash("sealed", "b"), "wrong_layer"], [|| layer("name of", 1), "unknown_function"], [|| help("qqqqqqqq"), "invalid_argument"]] {
+                  [|| squash("sealed", "b"), "wrong_layer"], [|| layer_at("name of", 1), "unknown_function"], [|| help("qqqqqqqq"), "invalid_argument"]] {
             let found = "nothing";
             try { t[0].call(); } catch (e) { found = kind(e); }
             assert_eq(found, t[1]);

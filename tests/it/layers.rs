@@ -131,6 +131,33 @@ fn what_nothing_names_is_collected_and_what_something_needs_is_kept() {
 }
 
 #[test]
+fn a_fresh_layer_begins_anew_whatever_has_the_name() {
+    let place = Place::new();
+    place
+        .code(
+            r#"
+            let old = layer("base"); old.write("/old", "1"); mount_direct("base", #{ name: "m" }); use_mount("m").write("/x", "1");
+            let anew = layer("base", #{ fresh: true }); assert(!anew.sealed); assert_eq(anew.ls(), []);
+            anew.write("/new", "2"); assert_eq(layer("base"), anew); assert_eq(use_mount("m").read("/old"), "1");
+            anew = layer("base", #{ fresh: true }); assert_eq(anew.ls(), []); anew.write("/newer", "3");
+            // a mount of the name takes the draft
+            let m = mount_direct("base", #{ name: "m", fresh: true }); assert_eq(m.ls(), ["newer"]);
+            assert_eq(old.ls(), ["old"]); assert_eq(layer("base").id, anew.id); assert(old.id != anew.id);
+            assert_eq(layer("base", #{ fresh: false }), anew); assert_eq(layer("base", #{}), anew);
+            for wrong in [|| layer("base", 1), || layer("base", #{ fresh: 1 }), || layer("base", #{ frsh: true })] {
+                try { wrong.call(); fail("no"); } catch (e) { assert_eq(e.kind, "invalid_argument"); }
+            }
+            "#,
+        )
+        .ok();
+    // one that was begun and not sealed hides nothing from later runs, and goes when it is begun again
+    place.code("layer(\"base\", #{ fresh: true }).write(\"/lost\", \"4\");").ok();
+    place.code("assert_eq(layer(\"base\").ls(), [\"newer\"]); mount_direct(\"base\"); ()").ok();
+    place.code("let l = layer(\"base\", #{ fresh: true }); assert_eq(l.ls(), []); l.write(\"/a\", \"5\"); l.seal(); ()").ok();
+    place.code("assert_eq(layer(\"base\").ls(), [\"a\"]); assert(check().is_empty()); remove(\"base\"); assert_eq(layers(), []);").ok();
+}
+
+#[test]
 fn a_host_directory_is_a_layer_in_place() {
     let place = Place::new();
     std::fs::create_dir(place.path().join("host")).unwrap();

@@ -165,11 +165,59 @@ fn a_mount_in_use_by_another_process_is_refused_with_its_number() {
     {
         holds(&place.code(code).fails(1), &[&format!("the mount `web` is in use by process {pid}")]);
     }
-    holds(&place.code("mount_direct(\"b\", #{ name: \"web\" })").fails(1), &["a mount `web` exists already"]);
+    for options in ["", ", fresh: true"] {
+        let err = place.code(&format!("mount_direct(\"b\", #{{ name: \"web\"{options} }})")).fails(1);
+        holds(
+            &err,
+            &[&format!("a mount `web` exists already, in use by process {pid}"), "take another name"],
+        );
+        // nobody is told how to drop what another process uses
+        assert!(!err.contains("discard"), "{err}");
+    }
+    holds(&place.code("mounts()").ok(), &[&format!("process {pid}, changed")]);
+    assert_eq!(place.code("mounts()[0].used_by").ok(), format!("{pid}\n"));
     assert_eq!(place.code("mount_direct(\"b\").name").ok(), "m1\n");
     crate::endings::send(pid, "TERM");
     holder.wait().unwrap();
     assert_eq!(place.code("use_mount(\"web\").read(\"/a\")").ok(), "1\n");
+}
+
+/// Runs the same code in several processes at once, and gives what each printed.
+fn at_once(place: &Place, count: usize, code: &str) -> Vec<String> {
+    let runs: Vec<Child> = (0..count).map(|_| place.command(&["-q", "-e", code]).spawn().unwrap()).collect();
+    runs.into_iter().map(|run| Ran::of(run).ok()).collect()
+}
+
+#[test]
+fn mounts_without_a_name_get_one_of_their_own_in_any_number_of_processes() {
+    let place = Place::new();
+    place.code("layer(\"b\").seal(); ()").ok();
+    at_once(
+        &place,
+        4,
+        "for i in 0..40 { let m = mount_direct(\"b\"); m.write(\"/a\", \"1\"); m.discard(); }",
+    );
+    assert_eq!(place.code("mounts().len()").ok(), "0\n");
+    // without changes nothing stays, and what stays is in the order of its numbers
+    at_once(&place, 4, "for i in 0..5 { mount_direct(\"b\"); }");
+    assert_eq!(place.code("mounts().len()").ok(), "0\n");
+    at_once(&place, 4, "for i in 0..5 { mount_direct(\"b\").write(\"/a\", \"1\"); }");
+    place.code("let n = 0; for m in mounts() { n += 1; assert_eq(m.name, `m${n}`); } assert_eq(n, 20);").ok();
+    holds(&place.code("mounts()").ok(), &["since", "uncommitted"]);
+}
+
+#[test]
+fn a_commit_gives_the_layer_that_it_made_whoever_else_takes_its_name() {
+    let place = Place::new();
+    place.code("layer(\"b\").seal(); ()").ok();
+    let code = "let m = mount_direct(\"b\"); let mine = 0; for i in 0..40 {
+            let text = `${m.name} ${i}`; m.write(\"/f\", text); let l = m.commit(\"same\");
+            assert_eq(l.read(\"/f\"), text); assert_eq(l.stack.len(), i + 2); if l.name == \"same\" { mine += 1; }
+        } m.discard(); print(mine)";
+    let named = at_once(&place, 3, code);
+    let named: usize = named.iter().map(|count| count.trim().parse::<usize>().unwrap()).sum();
+    assert!(named > 0);
+    place.code("assert(check().is_empty()); collect(); layer(\"same\").stack.len()").ok();
 }
 
 /// Runs a shell script in a user and mount namespace (or as root in a mount namespace), where it may mount a tmpfs.

@@ -12,22 +12,32 @@ use crate::workspace::{AddOptions, Layer};
 /// On what `entries()` gives.
 const ON_ENTRIES: Form = Form { on: Receiver::Entries, params: &[], many: false, options: &[] };
 
+/// How a layer is begun.
+const FRESH: Opt = Opt {
+    key: "fresh",
+    takes: Takes::Flag,
+    default: "false",
+    summary: "whether it is begun anew, whatever has the name",
+};
+
 pub(super) const COMMANDS: &[Command] = &[
     Command {
         name: "layer",
         group: Group::Layers,
         effect: Effect::Looks,
-        forms: &[global(&["name"])],
+        forms: &[global(&["name"]), global(&["name", "options"]).with(&[FRESH])],
         gives: "a layer",
         summary: "Opens a layer by name or ID, or starts a draft.",
         details: "A draft takes files with `l.write`, `l.add` and the like, and is sealed by `l.seal()` or by mounting \
                   it. A sealed layer never changes; a committed one remembers the layers beneath it (`l.stack`).\n\
+                  `#{ fresh: true }` starts an empty draft whatever has the name, as a script wants that is run again. A \
+                  sealed layer keeps the name until the new one is sealed, and stays as long as something uses it.\n\
                   A name is letters, digits, `.`, `_`, `-` and `/`; 12 to 64 hex digits are an ID. \
                   Where a layer must exist, 4 digits of its ID are enough as long as they are unique.",
         errors: &["ambiguous_id", "busy", "unknown_layer"],
         example: "let base = layer(\"base\");\nbase.write(\"/etc/motd\", \"hello\\n\");\nassert_eq(base.read(\"etc/motd\"), \"hello\\n\");",
         see: &["layers", "seal", "layer_at", "remove"],
-        run: Some(|call| Ok(Dynamic::from(call.shell.workspace().layer(&call.text(0)?)?))),
+        run: Some(open),
     },
     Command {
         name: "layer_at",
@@ -340,6 +350,23 @@ fn entries(call: &Call<'_>) -> Result<Entries, Raise> {
         Some(entries) => Ok(entries),
         None => usage(format!("`{}` is a method of entries", call.name), "call it as `l.entries().…`"),
     }
+}
+
+fn open(call: &Call<'_>) -> Outcome {
+    let options = call.options()?;
+    if call.len() > 1 && options.is_none() {
+        return usage("`layer` takes a name, and options in a map", "`layer(\"base\", #{ fresh: true })`");
+    }
+    let fresh = match options.as_ref().and_then(|map| map.get("fresh")) {
+        None => false,
+        Some(value) if value.is_unit() => false,
+        Some(value) => {
+            value.as_bool().or_else(|_| usage("the option `fresh` is true or false", "`#{ fresh: true }`"))?
+        }
+    };
+    let workspace = call.shell.workspace();
+    let name = call.text(0)?;
+    Ok(Dynamic::from(if fresh { workspace.fresh_layer(&name)? } else { workspace.layer(&name)? }))
 }
 
 fn add(call: &Call<'_>) -> Outcome {

@@ -32,6 +32,12 @@ const OPTIONS: &[Opt] = &[
         summary: "its name, for `use_mount` and the prompt",
     },
     Opt {
+        key: "fresh",
+        takes: Takes::Flag,
+        default: "false",
+        summary: "whether a mount that has the name is dropped before, unless another process uses it",
+    },
+    Opt {
         key: "read_only",
         takes: Takes::Flag,
         default: "false",
@@ -61,7 +67,7 @@ const MOUNTING_RAISES: &[&str] = &[
 
 const MOUNTING: &str = "The stack is a layer, a name, an ID, several of them bottom → top, or an array; one alone stands \
     for its whole recorded stack. Drafts are sealed. It gets a fresh upper and becomes the current mount.\n\
-    Options: `#{ at: \"/mnt/x\", name: \"web\", read_only: false, volatile: false }`.";
+    Options: `#{ at: \"/mnt/x\", name: \"web\", fresh: false, read_only: false, volatile: false }`.";
 
 pub(super) const COMMANDS: &[Command] = &[
     Command {
@@ -165,8 +171,9 @@ pub(super) const COMMANDS: &[Command] = &[
         effect: Effect::Looks,
         forms: &[global(&[])],
         gives: "an array of mounts",
-        summary: "Lists all mounts, those left by earlier runs too.",
-        details: "With `--json` each is `name, driver, mounted, read_only, path, host_path, work, upper, stack`; `upper` is an \
+        summary: "Lists all mounts, those left by earlier runs and those of other processes too.",
+        details: "Those that another process uses say which; only that one can change or drop them.\n\
+                  With `--json` each is `name, driver, mounted, read_only, used_by, path, host_path, work, upper, stack`; `upper` is an \
                   object as of `layers()`, `stack` has the names of the lower layers, bottom first.",
         errors: &[],
         example: "layer(\"base\").write(\"/a\", \"1\");\nmount(\"base\", #{ name: \"web\" });\nassert_eq(mounts()[0].name, \"web\");",
@@ -246,6 +253,12 @@ pub(super) const PROPERTIES: &[Property] = &[
     property("read_only", "true or false", "Whether it takes no changes.", |call| {
         Ok(call.mount()?.read_only().into())
     }),
+    property(
+        "used_by",
+        "a number",
+        "The process that uses it, if it is another one than this, or 0 where that cannot be told from here; else `()`.",
+        |call| Ok(call.mount()?.user().map_or(Dynamic::UNIT, |user| user.number().into())),
+    ),
     property("stack", "an array of layers", "Its read-only layers, bottom → top.", |call| {
         let stack = call.mount()?.stack()?;
         Ok(stack.layers().iter().cloned().map(Dynamic::from).collect::<Array>().into())
@@ -297,6 +310,7 @@ fn options(map: &Map) -> Result<MountOptions, Raise> {
                 Ok(name) => options.name = Some(name),
                 Err(_) => return Err(wrong("a string")),
             },
+            "fresh" => options.fresh = flag()?,
             "read_only" => options.read_only = flag()?,
             _ => options.volatile = flag()?,
         }

@@ -117,7 +117,7 @@ fn names_come_newest_first_and_can_be_dropped() {
             message: None,
             created: Timestamp { secs, nanos: 0 },
         };
-        store.set_name(&record).unwrap();
+        store.set_name(&record, None).unwrap();
         assert_eq!(store.name(&record.name).unwrap(), Some(record));
     }
     let order: Vec<String> = store.names().unwrap().iter().map(|record| record.name.to_string()).collect();
@@ -326,4 +326,27 @@ fn leftovers_that_cannot_be_removed_are_in_nobodys_way() {
     tmp.chmod(b".", Mode::new(0o500)).unwrap();
     drop(open(host.path()));
     tmp.chmod(b".", Mode::new(0o700)).unwrap();
+}
+
+#[test]
+fn a_name_is_given_only_in_place_of_what_was_seen() {
+    let (_host, store) = store();
+    let (one, two) = (layer(&store, "one", "f", b"1"), layer(&store, "two", "f", b"2"));
+    let record = |id: TreeId| NameRecord {
+        name: name("x"),
+        stack: vec![StackPart::Sealed(id)],
+        chain_id: None,
+        message: None,
+        created: CREATED,
+    };
+    let (first, second) = (record(one), record(two));
+    assert!(store.set_name(&first, None).unwrap());
+    assert!(store.set_name(&first, None).unwrap(), "it has it already");
+    assert!(!store.set_name(&second, None).unwrap(), "somebody was quicker");
+    assert_eq!(store.name(&name("x")).unwrap(), Some(first.clone()));
+    assert!(store.set_name(&second, Some(&first)).unwrap());
+    assert!(!store.set_name(&first, Some(&first)).unwrap());
+    store.remove_name(&name("x")).unwrap();
+    assert!(!store.set_name(&first, Some(&second)).unwrap(), "what was taken away stays so");
+    assert_eq!(store.name(&name("x")).unwrap(), None);
 }

@@ -44,7 +44,7 @@ fn put(dir: &Dir, name: &str, content: &[u8]) {
 }
 
 fn seal<'a>(name: Option<&'a LayerName>, progress: &'a mut dyn FnMut(super::Progress) -> bool) -> Seal<'a> {
-    Seal { name, message: Some("hello"), created: CREATED, clamp: None, progress }
+    Seal { name, replaces: None, message: Some("hello"), created: CREATED, clamp: None, progress }
 }
 
 fn check(store: &Store) -> Result<Vec<super::Problem>, super::Error> {

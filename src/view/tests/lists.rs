@@ -5,8 +5,10 @@ use insta::assert_snapshot;
 use super::super::{doctor, history, layer, layers, mount, mounts, stat};
 use super::{ASCII, MADE, NOW, PLAIN, Style, chain, id, labels, visible};
 use crate::driver::{DriverKind, Stat};
-use crate::model::{Counts, DiffId, Mode, Node};
-use crate::workspace::{Check, DoctorReport, HistoryItem, HistoryReport, LayerReport, MountReport};
+use crate::model::{Counts, DiffId, Mode, Node, Timestamp};
+use crate::workspace::{
+    Check, DoctorReport, HistoryItem, HistoryReport, LayerReport, MountReport, MountUser,
+};
 
 fn counts(files: u64, bytes: u64) -> Counts {
     Counts { files, bytes, dirs: 2, ..Counts::default() }
@@ -119,6 +121,9 @@ fn mount_report() -> MountReport {
         work: Some("/store/mounts/web/work".into()),
         layers: labels(&["base", "app", "upper"]),
         dirty: true,
+        user: None,
+        since: Some(Timestamp { secs: 1_000, nanos: 0 }),
+        now: Timestamp { secs: 8_200, nanos: 0 },
     }
 }
 
@@ -132,15 +137,19 @@ fn mounts_in_a_table_and_one_as_a_card() {
         host_path: None,
         ..mount_report()
     };
-    assert_snapshot!(mounts(&[mount_report(), left], &PLAIN), @r"
-    mount  driver   state             stack       merged
-    web    overlay  mounted, changed  base + app  /store/mounts/web/merged
-    left   direct   uncommitted       base + app
+    let used = MountReport { name: "used".to_owned(), user: Some(MountUser::Process(4242)), ..left.clone() };
+    assert_snapshot!(mounts(&[mount_report(), left, used.clone()], &PLAIN), @r"
+    mount  driver   state                  since    stack       merged
+    web    overlay  mounted, changed       2 h ago  base + app  /store/mo…web/merged
+    left   direct   uncommitted            2 h ago  base + app
+    used   direct   process 4242, changed  2 h ago  base + app
     ");
+    assert!(mount(&used, &PLAIN).contains("in use by process 4242, with uncommitted changes"));
     assert_snapshot!(mount(&mount_report(), &PLAIN), @r"
     mount         web
     driver        overlay
     state         mounted, with uncommitted changes
+    since         2 h ago
     stack         base + app
     merged        /store/mounts/web/merged
     from outside  /proc/4242/root/store/mounts/web/merged

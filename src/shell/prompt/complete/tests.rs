@@ -142,8 +142,8 @@ fn members_follow_from_what_stands_before_the_dot() {
 #[test]
 fn keys_of_options_are_those_that_the_call_takes() {
     let prompt = Prompt::with_files();
-    assert_eq!(prompt.offers("mount_overlay(x, #{ "), ["at", "name", "read_only", "volatile"]);
-    assert_eq!(prompt.offers("mount(\"base\", #{ name: \"x\", "), ["at", "read_only", "volatile"]);
+    assert_eq!(prompt.offers("mount_overlay(x, #{ "), ["at", "name", "fresh", "read_only", "volatile"]);
+    assert_eq!(prompt.offers("mount(\"base\", #{ name: \"x\", "), ["at", "fresh", "read_only", "volatile"]);
     assert_eq!(prompt.taken("mount(\"base\", #{ vol"), "mount(\"base\", #{ volatile: ");
     assert_eq!(prompt.taken("m.sh(\"ls\", #{ ch‸: false })"), "m.sh(\"ls\", #{ check: false })");
     assert_eq!(prompt.taken("base.add(\"/tmp/x\", \"/\", #{ u"), "base.add(\"/tmp/x\", \"/\", #{ unpack: ");
@@ -167,10 +167,10 @@ fn keys_of_options_are_those_that_the_call_takes() {
 fn names_of_layers_mounts_and_topics_are_offered_where_they_belong() {
     let prompt = Prompt::with_files();
     assert_eq!(prompt.offers("layer(\""), ["app/web", "base"]);
-    assert_eq!(prompt.taken("layer(\"ap"), "layer(\"app/web\")");
+    assert_eq!(prompt.taken("layer(\"ap"), "layer(\"app/web\"");
     assert_eq!(prompt.taken("layer(\"ap‸\")"), "layer(\"app/web\")");
-    assert_eq!(prompt.taken("layer(`ba"), "layer(`base`)");
-    assert_eq!(prompt.taken("layer(#\"ba"), "layer(#\"base\"#)");
+    assert_eq!(prompt.taken("layer(`ba"), "layer(`base`");
+    assert_eq!(prompt.taken("layer(#\"ba"), "layer(#\"base\"#");
     assert_eq!(prompt.taken("mount([\"base\", \"app"), "mount([\"base\", \"app/web\"");
     assert_eq!(prompt.taken("squash([\"base\", \"app"), "squash([\"base\", \"app/web\"");
     assert_eq!(prompt.taken("diff(\"base\", \"app"), "diff(\"base\", \"app/web\")");
