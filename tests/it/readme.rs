@@ -149,6 +149,53 @@ fn every_block_of_the_readme_does_what_it_says() {
 }
 
 #[test]
+fn the_scripts_of_the_readme_run_one_after_another_and_again() {
+    let readme = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md")).unwrap();
+    let home = tempfile::tempdir().unwrap();
+    programs(home.path());
+    let scripts: Vec<Block> = blocks(&readme).into_iter().filter(|block| block.language == "rhai").collect();
+    assert!(scripts.len() > 3);
+    let store = home.path().join("store");
+    let args = |code| ["-q", "--store", store.to_str().unwrap(), "-e", code].map(str::to_owned);
+    // in one process, then each as a script of its own, twice on what the others have left
+    let all: String = scripts.iter().map(|block| block.text.as_str()).collect();
+    let first = Block { line: 1, language: "rhai".to_owned(), text: all };
+    for block in [&first].into_iter().chain(&scripts).chain([&first]).chain(&scripts) {
+        let args = args(&block.text);
+        succeeded(&run("ufs", &args.each_ref().map(String::as_str), home.path()), block);
+    }
+}
+
+#[test]
+fn the_demos_run_again_on_a_store_that_they_have_used() {
+    let home = tempfile::tempdir().unwrap();
+    programs(home.path());
+    let root = home.path().join("root");
+    for number in 0..120 {
+        fs::create_dir_all(root.join(format!("usr/share/doc/{number}"))).unwrap();
+        fs::write(root.join(format!("usr/share/doc/{number}/copyright")), "free\n").unwrap();
+    }
+    fs::create_dir_all(root.join("etc")).unwrap();
+    fs::write(root.join("etc/passwd"), "root:x:0:0:root:/root:/bin/sh\n").unwrap();
+    fs::write(root.join("etc/group"), "root:x:0:\n").unwrap();
+    let store = home.path().join("store");
+    for script in ["overlayfs.rhai", "unionfs.rhai", "docker_commit.rhai", "real_rootfs.rhai"] {
+        let path = format!("scripts/{script}");
+        let mut args = vec!["-q", "--store", store.to_str().unwrap(), &path];
+        if script == "real_rootfs.rhai" {
+            args.push(root.to_str().unwrap());
+        }
+        let runs = [run("ufs", &args, home.path()), run("ufs", &args, home.path())];
+        let told = |output: &Output| String::from_utf8_lossy(&output.stderr).into_owned();
+        match runs[0].status.code() {
+            // it says what the machine lacks
+            Some(3) => skip(&told(&runs[0])),
+            _ => assert!(runs.iter().all(|ran| ran.status.success()), "{script}: {}", told(&runs[1])),
+        }
+    }
+}
+
+#[test]
 fn the_two_commands_stand_in_the_readme_as_users_type_them() {
     let readme = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md")).unwrap();
     for command in ["cargo run --release -- scripts/overlayfs.rhai", "cargo test"] {
