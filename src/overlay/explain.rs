@@ -3,14 +3,12 @@
 use super::compare::{aspects, metadata_aspects};
 use super::resolve::{Spot, locate};
 use super::walk::{Cuts, shown};
-use super::{Life, Resolved, Step, StepKind};
+use super::{Life, Resolved, SameContent, Step, StepKind};
 use crate::model::{Change, Changeset, Entry, LayerPath, Node};
 
-/// Tells what each layer of the stack does to a path, itself or by one of the directories above it.
-///
-/// Whether two files of one size hold the same bytes is not looked at: a copy-up keeps the time, so files
-/// that agree in size and time are taken as equal in content.
-pub fn explain(stack: &[&Changeset], path: &LayerPath) -> Life {
+/// Tells what each layer of the stack does to a path, itself or by one of the directories above it. What differs is found
+/// as by [`diff`](super::diff()).
+pub fn explain(stack: &[&Changeset], path: &LayerPath, same_content: &mut SameContent<'_>) -> Life {
     let spot = locate(stack, path);
     let mut steps = Vec::new();
     for layer in 0..stack.len() {
@@ -21,7 +19,8 @@ pub fn explain(stack: &[&Changeset], path: &LayerPath) -> Life {
             Some(Change::Whiteout) => (StepKind::DeletedNothing, None),
             Some(Change::Put(entry)) => {
                 let after = shown(&spot.words, &spot.cuts, layer + 1).map_or(entry, |after| after.entry);
-                (put(before, entry, after, spot.cuts.contains(layer)), Some(entry.clone()))
+                let mut same = |old: Resolved<'_>| same_content(path, (old.layer, old.entry), (layer, after));
+                (put(before, entry, after, spot.cuts.contains(layer), &mut same), Some(entry.clone()))
             }
             None => match hiding_parent(&spot, layer) {
                 Some(parent) if before.is_some() => (StepKind::HiddenWithParent { parent }, None),
@@ -63,18 +62,25 @@ fn through_symlink(
 }
 
 /// What holding `entry` means over what was shown; `after`: what is shown then; `apart`: a directory above is cut off by
-/// the same layer.
-fn put(before: Option<Resolved<'_>>, entry: &Entry, after: &Entry, apart: bool) -> StepKind {
-    let Some(Resolved { entry: old, .. }) = before else {
+/// the same layer; `same`: whether the content is the same.
+fn put(
+    before: Option<Resolved<'_>>,
+    entry: &Entry,
+    after: &Entry,
+    apart: bool,
+    same: &mut dyn FnMut(Resolved<'_>) -> bool,
+) -> StepKind {
+    let Some(before) = before else {
         return StepKind::Created;
     };
+    let old = before.entry;
     if old.is_dir() && entry.is_dir() && !apart {
         if entry.is_opaque() {
             return StepKind::MadeOpaque;
         }
         return StepKind::Merged { aspects: metadata_aspects(&old.meta, &after.meta) };
     }
-    StepKind::Replaced { aspects: aspects(old, after, || old.meta.mtime == after.meta.mtime) }
+    StepKind::Replaced { aspects: aspects(old, after, || same(before)) }
 }
 
 /// The directory above at which a layer cuts off what lies beneath it.

@@ -235,8 +235,8 @@ pub struct Life {
 pub struct TreeItem {
     /// The path.
     pub path: LayerPath,
-    /// The file that the union shows.
-    pub entry: Entry,
-    /// The layer that supplies it (for a merged directory, the topmost).
+    /// The file that the union shows; `None` for a whiteout.
+    pub entry: Option<Entry>,
+    /// The layer that supplies it (for a merged directory, the topmost of which a layer says something).
     pub layer: usize,
 }

@@ -65,7 +65,7 @@ pub fn list(stack: &[&Changeset], dir: &LayerPath) -> Option<Vec<TreeItem>> {
     let (mut items, mut words) = (Vec::new(), Vec::new());
     while let Some(path) = walk.next(&mut words) {
         if let Some(Resolved { layer, entry }) = shown(&words, &cuts, stack.len()) {
-            items.push(TreeItem { path: path.clone(), entry: entry.clone(), layer });
+            items.push(TreeItem { path: path.clone(), entry: Some(entry.clone()), layer });
         }
         walk.skip(path);
     }
@@ -75,13 +75,14 @@ pub fn list(stack: &[&Changeset], dir: &LayerPath) -> Option<Vec<TreeItem>> {
 /// The merged tree from `dir` on, in path order, `dir` itself first; and how many paths are left out.
 ///
 /// Of more than `limit` paths those nearest to `dir` are given, level by level. Empty where the union shows
-/// nothing at `dir`.
+/// nothing at `dir`. Of one layer alone the whiteouts are given, too: they are what it says.
 pub fn tree(stack: &[&Changeset], dir: &LayerPath, limit: usize) -> (Vec<TreeItem>, u64) {
     let spot = locate(stack, dir);
     let Some(top) = shown(&spot.words, &spot.cuts, stack.len()) else {
         return (Vec::new(), 0);
     };
-    let mut found = vec![(dir, top, 0)];
+    let alone = stack.len() == 1;
+    let mut found = vec![(dir, Some(top), 0)];
     let mut per_level = vec![1];
     if top.entry.is_dir() {
         let (layers, cuts) = merge(stack, &spot);
@@ -90,11 +91,12 @@ pub fn tree(stack: &[&Changeset], dir: &LayerPath, limit: usize) -> (Vec<TreeIte
         let mut words = Vec::new();
         while let Some(path) = walk.next(&mut words) {
             let (cuts, level) = trail.above(path).clone();
-            let Some(item) = shown(&words, &cuts, stack.len()) else {
+            let item = shown(&words, &cuts, stack.len());
+            if item.is_none() && !alone {
                 walk.skip(path);
                 continue;
-            };
-            if item.entry.is_dir() {
+            }
+            if item.is_some_and(|item| item.entry.is_dir()) {
                 trail.enter(path, (cuts.with(&words), level + 1));
             } else {
                 walk.skip(path);
@@ -114,10 +116,11 @@ pub fn tree(stack: &[&Changeset], dir: &LayerPath, limit: usize) -> (Vec<TreeIte
     });
     let mut quota: Vec<usize> = quota.collect();
     let mut items = Vec::with_capacity(found.len().min(limit));
-    for (path, Resolved { layer, entry }, level) in found {
+    for (path, item, level) in found {
         if quota[level] > 0 {
             quota[level] -= 1;
-            items.push(TreeItem { path: path.clone(), entry: entry.clone(), layer });
+            let layer = item.map_or(0, |item| item.layer);
+            items.push(TreeItem { path: path.clone(), entry: item.map(|item| item.entry.clone()), layer });
         }
     }
     (items, left_out)

@@ -35,7 +35,7 @@ fields! {
     Change, "Change": "path" "kind" "letter" "what" "bytes" "beneath" "before" "after";
     Generation, "Generation": "name" "id" "message" "size" "files" "created" "chain_id";
     Stat, "Stat": "kind" "size" "mode" "uid" "gid" "mtime" "atime" "ctime" "nlink" "ino" "blocks" "target";
-    Union, "Tree": "title" "paths" "layers" "left_out";
+    Union, "Tree": "title" "paths" "layers" "deleted" "left_out";
     Explanation, "Explanation": "path" "steps" "shown";
     Doctor, "Doctor": "checks" "best" "why";
 }

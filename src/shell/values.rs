@@ -276,10 +276,11 @@ impl Stat {
 impl Union {
     pub(super) fn map(&self) -> Map {
         let report = &*self.0;
-        let paths: Array = report.items.iter().map(|item| path_value(&item.path)).collect();
-        let layers: Array = report
-            .items
-            .iter()
+        let there = || report.items.iter().filter(|item| item.entry.is_some());
+        let paths: Array = there().map(|item| path_value(&item.path)).collect();
+        let deleted = report.items.iter().filter(|item| item.entry.is_none());
+        let deleted: Array = deleted.map(|item| path_value(&item.path)).collect();
+        let layers: Array = there()
             .map(|item| {
                 report.layers.get(item.layer).map_or(Dynamic::UNIT, |label| label.name.clone().into())
             })
@@ -288,6 +289,7 @@ impl Union {
             ("title", report.title.clone().into()),
             ("paths", paths.into()),
             ("layers", layers.into()),
+            ("deleted", deleted.into()),
             ("left_out", int(report.left_out)),
         ])
     }

@@ -106,6 +106,21 @@ pub fn abort(device: u64) -> Result<(), Errno> {
     rustix::io::write(abort, b"1").map(|_| ())
 }
 
+/// Has the kernel read so many KiB ahead where a file of the file system is read on.
+///
+/// `device` is as for [`abort`]. For root of the machine, with sysfs at its place; a mount begins with what its server
+/// agreed to, at most 128 KiB.
+///
+/// # Source
+/// Linux `Documentation/ABI/testing/sysfs-class-bdi`.
+pub fn read_ahead(device: u64, kib: u32) -> Result<(), Errno> {
+    let (major, minor) = (rustix::fs::major(device), rustix::fs::minor(device));
+    let path = format!("/sys/class/bdi/{major}:{minor}/read_ahead_kb");
+    let tell = |error: std::io::Error| Errno::from_io_error(&error).unwrap_or(Errno::IO);
+    let file = std::fs::OpenOptions::new().write(true).open(path).map_err(tell)?;
+    std::io::Write::write_all(&mut &file, kib.to_string().as_bytes()).map_err(tell)
+}
+
 /// Whether the server of the mount whose root is open is gone.
 pub fn is_dead(root: impl AsFd) -> bool {
     rustix::fs::fstatfs(root).is_err_and(|errno| errno == Errno::NOTCONN)

@@ -182,6 +182,11 @@ impl Union {
         self.frozen.store(false, Ordering::SeqCst);
     }
 
+    /// Whether it has an upper, so that files may be copied up, now or later.
+    pub fn has_upper(&self) -> bool {
+        self.upper.is_some()
+    }
+
     /// Whether changes fail with `EROFS`.
     pub fn is_read_only(&self) -> bool {
         self.upper.is_none() || self.frozen.load(Ordering::SeqCst)

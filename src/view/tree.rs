@@ -8,7 +8,7 @@ use super::line::{Line, advice, paragraph};
 use super::names::{fit_name, short_names};
 use super::quantity::count;
 use super::{Paint, Style};
-use crate::model::{LayerPath, Node};
+use crate::model::{Entry, LayerPath, Node};
 use crate::overlay::TreeItem;
 use crate::workspace::TreeReport;
 
@@ -24,17 +24,18 @@ pub fn tree(report: &TreeReport, style: &Style) -> String {
         .chain(items.iter().zip(&branches).map(|(item, branch)| {
             // as much of the branches as leaves room for a name
             let lines = branch.draw(style.width / 3, style.signs());
-            (lines, name(branch.rest.as_bytes(), style) + suffix(item.entry.node.kind()))
+            (lines, name(branch.rest.as_bytes(), style) + kind_suffix(item))
         }))
         .zip(&report.items)
-        .map(|((lines, name), item)| (lines, name, target(item, style)))
+        .map(|((lines, name), item)| (lines, name, target(item, report.layers.len() == 1, style)))
         .collect();
 
     let layers = layer_names(report, style);
+    let amount = |item: &TreeItem| item.entry.as_ref().map(amount).unwrap_or_default();
     let layer_name = |item: &TreeItem| layers.get(item.layer).map_or("", String::as_str);
     let layer_width = report.items.iter().map(|item| width(layer_name(item))).max();
     let layer_width = layer_width.unwrap_or(0).min(style.width / 4);
-    let size_width = report.items.iter().map(|item| width(&amount(&item.entry))).max().unwrap_or(0);
+    let size_width = report.items.iter().map(|item| width(&amount(item))).max().unwrap_or(0);
     let right = [size_width, layer_width].iter().filter(|&&width| width > 0).map(|width| width + 2).sum();
     let natural = names.iter().map(|(lines, name, target)| width(lines) + width(name) + width(target)).max();
     let left = natural.unwrap_or(0).min(style.width.saturating_sub(right));
@@ -44,12 +45,16 @@ pub fn tree(report: &TreeReport, style: &Style) -> String {
         line.put(Paint::Dim, lines);
         let room = left.saturating_sub(width(lines));
         let shown = fit(name, room, style);
-        line.put(Paint::of_layer(&report.layers, item.layer), &shown);
+        let paint = match &item.entry {
+            None => Paint::Deleted,
+            Some(_) => Paint::of_layer(&report.layers, item.layer),
+        };
+        line.put(paint, &shown);
         let room = room - width(&shown);
         if room > 6 {
             line.put(Paint::Dim, &fit(target, room, style));
         }
-        let amount = amount(&item.entry);
+        let amount = amount(item);
         if size_width > 0 {
             line.pad_to(left + 2 + size_width - width(&amount));
             line.put(Paint::Size, &amount);
@@ -70,13 +75,20 @@ pub fn tree(report: &TreeReport, style: &Style) -> String {
 /// The first line: what it is a tree of.
 fn head(report: &TreeReport, root: &TreeItem, style: &Style) -> String {
     let title = prose(&report.title, style);
-    let kind = if root.path.is_root() { "" } else { suffix(root.entry.node.kind()) };
+    let kind = if root.path.is_root() { "" } else { kind_suffix(root) };
     format!("{title}:{}{kind}", path(&root.path, style))
 }
 
-fn target(item: &TreeItem, style: &Style) -> String {
-    match &item.entry.node {
-        Node::Symlink { target } => format!(" -> {}", name(target, style)),
+fn kind_suffix(item: &TreeItem) -> &'static str {
+    item.entry.as_ref().map_or("", |entry| suffix(entry.node.kind()))
+}
+
+/// What stands behind a name: where a symlink leads; `alone`: what one layer says of those beneath.
+fn target(item: &TreeItem, alone: bool, style: &Style) -> String {
+    match item.entry.as_ref().map(|entry| &entry.node) {
+        Some(Node::Symlink { target }) => format!(" -> {}", name(target, style)),
+        Some(Node::Dir { opaque: true }) if alone => "  opaque".to_owned(),
+        None => format!("  {} whiteout", style.signs().whiteout),
         _ => String::new(),
     }
 }
@@ -97,7 +109,7 @@ fn left_out(report: &TreeReport, style: &Style, out: &mut String) {
     let text = format!("{} more paths are not shown", count(report.left_out));
     let followers = report.items.iter().skip(1).map(Some).chain([None]);
     let closed = report.items.iter().zip(followers).filter(|(item, next)| {
-        item.entry.is_dir()
+        item.entry.as_ref().is_some_and(Entry::is_dir)
             && !item.path.is_root()
             && next.is_none_or(|next| !next.path.is_within(&item.path))
     });

@@ -169,7 +169,13 @@ impl Workspace {
         let path = files::path(path)?;
         // a live tree is not walked whole for one path
         let sight = Self::sight_of(subject, |layer| layer.changes_at(&path))?;
-        let life = overlay::explain(&sight.stack(), &path);
+        let work = self.work(|| ("comparing".to_owned(), Total::Unknown));
+        let mut same = |path: &_, (a, old): (usize, &_), (b, new): (usize, &_)| {
+            content::same(path, (&sight.trees[a], old), (&sight.trees[b], new), &work)
+        };
+        let life = overlay::explain(&sight.stack(), &path, &mut same);
+        interrupted()?;
+        drop(work);
         Ok(ExplainReport { layers: sight.labels, life })
     }
 

@@ -106,3 +106,21 @@ fn a_path_that_leads_through_a_symlink_is_explained_by_where_it_leads() {
         place.run(&["--ephemeral", "-q", "-e", &format!("{code} rm(\"/bin\"); print(explain(\"/bin/sh\"))")]);
     assert!(!out.ok().contains("is a symlink"));
 }
+
+#[test]
+fn explain_and_diff_agree_on_content_that_has_the_same_size_and_time() {
+    let code = r#"layer("b").write("/f", "aaa"); mount_direct("b"); write("/f", "bbb");
+        assert_eq(diff()[0].what, ["content"]); assert_eq(explain("/f").steps[1].changed, ["content"]);
+        reset(); chmod("/f", "0600"); assert_eq(explain("/f").steps[1].changed, ["mode"]);
+        layer("c").write("/f", "aaa"); layer("c").write("/g", "1"); layer("c").seal(); assert_eq(explain("/f", ["b", "c"]).steps[1].changed, []);"#;
+    Place::new().with("SOURCE_DATE_EPOCH", "0").code(code).ok();
+}
+
+#[test]
+fn a_tree_of_one_layer_has_its_whiteouts() {
+    let code = r#"let l = layer("l"); l.write("/d/f", "1"); l.whiteout("/d/gone");
+        assert_eq(tree(l).paths, ["/", "/d", "/d/f"]); assert_eq(tree(l).deleted, ["/d/gone"]);
+        assert_eq(tree(["b", l]).deleted, []); print(tree(l));"#;
+    let out = Place::new().code(&format!("layer(\"b\").write(\"/x\", \"1\"); {code}")).ok();
+    holds(&out, &["gone", "whiteout"]);
+}

@@ -283,6 +283,29 @@ fn a_freeze_names_who_writes_and_then_nobody_can() {
 }
 
 #[test]
+fn who_reads_a_file_while_the_mount_is_frozen_sees_what_is_written_after_the_thaw() {
+    with_mounts(|scratch| {
+        if let Err(no) = probe::fuse_device() {
+            return skip(&no.reason);
+        }
+        let large = Made::File { content: vec![b'0'; 200_000], mode: 0o644 };
+        let lower = LayerSpec { form: WhiteoutForm::Device, entries: vec![("large", large)] };
+        let stage = Stage::new(scratch, &[lower], true);
+        stage.add_upper("u");
+        let mut mounted = stage.mount(DriverKind::Fuse, "u", WhiteoutForm::Device);
+        let path = stage.target("u").join("large");
+        mounted.freeze().unwrap();
+        let reader = File::open(&path).unwrap();
+        let mut text = [0; 5];
+        reader.read_exact_at(&mut text, 0).unwrap();
+        mounted.thaw().unwrap();
+        writer(&path).write_all_at(b"UPPER", 0).unwrap();
+        reader.read_exact_at(&mut text, 0).unwrap();
+        assert_eq!(&text, b"UPPER");
+    });
+}
+
+#[test]
 fn an_unmount_ends_although_somebody_reads() {
     with_mounts(|scratch| {
         with_stack(scratch, |stage, mut mounted| {

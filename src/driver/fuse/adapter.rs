@@ -47,6 +47,10 @@ const WANTED: [InitFlags; 13] = [
     InitFlags::FUSE_MAX_PAGES,
 ];
 
+/// Where the kernel may read lower layers' files by itself, those up to this size still go through its cache, in bytes: one
+/// that is read again needs no descriptor then.
+const SMALL_FILE: u64 = 64 << 10;
+
 /// So much is read or written by one thread while another takes the next request, in bytes.
 const LARGE: u32 = 64 << 10;
 
@@ -77,9 +81,10 @@ fn writer(request: &Request) -> Writer {
 impl Adapter {
     /// Adapts a union to what is read from `device`. `lifeline` is closed when it has ended.
     pub(super) fn new(union: Arc<Union>, device: OwnedFd, manner: Manner, lifeline: Option<OwnedFd>) -> Self {
+        let cached_size = if union.has_upper() { u64::MAX } else { SMALL_FILE };
         Self {
             union,
-            nodes: Nodes::new(),
+            nodes: Nodes::new(cached_size),
             handles: Handles::new(),
             listings: Listings::default(),
             paths: RwLock::default(),

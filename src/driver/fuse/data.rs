@@ -3,14 +3,12 @@
 use std::cell::RefCell;
 use std::fs::File;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use fuser::BackingId;
 
 use super::adapter::Adapter;
 use super::attributes::Spot;
 use super::handles::Admitted;
-use super::nodes::Hold;
 use crate::model::Kind;
 use crate::sys::dir::stat_fd;
 use crate::sys::file::{self, FallocateFlags};
@@ -51,7 +49,7 @@ impl Adapter {
     ) -> Result<Opened, Errno> {
         let mut flags = flags_of(flags).difference(OFlags::EXCL);
         let changes = writes(flags) || flags.contains(OFlags::TRUNC);
-        if !changes && self.nodes.is_small(node) {
+        if !changes && self.nodes.is_cached(node) {
             let is_raised = || self.nodes.is_raised(node);
             if let Some(handle) = self.handles.admit_unopened(node, flags, is_raised) {
                 return Ok(Opened::Cached(handle, true));
@@ -66,9 +64,6 @@ impl Adapter {
             flags = flags.difference(OFlags::TRUNC);
             if let Some(opened) = self.admit(node, flags, (file, in_upper), None, &back) {
                 return Ok(opened);
-            }
-            if in_upper {
-                return Err(self.part(node));
             }
         }
     }
@@ -93,7 +88,7 @@ impl Adapter {
         open.file_or(|flags| self.open_file(open.node, flags))
     }
 
-    /// Takes an opened file in, whose attributes may be known; `None` if it must be opened again, or by another node.
+    /// Takes an opened file in, whose attributes may be known; `None` if it must be opened again.
     pub(super) fn admit(
         &self,
         node: u64,
@@ -102,33 +97,22 @@ impl Adapter {
         known: Option<RawStat>,
         back: impl FnOnce(&File) -> std::io::Result<BackingId>,
     ) -> Option<Opened> {
-        // a write must come to us where it takes set-ID marks away
-        let straight = known
-            .map_or_else(|| stat_fd(&file), Ok)
-            .is_ok_and(|stat| stat.kind == Kind::File && (!writes(flags) || stat.mode.bits() & 0o6000 == 0));
+        // a write must come to us where it takes set-ID marks away, and all opens go one way
+        let fits = |stat: RawStat| stat.kind == Kind::File && stat.mode.bits() & 0o6000 == 0;
+        let straight =
+            (in_upper || !self.union.has_upper()) && known.map_or_else(|| stat_fd(&file), Ok).is_ok_and(fits);
         let flags = flags.difference(OFlags::TRUNC | OFlags::EXCL);
         let is_raised = || self.nodes.is_raised(node);
         match self.handles.admit((node, flags), (file, in_upper), straight, is_raised, back) {
-            // what was written by passthrough went past the cache
-            Admitted::Cached(handle) => {
-                let holds = !in_upper || !self.handles.passthrough.load(Ordering::Relaxed);
-                Some(Opened::Cached(handle, holds))
+            Admitted::Cached(handle) => Some(Opened::Cached(handle, !self.nodes.is_bypassed(node))),
+            Admitted::Passthrough(handle, backing) => {
+                if writes(flags) {
+                    self.nodes.note_bypassed(node);
+                }
+                Some(Opened::Passthrough(handle, backing))
             }
-            Admitted::Passthrough(handle, backing) => Some(Opened::Passthrough(handle, backing)),
-            Admitted::Split | Admitted::Again => None,
+            Admitted::Again => None,
         }
-    }
-
-    /// Gives the names of a node, whose lower file the kernel reads by itself, to a new one. `ESTALE` makes the kernel
-    /// look the name up again.
-    fn part(&self, node: u64) -> Errno {
-        if let Some(path) = self.nodes.path(node) {
-            match self.union.hold(&path) {
-                Ok((fd, in_upper)) => self.nodes.retire(node, Hold { fd, in_upper }),
-                Err(errno) => return errno,
-            }
-        }
-        Errno::STALE
     }
 
     /// Reads, and hands what was read to `reply`.

@@ -1,7 +1,12 @@
 //! Open files: descriptors that outlive names, and what an open may let the kernel do by itself.
 //!
 //! The kernel reads and writes an inode either through its page cache and us, or straight in a backing file
-//! (passthrough); all opens of one inode go the same way and have one backing file for as long as one is open.
+//! (passthrough); all opens of one inode go the same way and have one backing file for as long as one is open. That
+//! cannot be taken back, so a file that may yet be copied up is never backed: it is read through the page cache, and
+//! whoever has it open then goes on with the copy.
+//!
+//! # Source
+//! Linux `fs/fuse/iomode.c`.
 
 use std::collections::HashMap;
 use std::fs::File;
@@ -65,8 +70,6 @@ pub(super) enum Admitted {
     Cached(u64),
     /// By the kernel alone.
     Passthrough(u64, Arc<BackingId>),
-    /// Other opens of this node read the lower file straight: the upper's needs another node.
-    Split,
     /// The file was copied up meanwhile: it must be opened again.
     Again,
 }
@@ -75,8 +78,8 @@ pub(super) enum Admitted {
 #[derive(Debug, Default)]
 struct Opens {
     files: Vec<(u64, Arc<OpenFile>)>,
-    /// The backing file, and whether it is the upper's.
-    backing: Option<(Arc<BackingId>, bool)>,
+    /// The backing file, where they go straight.
+    backing: Option<Arc<BackingId>>,
 }
 
 /// All that is open.
@@ -119,13 +122,10 @@ impl Handles {
             return Admitted::Again;
         }
         let opens = all.entry(node).or_default();
-        let backing = match &opens.backing {
-            Some((backing, upper)) if *upper == in_upper => Some(Arc::clone(backing)),
-            Some(_) => return Admitted::Split,
-            None if !opens.files.is_empty() || !straight => None,
-            None => self.back(&file, back),
-        };
-        opens.backing = backing.clone().map(|backing| (backing, in_upper));
+        if opens.backing.is_none() && opens.files.is_empty() && straight {
+            opens.backing = self.back(&file, back);
+        }
+        let backing = opens.backing.clone();
         let file = Some(Arc::new(file));
         let number = self.add(opens, OpenFile { node, flags, file: RwLock::new((file, in_upper)) });
         match backing {
@@ -195,10 +195,6 @@ impl Handles {
     pub(super) fn raise(&self, node: u64, reopen: impl Fn(OFlags) -> Result<File, Errno>) {
         let mut all = self.opens();
         let Some(opens) = all.get_mut(&node) else { return };
-        if opens.backing.as_ref().is_some_and(|(_, upper)| !upper) {
-            // the kernel reads the lower file by itself until the last of them is closed
-            return;
-        }
         for (_, open) in opens.files.iter().filter(|(_, open)| !open.in_upper()) {
             match reopen(open.flags) {
                 Ok(file) => open.swap(file),

@@ -9,14 +9,13 @@
 //! written back yet, too, and a file that was written would cost a request more when it is closed, for its times.
 //!
 //! Where it is told from the kernel's overlay:
-//! - a file that was open for reading by passthrough when it was copied up goes on showing the lower's content there,
-//!   and shared memory of one that was not shows the copy's;
+//! - memory of a lower file shows what is written after the copy-up, too, as it does everywhere but on the kernel's overlay;
 //! - a file that was opened to append by passthrough goes on appending when that is taken back (`F_SETFL`);
 //! - `user.ufs.*` attributes are refused to users, as they are this program's own, and `user.ufs.origin` is there;
 //! - without passthrough, memory that is written where the upper is full gives no `SIGBUS`: msync(2) and fsync(2) tell;
 //! - lseek(2) takes `SEEK_DATA` and `SEEK_HOLE` on directories;
-//! - reading by passthrough sets a lower file's time of reading (where the layers' file system keeps those), and what
-//!   the page cache answers sets none;
+//! - on a mount without an upper, reading by passthrough sets a lower file's time of reading (where the layers' file system
+//!   keeps those), and what the page cache answers sets none;
 //! - `O_TMPFILE` gives `EOPNOTSUPP` and statx(2) no time of birth, as the crate knows no such requests; files have no
 //!   flags (`chattr(1)`);
 //! - a path has 4,096 bytes at most, also one that is gone down step by step: `ENAMETOOLONG`.

@@ -19,9 +19,6 @@ pub(super) const ROOT: u64 = 1;
 /// IDs of nodes that cannot have their file's number begin here; no number has both of these bits.
 const PRIVATE: u64 = 3 << 62;
 
-/// A file of a lower layer up to this size is read into the kernel's cache and stays there, in bytes.
-const SMALL_FILE: u64 = 64 << 10;
-
 /// As many nodes are never worth giving memory back for.
 const SMALL: usize = 1 << 14;
 
@@ -45,8 +42,10 @@ struct Node {
     generation: u64,
     /// Whether its file was seen in the upper.
     in_upper: bool,
-    /// Whether it is a small file of a lower layer, for as long as it is not in the upper.
-    small: bool,
+    /// Whether it goes through the kernel's cache for as long as it is not in the upper.
+    cached: bool,
+    /// Whether it may have been written to past the kernel's cache.
+    bypassed: bool,
     /// Whether its file is known to have no attribute that users see.
     bare: bool,
     hold: Option<Arc<Hold>>,
@@ -114,6 +113,8 @@ pub(super) struct Entered {
 #[derive(Debug)]
 pub(super) struct Nodes {
     table: Mutex<Table>,
+    /// Up to this size a file of a lower layer is read into the kernel's cache and stays there, in bytes.
+    cached_size: u64,
 }
 
 #[derive(Debug)]
@@ -131,20 +132,22 @@ struct Table {
 }
 
 impl Nodes {
-    /// The root alone.
-    pub(super) fn new() -> Self {
+    /// The root alone. Lower layers' files up to `cached_size` bytes go through the kernel's cache.
+    pub(super) fn new(cached_size: u64) -> Self {
         let root = Node {
             names: Names::None,
             lookups: 1,
             generation: 0,
             in_upper: true,
-            small: false,
+            cached: false,
+            bypassed: false,
             bare: false,
             hold: None,
         };
         let nodes = HashMap::from([(ROOT, Box::new(root))]);
         Self {
             table: Mutex::new(Table { nodes, children: HashMap::new(), made: 0, attributes: 0, peak: SMALL }),
+            cached_size,
         }
     }
 
@@ -210,8 +213,17 @@ impl Nodes {
         let free = is_free && !table.nodes.contains_key(&wanted);
         let id = if free { wanted } else { PRIVATE | generation };
         let names = Names::One((dir, Arc::clone(&name)));
-        let (in_upper, small) = (shown.in_upper, is_small(shown));
-        let node = Node { names, lookups: 1, generation, in_upper, small, bare: false, hold: None };
+        let (in_upper, cached) = (shown.in_upper, self.takes_cached(shown));
+        let node = Node {
+            names,
+            lookups: 1,
+            generation,
+            in_upper,
+            cached,
+            bypassed: false,
+            bare: false,
+            hold: None,
+        };
         table.nodes.insert(id, Box::new(node));
         table.peak = table.peak.max(table.nodes.len());
         table.children.entry(dir).or_default().insert(name, id);
@@ -271,16 +283,6 @@ impl Nodes {
         }
     }
 
-    /// A node's names lead to another node from now on.
-    pub(super) fn retire(&self, id: u64, hold: Hold) {
-        let mut table = self.lock();
-        let Some(node) = table.nodes.get_mut(&id) else { return };
-        node.hold = Some(Arc::new(hold));
-        for (dir, name) in node.names.take() {
-            table.drop_child(dir, &name, id);
-        }
-    }
-
     /// A name was moved onto another, whose own node (if it had one) lives on by `hold`.
     pub(super) fn rename(&self, from: (u64, &[u8]), to: (u64, &[u8]), hold: Option<Hold>) {
         self.unname(to.0, to.1, hold);
@@ -328,9 +330,26 @@ impl Nodes {
         Some(*dir)
     }
 
-    /// Whether a node's file is a small one of a lower layer.
-    pub(super) fn is_small(&self, id: u64) -> bool {
-        self.lock().nodes.get(&id).is_some_and(|node| node.small && !node.in_upper)
+    fn takes_cached(&self, shown: &Shown) -> bool {
+        // an empty file may stand for a device
+        !shown.in_upper && shown.stat.kind == Kind::File && (1..=self.cached_size).contains(&shown.stat.size)
+    }
+
+    /// Whether a node's file is a lower layer's that goes through the kernel's cache.
+    pub(super) fn is_cached(&self, id: u64) -> bool {
+        self.lock().nodes.get(&id).is_some_and(|node| node.cached && !node.in_upper)
+    }
+
+    /// Whether a node's file may have been written to past the kernel's cache.
+    pub(super) fn is_bypassed(&self, id: u64) -> bool {
+        self.lock().nodes.get(&id).is_some_and(|node| node.bypassed)
+    }
+
+    /// Notes that a node's file may be written to past the kernel's cache from now on.
+    pub(super) fn note_bypassed(&self, id: u64) {
+        if let Some(node) = self.lock().nodes.get_mut(&id) {
+            node.bypassed = true;
+        }
     }
 
     /// Whether a node's file is known to have no attribute that users see.
@@ -366,11 +385,6 @@ impl Nodes {
     pub(super) fn is_raised(&self, id: u64) -> bool {
         self.lock().nodes.get(&id).is_some_and(|node| node.in_upper)
     }
-}
-
-fn is_small(shown: &Shown) -> bool {
-    // an empty file may stand for a device
-    !shown.in_upper && shown.stat.kind == Kind::File && (1..=SMALL_FILE).contains(&shown.stat.size)
 }
 
 impl Table {

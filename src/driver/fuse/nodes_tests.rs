@@ -30,7 +30,7 @@ fn path(nodes: &Nodes, id: u64) -> Option<String> {
 
 #[test]
 fn a_renamed_directory_takes_what_is_beneath_along() {
-    let nodes = Nodes::new();
+    let nodes = Nodes::new(0);
     let dir = nodes.enter(ROOT, b"d", &shown(10, true)).id;
     let file = nodes.enter(dir, b"f", &shown(11, true)).id;
     assert_eq!((dir, file), (10, 11));
@@ -41,7 +41,7 @@ fn a_renamed_directory_takes_what_is_beneath_along() {
 
 #[test]
 fn names_of_one_file_share_a_node_and_names_of_a_lower_one_do_not() {
-    let nodes = Nodes::new();
+    let nodes = Nodes::new(0);
     let first = nodes.enter(ROOT, b"a", &shown(10, true));
     assert_eq!(nodes.enter(ROOT, b"b", &shown(10, true)), first);
     nodes.unname(ROOT, b"a", None);
@@ -54,7 +54,7 @@ fn names_of_one_file_share_a_node_and_names_of_a_lower_one_do_not() {
 
 #[test]
 fn a_name_more_of_a_node_leads_to_it_whatever_the_number() {
-    let nodes = Nodes::new();
+    let nodes = Nodes::new(0);
     let one = nodes.enter(ROOT, b"a", &shown(20, false));
     let two = nodes.enter(ROOT, b"b", &shown(20, false));
     // `b` is copied up, and gets a further name
@@ -65,7 +65,7 @@ fn a_name_more_of_a_node_leads_to_it_whatever_the_number() {
 
 #[test]
 fn a_node_goes_when_all_lookups_are_forgotten_and_its_id_comes_back_as_another() {
-    let nodes = Nodes::new();
+    let nodes = Nodes::new(0);
     let first = nodes.enter(ROOT, b"a", &shown(10, true));
     nodes.enter(ROOT, b"a", &shown(10, true));
     nodes.forget(first.id, 1);
@@ -79,7 +79,7 @@ fn a_node_goes_when_all_lookups_are_forgotten_and_its_id_comes_back_as_another()
 
 #[test]
 fn exchanged_names_swap_their_nodes() {
-    let nodes = Nodes::new();
+    let nodes = Nodes::new(0);
     let a = nodes.enter(ROOT, b"a", &shown(10, true)).id;
     let b = nodes.enter(ROOT, b"b", &shown(11, true)).id;
     nodes.exchange((ROOT, b"a"), (ROOT, b"b"));

@@ -20,6 +20,9 @@ const PATIENCE: Duration = Duration::from_secs(1);
 /// How long the threads may take once nobody can ask them anything.
 const GRACE: Duration = Duration::from_secs(2);
 
+/// How far the kernel reads ahead, in KiB: some requests of the size that it sends at most, 1 MiB.
+const READ_AHEAD: u32 = 4096;
+
 /// How a mount is served.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Manner {
@@ -94,6 +97,9 @@ impl Server {
         let session = Session::from_fd(adapter, device, acl, config);
         let session = session.and_then(Session::spawn).map_err(failed("serve"))?;
         let device = number().map_err(|errno| MountError::Server { act: "read the root", errno })?;
+        if let Err(errno) = fuse::read_ahead(device, READ_AHEAD) {
+            log::debug!("the kernel reads no further ahead than it does by itself: {errno}");
+        }
         Ok(Self { session: Some(session), device })
     }
 

@@ -1,6 +1,6 @@
 //! The overlay rules, each as a sentence.
 
-use super::super::{Aspect, StepKind, corrections, diff, effects, explain, list, resolve, tree};
+use super::super::{Aspect, StepKind, TreeItem, corrections, diff, effects, explain, list, resolve, tree};
 use super::{entry, layer, layers, name, path, stack};
 use crate::model::{Change, LayerPath, Mode, Node};
 
@@ -82,8 +82,13 @@ fn an_opaque_root_makes_its_layer_the_lowest() {
     let names: Vec<String> =
         list(&all, &LayerPath::root()).unwrap().iter().map(|item| name(&item.path)).collect();
     assert_eq!(names, ["b", "c", "d"]);
-    let life =
-        |at: &str| explain(&all, &path(at)).steps.into_iter().map(|step| step.kind).collect::<Vec<_>>();
+    let life = |at: &str| {
+        explain(&all, &path(at), &mut |_, _, _| true)
+            .steps
+            .into_iter()
+            .map(|step| step.kind)
+            .collect::<Vec<_>>()
+    };
     assert_eq!(life("")[1], StepKind::MadeOpaque);
     assert_eq!(life("a"), [StepKind::Created, StepKind::HiddenWithParent { parent: LayerPath::root() }]);
     assert_eq!(life("d"), [StepKind::Created, StepKind::Replaced { aspects: vec![] }]);
@@ -128,7 +133,7 @@ fn implying_a_directory_again_changes_nothing_of_it() {
     let rows = diff(&all[..1], &all, &mut |_, _, _| true);
     assert_eq!(rows.iter().map(|row| name(&row.path)).collect::<Vec<_>>(), ["d/f"]);
     assert_eq!((effects(&all)[1].added, effects(&all)[1].changed), (1, 0));
-    let life = explain(&all, &path("d"));
+    let life = explain(&all, &path("d"), &mut |_, _, _| true);
     assert_eq!(life.steps[1].kind, StepKind::Merged { aspects: vec![] });
     assert_eq!(life.shown.unwrap().0, 0);
 }
@@ -165,6 +170,19 @@ fn a_directory_lists_its_direct_names_only() {
 }
 
 #[test]
+fn a_tree_of_one_layer_has_its_whiteouts() {
+    let words = |texts: &[&str]| {
+        let layers = layers(texts);
+        let (items, _) = tree(&stack(&layers), &LayerPath::root(), usize::MAX);
+        let word =
+            |item: &TreeItem| format!("{}{}", if item.entry.is_some() { "" } else { "-" }, name(&item.path));
+        items.iter().skip(1).map(word).collect::<Vec<_>>()
+    };
+    assert_eq!(words(&["a=1 -gone d/ -d/x"]), ["a", "d", "-d/x", "-gone"]);
+    assert_eq!(words(&["b=1", "a=1 -gone d/ -d/x"]), ["a", "b", "d"]);
+}
+
+#[test]
 fn a_bounded_tree_keeps_the_upper_levels() {
     let layers = layers(&["a/b/c/d=1 a/e=1 f=1 g/h=1"]);
     let (items, left_out) = tree(&stack(&layers), &LayerPath::root(), 6);
@@ -180,7 +198,7 @@ fn a_bounded_tree_keeps_the_upper_levels() {
 /// The steps of a path's life, as short words.
 fn life(texts: &[&str], at: &str) -> Vec<String> {
     let layers = layers(texts);
-    let life = explain(&stack(&layers), &path(at));
+    let life = explain(&stack(&layers), &path(at), &mut |_, _, _| true);
     life.steps
         .iter()
         .map(|step| {
@@ -223,7 +241,7 @@ fn a_copy_up_for_a_mode_alone_is_told_as_such() {
         entry.meta.mode = Mode::new(0o600);
         top.insert(path("a"), Change::Put(entry));
     }
-    let life = explain(&[&base, &top], &path("a"));
+    let life = explain(&[&base, &top], &path("a"), &mut |_, _, _| true);
     assert_eq!(life.steps[1].kind, StepKind::Replaced { aspects: vec![Aspect::Mode] });
     assert_eq!(life.shown.unwrap().0, 1);
 }

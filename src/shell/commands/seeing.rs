@@ -41,11 +41,11 @@ pub(super) const COMMANDS: &[Command] = &[
         group: Group::Seeing,
         effect: Effect::Looks,
         forms: &[global(&[]), global(&["x"]), global(&["x", "path"]), on_mount(&[]), on_mount(&["path"])],
-        gives: "a tree: `title, paths, layers, left_out`",
+        gives: "a tree: `title, paths, layers, deleted, left_out`",
         summary: "Gives the union as a tree, each name in the colour of the layer that supplies it.",
         details: "`x` is a mount, a layer, a name or an ID, or a stack; `path` the directory to begin at. \
                   `paths` has at most 1000, those nearest to it; `layers` the name of the layer that supplies each; \
-                  `left_out` counts the rest.",
+                  `deleted` the whiteouts of one layer alone; `left_out` counts the rest.",
         errors: &[
             "ambiguous_id",
             "invalid_path",

@@ -43,6 +43,18 @@ fn a_tree_of_one_layer_does_not_name_it_at_each_path() {
 }
 
 #[test]
+fn a_tree_of_one_layer_shows_what_it_deletes() {
+    assert_snapshot!(tree(&tree_of(&["top"], &["a=1 -gone d!/ d/x=1 -d/y"], "", 100), &PLAIN), @r"
+    web:/
+    ├─ a                 1 B
+    ├─ d/  opaque
+    │  ├─ x              1 B
+    │  └─ y  ✕ whiteout
+    └─ gone  ✕ whiteout
+    ");
+}
+
+#[test]
 fn long_layer_names_are_short_in_a_tree() {
     let names = ["a-project-with-a-long-name/base", "a-project-with-a-long-name/app", "upper"];
     assert_snapshot!(tree(&tree_of(&names, &LESSON, "", 100), &PLAIN), @r"
@@ -145,7 +157,10 @@ fn many_differences_are_bounded_and_summed_up_whole() {
 
 fn life(names: &[&str], texts: &[&str], at: &str) -> ExplainReport {
     let layers = layers(texts);
-    ExplainReport { layers: labels(names), life: overlay::explain(&stack(&layers), &path(at)) }
+    ExplainReport {
+        layers: labels(names),
+        life: overlay::explain(&stack(&layers), &path(at), &mut |_, _, _| true),
+    }
 }
 
 #[test]

@@ -131,7 +131,7 @@ proptest! {
         is_tame(&diff("a", "b", &found.iter().collect::<Vec<_>>(), &style), &style)?;
 
         for path in layers.iter().flat_map(|layer| layer.iter().map(|(path, _)| path)).take(5) {
-            let report = ExplainReport { layers: labels(&names), life: overlay::explain(&all, path) };
+            let report = ExplainReport { layers: labels(&names), life: overlay::explain(&all, path, &mut |_, _, _| true) };
             is_tame(&explain(&report, &style), &style)?;
         }
         is_tame(&entries(layers[0].iter(), layers[0].len(), &style), &style)?;

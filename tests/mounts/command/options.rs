@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 use std::fs;
 use std::os::unix::ffi::OsStringExt as _;
-use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _, PermissionsExt as _};
+use std::os::unix::fs::{FileExt as _, FileTypeExt as _, MetadataExt as _, PermissionsExt as _};
 use std::process::Command;
 
 use super::stack::{Ran, Stack, WRITABLE, on_stack, ufs, with_stack};
@@ -78,9 +78,18 @@ fn without_an_upper_or_with_ro_nothing_can_be_changed() {
 fn a_mount_is_changed_by_remount() {
     on_stack(|scratch| {
         with_stack(scratch, |stack| {
+            fs::write(stack.at("base/large"), "0".repeat(200_000)).unwrap();
             stack.mount(format!("{WRITABLE},ro")).ok();
+            let (read, unread) = (stack.open("merged/large"), stack.open("merged/large"));
+            read.read_exact_at(&mut [0; 9], 0).unwrap();
             stack.run(&["mount", "-o", "remount,rw", "merged"]).ok();
             fs::write(stack.at("merged/new"), "1").unwrap();
+            fs::write(stack.at("merged/large"), "changed").unwrap();
+            // who read it when nobody could change it
+            for reader in [read, unread] {
+                let mut text = [0; 9];
+                assert_eq!((reader.read_at(&mut text, 0).unwrap(), &text[..7]), (7, &b"changed"[..]));
+            }
             stack.run(&["mount", "-o", "remount,ro", "merged"]).ok();
             fs::write(stack.at("merged/new"), "2").unwrap_err();
             stack.umount();

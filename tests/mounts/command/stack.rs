@@ -85,6 +85,10 @@ impl Stack {
         fs::read_to_string(self.at(name)).unwrap()
     }
 
+    pub(super) fn open(&self, name: &str) -> fs::File {
+        fs::File::open(self.at(name)).unwrap()
+    }
+
     /// Runs the program with these words in the stack's directory.
     pub(super) fn run<W: AsRef<OsStr>>(&self, words: &[W]) -> Ran {
         ufs().current_dir(&self.dir).args(words).output().unwrap().into()

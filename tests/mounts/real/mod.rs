@@ -4,7 +4,9 @@
 mod foreign;
 mod limits;
 mod listing;
+mod memory;
 mod open_files;
+mod readers;
 mod space;
 mod special;
 mod users;

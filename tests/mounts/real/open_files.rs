@@ -7,6 +7,7 @@ use std::path::Path;
 
 use ufs::sys::Errno;
 
+use super::memory::Map;
 use super::{Done, told, with_mounts, with_pair};
 
 fn writer(path: &Path) -> File {
@@ -16,58 +17,6 @@ fn writer(path: &Path) -> File {
 fn text(path: &Path) -> String {
     fs::read_to_string(path).unwrap()
 }
-
-/// mmap(2), which no safe crate has.
-mod memory {
-    #![expect(unsafe_code, reason = "mmap")]
-
-    use std::fs::File;
-    use std::os::fd::AsRawFd as _;
-
-    pub(super) struct Map(*mut u8, usize);
-
-    impl Map {
-        pub(super) fn new(file: &File, length: usize, shared: bool, writes: bool) -> std::io::Result<Self> {
-            let rights = if writes { libc::PROT_READ | libc::PROT_WRITE } else { libc::PROT_READ };
-            let how = if shared { libc::MAP_SHARED } else { libc::MAP_PRIVATE };
-            // SAFETY: a new mapping, wherever the kernel puts it.
-            let at = unsafe { libc::mmap(std::ptr::null_mut(), length, rights, how, file.as_raw_fd(), 0) };
-            if at == libc::MAP_FAILED {
-                return Err(std::io::Error::last_os_error());
-            }
-            Ok(Self(at.cast(), length))
-        }
-
-        pub(super) fn read(&self) -> Vec<u8> {
-            // SAFETY: within the mapping and the file; another program may change it meanwhile, so each byte is read
-            // once and kept.
-            (0..self.1).map(|at| unsafe { self.0.add(at).read_volatile() }).collect()
-        }
-
-        pub(super) fn write(&mut self, at: usize, byte: u8) {
-            assert!(at < self.1);
-            // SAFETY: within the mapping, which may be written.
-            unsafe { self.0.add(at).write_volatile(byte) };
-        }
-
-        pub(super) fn sync(&self) -> std::io::Result<()> {
-            // SAFETY: the whole mapping.
-            match unsafe { libc::msync(self.0.cast(), self.1, libc::MS_SYNC) } {
-                0 => Ok(()),
-                _ => Err(std::io::Error::last_os_error()),
-            }
-        }
-    }
-
-    impl Drop for Map {
-        fn drop(&mut self) {
-            // SAFETY: the whole mapping, which nobody uses any more.
-            unsafe { libc::munmap(self.0.cast(), self.1) };
-        }
-    }
-}
-
-use memory::Map;
 
 #[test]
 fn shared_memory_reaches_the_file_and_private_memory_does_not() {
@@ -190,53 +139,6 @@ fn files_without_a_name_have_no_links_and_go_on() {
                         assert_eq!(kernel, fuse, "{name} of the {from}, to write: {write}");
                     }
                 }
-            }
-            pair.end();
-        });
-    });
-}
-
-#[test]
-fn a_descriptor_from_before_a_copy_up_shows_the_copy() {
-    with_mounts(|scratch| {
-        let big = "lower".repeat(1 << 20);
-        let build = |l: &crate::semantics::case::Lower| {
-            for name in ["write", "cut", "mapped", "mode"] {
-                l.file(name, "lower content");
-                l.file(format!("big-{name}"), &big);
-            }
-        };
-        with_pair(scratch, &[&build], |pair| {
-            for name in ["write", "cut", "mapped", "mode", "big-write", "big-cut", "big-mapped", "big-mode"] {
-                let (kernel, fuse) = pair.each(|root| {
-                    let path = root.join(name);
-                    let (early, never) = (File::open(&path).unwrap(), File::open(&path).unwrap());
-                    let mut data = [0; 5];
-                    early.read_exact_at(&mut data, 0).unwrap();
-                    match name.trim_start_matches("big-") {
-                        "write" => writer(&path).write_all_at(b"UPPER", 0).unwrap(),
-                        "cut" => fs::write(&path, "UPPER").unwrap(),
-                        "mapped" => {
-                            let mut map = Map::new(&writer(&path), 5, true, true).unwrap();
-                            (0..).zip(b"UPPER").for_each(|(at, byte)| map.write(at, *byte));
-                        }
-                        _ => {
-                            fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o600))
-                                .unwrap();
-                            writer(&path).write_all_at(b"UPPER", 0).unwrap();
-                        }
-                    }
-                    [early, never].map(|file| {
-                        let length = file.read_at(&mut data, 0).unwrap();
-                        (data[..length].to_vec(), file.metadata().unwrap().len())
-                    })
-                });
-                assert_eq!(kernel[0].0, b"UPPER");
-                if name.starts_with("big") && fuse[0].0 == b"lower" {
-                    // by passthrough the kernel reads the lower file by itself until the last of them is closed
-                    continue;
-                }
-                assert_eq!(kernel, fuse, "{name}");
             }
             pair.end();
         });

@@ -124,10 +124,12 @@ impl Stage {
             .upper(upper)
             .exists()
             .then(|| (open(format!("upper-{upper}")), open(format!("work-{upper}"))));
+        std::fs::create_dir_all(self.dir.path().join("empty")).unwrap();
+        let empty = open("empty".to_owned());
         let spec = MountSpec {
             lowers: lowers.iter().map(|dir| dir.as_fd()).collect(),
             upper: upper_dirs.as_ref().map(|(upper, work)| (upper.as_fd(), work.as_fd())),
-            empty: None,
+            empty: Some(empty.as_fd()),
             target: Some(self.target(upper)),
             read_only: upper_dirs.is_none(),
             volatile: false,

@@ -40,14 +40,15 @@ fn rules_agree(stage: &Stage, name: &str, shown: &Snapshot) -> Result<(), TestCa
     let (tree, _) = overlay::tree(&stack, &LayerPath::root(), usize::MAX);
     let by_rules: Vec<_> = tree
         .into_iter()
-        .map(|item| {
-            let node = match item.entry.node {
+        .filter_map(|item| Some((item.path, item.entry?)))
+        .map(|(path, entry)| {
+            let node = match entry.node {
                 Node::Dir { .. } => Node::Dir { opaque: false },
                 other => other,
             };
-            let meta = item.entry.meta;
+            let meta = entry.meta;
             let xattrs = meta.xattrs.iter().map(|(name, value)| (name.to_vec(), value.to_vec())).collect();
-            (item.path.as_bytes().to_vec(), node, meta.mode, meta.uid, meta.gid, meta.mtime, xattrs)
+            (path.as_bytes().to_vec(), node, meta.mode, meta.uid, meta.gid, meta.mtime, xattrs)
         })
         .collect();
     let mut by_files: Vec<_> = shown

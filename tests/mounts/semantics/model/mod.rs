@@ -62,14 +62,15 @@ impl Model {
     ) -> Self {
         let mut model = Self { inodes: Vec::new() };
         for item in tree {
+            let Some(entry) = &item.entry else { continue };
             let parent = item.path.parent().map_or(ROOT, |dir| model.exact(&dir));
-            let body = match &item.entry.node {
+            let body = match &entry.node {
                 Node::Dir { .. } => Body::Dir { names: BTreeMap::new(), parent, bound: true },
                 Node::File { .. } => Body::File(content(&item.path, item.layer)),
                 Node::Symlink { target } => Body::Symlink(target.to_vec()),
                 special => Body::Special(special.clone()),
             };
-            let meta = &item.entry.meta;
+            let meta = &entry.meta;
             let is_dir = matches!(body, Body::Dir { .. });
             model.inodes.push(Inode {
                 body,
