@@ -7,19 +7,46 @@ use std::path::PathBuf;
 use crate::model::Timestamp;
 use crate::shell::Pager;
 
-/// The store's directory: as given, else `UFS_STORE`, else the platform's data directory.
-pub fn store_dir(given: Option<PathBuf>) -> Option<PathBuf> {
-    given.or_else(|| set("UFS_STORE").map(PathBuf::from)).or_else(|| Some(dirs::data_dir()?.join("ufs")))
+/// The user's own directories, as the platform has them; each `None` where the user has no home.
+///
+/// Where `HOME` is not set they hang on who the user is by ID, so they are asked for before a user namespace makes that 0:
+/// in there root's would be taken.
+#[derive(Clone, Debug)]
+pub struct Homes {
+    /// The home where the environment does not tell it.
+    pub untold: Option<PathBuf>,
+    data: Option<PathBuf>,
+    state: Option<PathBuf>,
+    config: Option<PathBuf>,
 }
 
-/// The file of the prompt's history.
-pub fn history_file() -> Option<PathBuf> {
-    Some(dirs::state_dir().or_else(dirs::data_dir)?.join("ufs").join("history"))
-}
+impl Homes {
+    /// Those of the user that this process runs as.
+    pub fn of_user() -> Self {
+        Self {
+            untold: if set("HOME").is_none() { dirs::home_dir() } else { None },
+            data: dirs::data_dir(),
+            state: dirs::state_dir().or_else(dirs::data_dir),
+            config: dirs::config_dir(),
+        }
+    }
 
-/// The script that the prompt begins with.
-pub fn start_up_file() -> Option<PathBuf> {
-    Some(dirs::config_dir()?.join("ufs").join("init.rhai"))
+    /// The store's directory: as given, else `UFS_STORE`, else in the platform's data directory.
+    pub fn store_dir(&self, given: Option<PathBuf>) -> Option<PathBuf> {
+        given
+            .or_else(|| set("UFS_STORE").map(PathBuf::from))
+            .or_else(|| Some(self.data.as_ref()?.join("ufs")))
+    }
+
+    /// The file of the prompt's history.
+    pub fn history_file(&self) -> Option<PathBuf> {
+        Some(self.state.as_ref()?.join("ufs").join("history"))
+    }
+
+    /// The script that the prompt begins with.
+    pub fn start_up_file(&self) -> Option<PathBuf> {
+        Some(self.config.as_ref()?.join("ufs").join("init.rhai"))
+    }
 }
 
 /// The program for what is longer than the screen: `UFS_PAGER`, else `PAGER`, else `less`. None on a terminal that

@@ -39,12 +39,16 @@ pub fn main() -> u8 {
             Err(error) => complain(&format!("cannot make the page: {error}"), None),
         };
     }
+    let homes = config::Homes::of_user();
     let namespace = namespace::enter(!arguments.no_userns);
+    if let (namespace::State::Entered { .. }, Some(home)) = (&namespace, &homes.untold) {
+        namespace::set_home(home);
+    }
     if let Err(errno) = signals::install() {
         log::warn!("signals are not handled: {errno}");
     }
     sys::raise_file_limit();
-    match settings(arguments, namespace) {
+    match settings(arguments, &homes, namespace) {
         Ok(settings) => shell::run(settings),
         Err((message, hint)) => complain(&message, Some(&hint)),
     }
@@ -104,7 +108,11 @@ fn no_script(file: &OsStr) -> Option<String> {
     Some(format!("did you mean `ufs {near}`?"))
 }
 
-fn settings(arguments: Arguments, namespace: namespace::State) -> Result<Settings, (String, String)> {
+fn settings(
+    arguments: Arguments,
+    homes: &config::Homes,
+    namespace: namespace::State,
+) -> Result<Settings, (String, String)> {
     let epoch = config::source_date_epoch().map_err(|text| {
         (format!("`SOURCE_DATE_EPOCH` is `{text}`"), "it is a whole number of seconds since 1970".to_owned())
     })?;
@@ -112,7 +120,7 @@ fn settings(arguments: Arguments, namespace: namespace::State) -> Result<Setting
     let store = if arguments.ephemeral {
         StorePlace::Ephemeral
     } else {
-        let dir = config::store_dir(arguments.store).ok_or((
+        let dir = homes.store_dir(arguments.store).ok_or((
             "there is no home directory to keep the store in".to_owned(),
             "name one: `--store DIR`, or use `--ephemeral`".to_owned(),
         ))?;
@@ -163,8 +171,8 @@ fn settings(arguments: Arguments, namespace: namespace::State) -> Result<Setting
         } else {
             config::pager()
         },
-        history: config::history_file(),
-        start_up: config::start_up_file().filter(|_| !arguments.no_init),
+        history: homes.history_file(),
+        start_up: homes.start_up_file().filter(|_| !arguments.no_init),
         workspace: Options { store, driver, keep: arguments.keep, epoch, namespace },
     })
 }

@@ -56,6 +56,14 @@ pub fn enter(wanted: bool) -> State {
     }
 }
 
+/// Tells the environment the user's home where it does not: in a user namespace programs that look it up by the user's ID
+/// would find root's. Must run before any thread exists.
+#[expect(unsafe_code, reason = "set_var")]
+pub fn set_home(home: &Path) {
+    // SAFETY: this process has one thread, so nobody reads the environment meanwhile.
+    unsafe { std::env::set_var("HOME", home) };
+}
+
 fn unshare_and_map(uid: u32, gid: u32) -> Result<(), String> {
     unshare(CloneFlags::CLONE_NEWUSER | CloneFlags::CLONE_NEWNS)
         .map_err(|errno| format!("unshare: {}", errno.desc()))?;
