@@ -15,7 +15,7 @@ use super::seal::Progress;
 use super::walk::identity;
 use super::{Draft, Error, Store, place};
 use crate::model::{Identity, Kind, LayerPath, Metadata, Node, WhiteoutForm, Xattrs, decode_xattrs, names};
-use crate::sys::{Dir, Errno, RawItem, RawStat, copy, xattr};
+use crate::sys::{Dir, Errno, RawItem, RawStat, copy, process, xattr};
 use crate::tar;
 
 /// One remark on what was added to a draft.
@@ -32,6 +32,17 @@ pub enum Note {
         /// The attribute.
         name: Box<[u8]>,
     },
+    /// Files of the user's own have the owner 0 in the layer.
+    Own,
+    /// The owner of files could not be known: the user namespace does not show it.
+    Owner {
+        /// The first of them.
+        path: LayerPath,
+        /// How many they are.
+        count: u64,
+        /// What stands in the place of their owners.
+        shown: (u32, u32),
+    },
     /// A remark on the tar.
     Tar(tar::Note),
 }
@@ -44,6 +55,12 @@ impl fmt::Display for Note {
             Self::Attribute { path, name } => {
                 write!(f, "left out the attribute `{}` of {path:?}", name.escape_ascii())
             }
+            Self::Own => f.write_str("files of yours have the owner 0:0 in the layer"),
+            Self::Owner { path, count, shown: (uid, gid) } => write!(
+                f,
+                "the owners of {count} files, {path:?} first, cannot be known in this user namespace and are {uid}:{gid} \
+                 there: the option `owner: \"0:0\"` gives all one"
+            ),
             Self::Tar(note) => note.fmt(f),
         }
     }
@@ -55,6 +72,8 @@ pub(super) struct Adding<'a> {
     pub(super) form: WhiteoutForm,
     pub(super) owners: std::collections::BTreeMap<LayerPath, (u32, u32)>,
     pub(super) owners_changed: bool,
+    /// The owner of all, whatever they have.
+    pub(super) owner: Option<(u32, u32)>,
     pub(super) notes: Vec<Note>,
     pub(super) done: Progress,
     pub(super) progress: &'a mut dyn FnMut(Progress) -> bool,
@@ -64,6 +83,7 @@ impl<'a> Adding<'a> {
     pub(super) fn start(
         store: &Store,
         draft: &Draft,
+        owner: Option<(u32, u32)>,
         progress: &'a mut dyn FnMut(Progress) -> bool,
     ) -> Result<Self, Error> {
         Ok(Self {
@@ -71,6 +91,7 @@ impl<'a> Adding<'a> {
             form: store.whiteout_form(),
             owners: draft.owners()?,
             owners_changed: false,
+            owner,
             notes: Vec::new(),
             done: Progress::default(),
             progress,
@@ -102,6 +123,8 @@ impl<'a> Adding<'a> {
         kind: Kind,
         meta: &Metadata,
     ) -> Result<(), Error> {
+        let owned = self.owner.map(|(uid, gid)| Metadata { uid, gid, ..meta.clone() });
+        let meta = owned.as_ref().unwrap_or(meta);
         let set = if kind == Kind::Dir {
             say(dir, name).and_then(|()| place::replace_metadata(dir, name, meta))
         } else {
@@ -120,7 +143,7 @@ impl<'a> Adding<'a> {
 
 impl Store {
     /// Copies a host file or directory into a draft. A directory becomes `at`, merged with what is there; a file
-    /// becomes `at` too, but goes into it under its own name where `at` is a directory.
+    /// becomes `at` too, but goes into it under its own name where `at` is a directory. All get `owner`, if there is one.
     ///
     /// # Errors
     /// [`Error::Io`] with the host path, [`Error::Tree`] with the path in the draft, [`Error::NotADirectory`],
@@ -130,16 +153,21 @@ impl Store {
         draft: &Draft,
         at: &LayerPath,
         host: &Path,
+        owner: Option<(u32, u32)>,
         progress: &mut dyn FnMut(Progress) -> bool,
     ) -> Result<Vec<Note>, Error> {
         let mut copier = Copier {
-            adding: Adding::start(self, draft, progress)?,
+            adding: Adding::start(self, draft, owner, progress)?,
             identity: identity(),
+            unknown: process::unknown_owner(),
+            own: false,
+            unseen: None,
             links: HashMap::new(),
             into: draft.tree()?.stat_self().map_err(failed("look at", &LayerPath::root()))?,
         };
         let copied = copier.start(at, host);
         // what is in the draft already keeps its owners, also when the rest failed
+        copier.note_owners();
         let finished = copier.adding.finish(draft);
         copied.and(finished)
     }
@@ -148,6 +176,12 @@ impl Store {
 struct Copier<'a> {
     adding: Adding<'a>,
     identity: Identity,
+    /// The IDs that stand for all that this process's user namespace does not show.
+    unknown: (Option<u32>, Option<u32>),
+    /// Whether a file was this user's own.
+    own: bool,
+    /// The first file whose owner is not known, and how many there were.
+    unseen: Option<(LayerPath, u64)>,
     /// Inodes with several names → the first path in the draft.
     links: HashMap<(u64, u64), LayerPath>,
     /// The draft's own root, which must not be copied into itself.
@@ -169,6 +203,28 @@ struct Level {
 }
 
 impl Copier<'_> {
+    /// Looks whose a file is that is copied.
+    fn look_at_owner(&mut self, stat: &RawStat, path: &LayerPath) {
+        if self.unknown.0 == Some(stat.uid) || self.unknown.1 == Some(stat.gid) {
+            self.unseen.get_or_insert_with(|| (path.clone(), 0)).1 += 1;
+        }
+        self.own |= stat.uid == crate::sys::dir::own_ids().0;
+    }
+
+    /// Remarks on owners that are not as the host has them.
+    fn note_owners(&mut self) {
+        if self.adding.owner.is_some() {
+            return;
+        }
+        if self.own {
+            self.adding.notes.push(Note::Own);
+        }
+        if let Some((path, count)) = self.unseen.take() {
+            let shown = (self.unknown.0.unwrap_or(0), self.unknown.1.unwrap_or(0));
+            self.adding.notes.push(Note::Owner { path, count, shown });
+        }
+    }
+
     fn start(&mut self, at: &LayerPath, host: &Path) -> Result<(), Error> {
         let look = std::fs::symlink_metadata(host);
         let is_dir = look.map_err(|error| io("find", host)(super::error::errno_of(&error)))?.is_dir();
@@ -236,6 +292,7 @@ impl Copier<'_> {
 
     /// Gives a directory its metadata, once all is in it.
     fn leave(&mut self, level: &Level) -> Result<(), Error> {
+        self.look_at_owner(&level.stat, &level.path);
         let raw = level.source.xattrs_self().map_err(io("read the attributes of", &level.host))?;
         let meta = self.read_metadata(&level.stat, &raw);
         let name = level.path.file_name().unwrap_or(b".");
@@ -287,6 +344,7 @@ impl Copier<'_> {
             self.link(&first, target, new, path)?;
             return self.adding.tick(1, 0);
         }
+        self.look_at_owner(stat, path);
         target.remove_tree(new).map_err(failed("replace", path))?;
         let raw = xattr::all_at(source, name).map_err(io("read the attributes of", host))?;
         let meta = self.read_metadata(stat, &raw);

@@ -20,7 +20,7 @@ use crate::tar::{Piece, Reader, TarError, What};
 const BUFFER: usize = 256 * 1024;
 
 impl Store {
-    /// Unpacks an uncompressed tar into a draft, beneath `at`.
+    /// Unpacks an uncompressed tar into a draft, beneath `at`. All gets `owner`, if there is one.
     ///
     /// # Errors
     /// [`Error::Tar`] for a damaged archive, [`Error::NotADirectory`], [`Error::Tree`], [`Error::Interrupted`]. What
@@ -30,10 +30,11 @@ impl Store {
         draft: &Draft,
         at: &LayerPath,
         archive: impl Read,
+        owner: Option<(u32, u32)>,
         progress: &mut dyn FnMut(Progress) -> bool,
     ) -> Result<Vec<Note>, Error> {
         let mut unpacker = Unpacker {
-            adding: Adding::start(self, draft, progress)?,
+            adding: Adding::start(self, draft, owner, progress)?,
             seen: BTreeSet::new(),
             dirs: BTreeMap::new(),
             times: BTreeMap::new(),

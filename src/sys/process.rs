@@ -77,6 +77,31 @@ fn effective(status: &str) -> Option<u64> {
     u64::from_str_radix(field(status, "CapEff:")?.trim(), 16).ok()
 }
 
+/// The user and the group that stand for all that this process's user namespace does not map; each `None` where it maps all
+/// that there is, or that ID itself.
+///
+/// # Source
+/// `user_namespaces(7)`, "Unmapped user and group IDs".
+pub fn unknown_owner() -> (Option<u32>, Option<u32>) {
+    let unknown = |map: &str, overflow: &str| {
+        let shown = std::fs::read_to_string(overflow).ok()?.trim().parse().ok()?;
+        (!maps(&std::fs::read_to_string(map).ok()?, shown)).then_some(shown)
+    };
+    let (uid, gid) = ("/proc/sys/kernel/overflowuid", "/proc/sys/kernel/overflowgid");
+    (unknown("/proc/self/uid_map", uid), unknown("/proc/self/gid_map", gid))
+}
+
+/// Whether a map of a user namespace has this ID inside.
+fn maps(map: &str, id: u32) -> bool {
+    map.lines().any(|line| {
+        let mut fields = line.split_whitespace().filter_map(|field| field.parse::<u64>().ok());
+        let (Some(inside), Some(_), Some(count)) = (fields.next(), fields.next(), fields.next()) else {
+            return false;
+        };
+        (inside..inside + count).contains(&u64::from(id))
+    })
+}
+
 /// Whether this process's user namespace is the machine's.
 fn is_whole_machine() -> bool {
     let map = std::fs::read_to_string("/proc/self/uid_map").unwrap_or_default();
@@ -263,6 +288,14 @@ mod tests {
         assert!(!Identity { boot: "other".to_owned(), ..own.clone() }.is_alive());
         let foreign = Identity { started: 1, namespace: own.namespace + 1, ..own };
         assert!(foreign.is_alive());
+    }
+
+    #[test]
+    fn a_map_has_the_ids_of_its_lines() {
+        let whole = "         0          0 4294967295\n";
+        let some = "0 1000 1\n1 100000 65533\n";
+        assert!(maps(whole, 65534) && maps(some, 0) && maps(some, 65533));
+        assert!(!maps(some, 65534) && !maps("", 0) && !maps("x", 0));
     }
 
     #[test]

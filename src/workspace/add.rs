@@ -14,6 +14,8 @@ use super::{AddOptions, Workspace};
 use crate::driver::{Files, HostDir};
 use crate::model::{LayerPath, TreeId};
 use crate::store::{self, Draft, Present, write_host_file};
+use crate::sys::dir::own_ids;
+use crate::sys::namespace::State;
 use crate::sys::{Dir, Errno};
 
 /// The block of a tar, in bytes (POSIX `ustar`).
@@ -40,9 +42,9 @@ pub(super) fn add(
     let result = if tar {
         let file = File::open(host).map_err(|cause| told(&cause))?;
         let reader = BufReader::with_capacity(1 << 18, file);
-        workspace.store()?.add_tar(draft, at, reader, &mut progress)
+        workspace.store()?.add_tar(draft, at, reader, options.owner, &mut progress)
     } else {
-        workspace.store()?.add_host(draft, at, host, &mut progress)
+        workspace.store()?.add_host(draft, at, host, options.owner, &mut progress)
     };
     drop(work);
     let notes = result.map_err(|error| match error {
@@ -53,7 +55,10 @@ pub(super) fn add(
         other => other.into(),
     })?;
     for note in notes {
-        workspace.note(note.to_string());
+        match note {
+            store::Note::Own => workspace.note_own_files(),
+            note => workspace.note(note.to_string()),
+        }
     }
     Ok(())
 }
@@ -81,6 +86,18 @@ pub(super) fn export(workspace: &Workspace, id: TreeId, host: &Path) -> Result<(
 }
 
 impl Workspace {
+    /// Tells once that a user's own files are root's in a layer, where they are somebody else's on the host.
+    fn note_own_files(&self) {
+        let own = match &self.0.options.namespace {
+            State::Root => return,
+            State::Entered { uid, gid } => (*uid, *gid),
+            State::Refused { .. } | State::Off => own_ids(),
+        };
+        if own.0 != 0 && !self.0.told_own_files.replace(true) {
+            self.note(format!("files of yours ({}:{}) have the owner 0:0 in the layer", own.0, own.1));
+        }
+    }
+
     /// Writes a script to a host file, whole or not at all; whether one that is there is replaced is for the caller.
     ///
     /// # Errors

@@ -37,11 +37,13 @@ pub(super) enum State {
 pub struct AddOptions {
     /// Whether a tar is unpacked rather than copied.
     pub unpack: bool,
+    /// The user and group of all that is added, whatever it has.
+    pub owner: Option<(u32, u32)>,
 }
 
 impl Default for AddOptions {
     fn default() -> Self {
-        Self { unpack: true }
+        Self { unpack: true, owner: None }
     }
 }
 

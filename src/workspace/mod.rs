@@ -87,6 +87,7 @@ struct Inner {
     current: RefCell<Option<LayerName>>,
     drafts: RefCell<BTreeMap<LayerName, Layer>>,
     handles: RefCell<standing::Handles>,
+    told_own_files: Cell<bool>,
     closed: Cell<bool>,
     watching: watching::Watching,
 }
@@ -107,6 +108,7 @@ impl Workspace {
             current: RefCell::default(),
             drafts: RefCell::default(),
             handles: RefCell::default(),
+            told_own_files: Cell::new(false),
             closed: Cell::new(false),
             watching: watching::Watching::default(),
         }));

@@ -228,6 +228,57 @@ fn names_that_are_not_utf8_come_back_as_blobs_and_are_taken_as_blobs() {
 }
 
 #[test]
+fn what_is_made_in_a_layer_or_a_mount_has_its_mode_whatever_the_umask() {
+    let code = r#"
+        let modes = |x| ["/d", "/d/f", "/made/by/need", "/made/by", "/g"].map(|p| x.stat(p).mode);
+        let fill = |x| { x.mkdir("/d"); x.write("/d/f", "1"); x.write("/made/by/need", "1"); x.append_to("/g", "1"); };
+        let wanted = ["0755", "0644", "0644", "0755", "0644"];
+        let l = layer("l"); fill.call(l); assert_eq(modes.call(l), wanted); l.seal(); assert_eq(modes.call(l), wanted);
+        let base = layer("base"); base.seal();
+        for make in [|| mount_direct(base), || mount_fuse(base), || mount_overlay(base)] {
+            let m = (); try { m = make.call(); } catch (e) { continue; }
+            fill.call(m); assert_eq(modes.call(m), wanted, m.driver); m.touch("/t"); assert_eq(m.stat("/t").mode, "0644");
+            m.cp("/d", "/copy"); assert_eq(m.stat("/copy/f").mode, "0644");
+            assert_eq(modes.call(m.commit()), wanted);
+        }
+    "#;
+    let mut ids = Vec::new();
+    for umask in ["022", "077", "000"] {
+        let place = Place::new().with("SOURCE_DATE_EPOCH", "5");
+        let mut shell = Command::new("sh");
+        place.prepare(&mut shell, &[]);
+        let line = format!("umask {umask}; exec \"$0\" -q -e \"$1\"");
+        let code = format!("{code} print(layer(\"l\").id);");
+        let output = shell.args(["-c", &line, env!("CARGO_BIN_EXE_ufs"), &code]).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        ids.push(output.stdout);
+    }
+    assert!(ids.iter().all(|id| *id == ids[0]));
+}
+
+#[test]
+fn all_that_is_added_gets_the_owner_that_is_asked_for() {
+    let place = Place::new();
+    std::fs::create_dir(place.path().join("d")).unwrap();
+    place.file("d/f", "1");
+    std::os::unix::fs::symlink("f", place.path().join("d/s")).unwrap();
+    place
+        .code(
+            r#"
+            let l = layer("l"); l.add("d", #{ owner: "12:34" }); l.add("d/f", "/g", #{ owner: "0:7" }); l.seal();
+            let seen = []; for e in l.entries() { seen.push(`${e.path} ${e.uid}:${e.gid}`); }
+            assert(seen.filter(|s| s != "/ 12:34") == ["/f 12:34", "/g 0:7", "/s 12:34"], `${seen}`);
+            l.export_tar("l.tar"); let t = layer("t"); t.add("l.tar", #{ owner: "5:6" }); t.seal();
+            for e in t.entries() { assert_eq(`${e.uid}:${e.gid}`, "5:6", e.path); }
+            for wrong in [0, "0", "root:root", "-1:0", "0:4294967295", "0:0:0", ""] {
+                try { layer("w").add("d", #{ owner: wrong }); fail("no"); } catch (e) { assert_eq(e.kind, "invalid_argument", wrong.to_string()); }
+            }
+            "#,
+        )
+        .ok();
+}
+
+#[test]
 fn a_file_on_the_host_gets_the_mode_that_the_umask_leaves_and_a_missing_directory_is_named() {
     use std::os::unix::fs::PermissionsExt as _;
     let place = Place::new();

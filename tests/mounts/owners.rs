@@ -72,3 +72,120 @@ fn a_copy_does_not_make_marks_count_that_somebody_else_has_set() {
         assert_eq!(String::from_utf8_lossy(&output.stdout), "true file\n");
     });
 }
+
+/// The program as a user of the machine without any rights, with nothing in the environment.
+fn as_user(code: &[&str]) -> Command {
+    let mut command = Command::new("setpriv");
+    command.args(["--reuid", "12345", "--regid", "12345", "--clear-groups", env!("CARGO_BIN_EXE_ufs")]);
+    command.args(code).env_clear().env("PATH", "/usr/bin:/bin:/usr/sbin:/sbin").stdin(Stdio::null());
+    command
+}
+
+/// Whether a user can run the program here, in a user namespace.
+fn users_can_run() -> bool {
+    let ran = own_ids().0 == 0
+        && as_user(&["--ephemeral", "-e", "layers()"]).output().is_ok_and(|output| output.status.success());
+    if !ran {
+        skip("no other user can run the program here");
+    }
+    ran
+}
+
+#[test]
+fn owners_of_what_a_user_adds_are_told_where_they_are_not_the_hosts() {
+    with_mounts(|scratch| {
+        if !users_can_run() {
+            return;
+        }
+        let open = fs::Permissions::from_mode(0o755);
+        let (host, home) = (scratch.join("host"), scratch.join("home"));
+        for dir in [&host, &home] {
+            fs::create_dir(dir).unwrap();
+            chown(dir, Some(12345), Some(12345)).unwrap();
+        }
+        for (name, owner) in [("mine", 12345), ("theirs", 777), ("roots", 0)] {
+            fs::write(host.join(name), name).unwrap();
+            chown(host.join(name), Some(owner), Some(owner)).unwrap();
+        }
+        fs::set_permissions(scratch, open).unwrap();
+        let run = |mut command: Command, options: &str| {
+            let code = format!(
+                "let l = layer(\"l\"); l.add(\"{}\"{options}); l.add(\"{}\", \"/again\"{options}); l.seal();
+                 print(l.entries().to_array().filter(|e| e.path == \"/mine\" || e.path == \"/theirs\")
+                     .map(|e| `${{e.uid}}:${{e.gid}}`)); print(l.id);",
+                host.display(),
+                host.display()
+            );
+            let output = command.env("HOME", &home).args(["--ephemeral", "-e", &code]).output().unwrap();
+            let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+            assert!(output.status.success(), "{}", text(&output.stderr));
+            (text(&output.stdout), text(&output.stderr))
+        };
+        let (out, err) = run(as_user(&[]), "");
+        assert!(out.starts_with("[\"0:0\", \"65534:65534\"]"), "{out}");
+        assert_eq!(
+            err.matches("files of yours (12345:12345) have the owner 0:0 in the layer").count(),
+            1,
+            "{err}"
+        );
+        assert_eq!(err.matches("the owners of 2 files").count(), 2, "{err}");
+        assert!(err.contains("owner: \"0:0\""), "{err}");
+        // without a namespace the others are known
+        let (out, err) = run(as_user(&["--no-userns"]), "");
+        assert!(out.starts_with("[\"0:0\", \"777:777\"]"), "{out}");
+        assert!(err.contains("files of yours (12345:12345)") && !err.contains("cannot be known"), "{err}");
+        // with one owner for all the layer is everybody's
+        let root = || Command::new(env!("CARGO_BIN_EXE_ufs"));
+        let all = ", #{ owner: \"0:0\" }";
+        let (as_root, err) = run(root(), all);
+        assert!(!err.contains("owner"), "{err}");
+        for command in [as_user(&[]), as_user(&["--no-userns"])] {
+            let (out, err) = run(command, all);
+            assert_eq!(out, as_root);
+            assert!(!err.contains("owner"), "{err}");
+        }
+        let (out, err) = run(root(), "");
+        assert!(out.starts_with("[\"12345:12345\", \"777:777\"]") && !err.contains("owner"), "{out}{err}");
+    });
+}
+
+#[test]
+fn a_user_without_a_home_in_the_environment_is_never_taken_for_root() {
+    with_mounts(|_| {
+        if !users_can_run() {
+            return;
+        }
+        let told = |output: &Output| String::from_utf8_lossy(&output.stderr).into_owned();
+        for set in [None, Some("")] {
+            let with_home =
+                |mut command: Command| command.envs(set.map(|home| ("HOME", home))).output().unwrap();
+            // there is no such user, so no home either
+            let output = with_home(as_user(&["-e", "layers()"]));
+            assert_eq!(output.status.code(), Some(2), "{}", told(&output));
+            assert!(told(&output).contains("there is no home directory"), "{}", told(&output));
+            // one that is known
+            let Some(home) = fs::read_to_string("/etc/passwd").unwrap().lines().find_map(|line| {
+                let fields: Vec<&str> = line.split(':').collect();
+                (fields[2] == "1").then(|| fields[5].to_owned())
+            }) else {
+                return skip("no user has the number 1");
+            };
+            let mut command = Command::new("setpriv");
+            command.args(["--reuid", "1", "--regid", "1", "--clear-groups", env!("CARGO_BIN_EXE_ufs")]);
+            command.env_clear().env("PATH", "/usr/bin:/bin").stdin(Stdio::null());
+            command.args([
+                "--ephemeral",
+                "-q",
+                "-e",
+                "mount(layer(\"l\")); print(env(\"HOME\")); sh(\"echo ~\");",
+            ]);
+            let output = with_home(command);
+            assert_eq!(
+                String::from_utf8_lossy(&output.stdout),
+                format!("{home}\n{home}\n"),
+                "{}",
+                told(&output)
+            );
+        }
+    });
+}

@@ -124,17 +124,28 @@ pub(super) const COMMANDS: &[Command] = &[
         forms: &[
             on_layer(&["host_path"]),
             on_layer(&["host_path", "at"]),
-            on_layer(&["host_path", "at", "options"]).with(&[Opt {
-                key: "unpack",
-                takes: Takes::Flag,
-                default: "true",
-                summary: "whether a tar is unpacked, or copied as a file",
-            }]),
+            on_layer(&["host_path", "at", "options"]).with(&[
+                Opt {
+                    key: "unpack",
+                    takes: Takes::Flag,
+                    default: "true",
+                    summary: "whether a tar is unpacked, or copied as a file",
+                },
+                Opt {
+                    key: "owner",
+                    takes: Takes::Value,
+                    default: "each its own",
+                    summary: "`USER:GROUP` in numbers, for all that is added",
+                },
+            ]),
         ],
         gives: "",
         summary: "Copies a host file or directory into a draft, metadata included; a tar is unpacked.",
         details: "`at` is where it goes, the root if left out: a directory's content goes there, a file gets its own \
-                  name there unless `at` names a file.",
+                  name there unless `at` names a file.\n\
+                  Owners are added as this user sees them: without root's rights your own files are 0:0, and others' that \
+                  a user namespace does not show are 65534, with a note. `#{ owner: \"0:0\" }` gives all one owner, so \
+                  that everybody's layer is the same.",
         errors: &[
             "changed",
             "exists",
@@ -352,6 +363,14 @@ fn entries(call: &Call<'_>) -> Result<Entries, Raise> {
     }
 }
 
+/// `USER:GROUP` in numbers; the highest means nobody to the system.
+fn owner(value: &Dynamic) -> Option<(u32, u32)> {
+    let text = value.clone().into_string().ok()?;
+    let (uid, gid) = text.split_once(':')?;
+    let number = |text: &str| text.parse().ok().filter(|&id| id != u32::MAX);
+    Some((number(uid)?, number(gid)?))
+}
+
 fn open(call: &Call<'_>) -> Outcome {
     let options = call.options()?;
     if call.len() > 1 && options.is_none() {
@@ -377,6 +396,12 @@ fn add(call: &Call<'_>) -> Outcome {
         how.unpack = value
             .as_bool()
             .or_else(|_| usage("the option `unpack` is true or false", "`#{ unpack: false }`"))?;
+    }
+    if let Some(value) = options.as_ref().and_then(|map| map.get("owner")).filter(|value| !value.is_unit()) {
+        how.owner = Some(owner(value).map_or_else(
+            || usage("the option `owner` is a user and a group in numbers", "`#{ owner: \"0:0\" }`"),
+            Ok,
+        )?);
     }
     let at = match call.len() {
         1 => Vec::new(),

@@ -13,7 +13,7 @@ fn look(tree: &Dir) -> Changeset {
 }
 
 fn add(store: &Store, draft: &Draft, at: &str, host: &Path) -> Result<Vec<Note>, Error> {
-    store.add_host(draft, &path(at), host, &mut |_| true)
+    store.add_host(draft, &path(at), host, None, &mut |_| true)
 }
 
 /// A directory with one of everything that anybody can make.
@@ -147,7 +147,7 @@ fn archive(entries: &[(&str, Entry, &[u8])]) -> Vec<u8> {
 }
 
 fn untar(store: &Store, draft: &Draft, at: &str, tar: &[u8]) -> Result<Vec<Note>, Error> {
-    store.add_tar(draft, &path(at), tar, &mut |_| true)
+    store.add_tar(draft, &path(at), tar, None, &mut |_| true)
 }
 
 #[test]
