@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use super::survey::{Mark, Seen, Survey};
 use crate::driver::{Event, Over};
-use crate::model::{Entry, Kind, LayerPath};
+use crate::model::{Digest, Entry, Kind, LayerPath};
 use crate::overlay::Aspect;
 
 /// What lies beneath a path: the layer and its file.
@@ -205,30 +205,36 @@ impl Comparison<'_, '_> {
             return self.events.push(Event::Opaque { path: path.clone(), hides, made });
         }
         let same = (now.inode, now.kind) == (then.inode, then.kind);
-        if !same || !now.is_dir() && (now.size, now.mtime) != (then.size, then.mtime) {
-            self.tell_aspect(
-                path,
-                now,
-                if now.kind == then.kind { Aspect::Content } else { Aspect::Type },
-                false,
-            );
+        // whether it differs, where both were looked at: a time can be put back, or set
+        let differs =
+            |then: Option<Digest>, now: Option<Digest>| then.zip(now).map(|(then, now)| then != now);
+        let content = differs(then.inside.content, now.inside.content);
+        let attributes = differs(then.inside.attributes, now.inside.attributes);
+        let dated = !now.is_dir() && now.mtime != then.mtime;
+        let written = !now.is_dir() && (now.size != then.size || content.unwrap_or(dated));
+        let mut aspects = Vec::new();
+        if now.kind != then.kind {
+            aspects.push(Aspect::Type);
+        } else if !same || written {
+            aspects.push(Aspect::Content);
         }
-        let mut rest = false;
-        for (differs, what) in
-            [(now.mode != then.mode, Aspect::Mode), (now.owner != then.owner, Aspect::Owner)]
-        {
-            if same && differs {
-                self.tell_aspect(path, now, what, false);
-                rest = true;
+        if same {
+            aspects.extend((now.mode != then.mode).then_some(Aspect::Mode));
+            aspects.extend((now.owner != then.owner).then_some(Aspect::Owner));
+            // a mode has its say in an access control list
+            aspects.extend((attributes == Some(true) && now.mode == then.mode).then_some(Aspect::Xattr));
+            aspects.extend((dated && aspects.is_empty()).then_some(Aspect::Time));
+            // the inode's time moves with each of these; by itself it stands for what was not looked at
+            if aspects.is_empty() && !now.is_dir() && now.links == then.links && now.ctime != then.ctime {
+                aspects.extend(match (attributes, content) {
+                    (None, _) => Some(Aspect::Xattr),
+                    (_, None) => Some(Aspect::Content),
+                    (_, Some(_)) => None,
+                });
             }
         }
-        // the inode's time moves with each of these; by itself it stands for the attributes
-        let alone = same
-            && !rest
-            && !now.is_dir()
-            && (now.mtime, now.size, now.links) == (then.mtime, then.size, then.links);
-        if alone && now.ctime != then.ctime {
-            self.tell_aspect(path, now, Aspect::Xattr, false);
+        for what in aspects {
+            self.tell_aspect(path, now, what, false);
         }
     }
 }
@@ -242,6 +248,7 @@ fn is_copy(now: &Seen, beneath: &Entry) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use super::super::survey::Inside;
     use super::*;
     use crate::model::{Metadata, Mode, Node, Timestamp};
 
@@ -256,7 +263,8 @@ mod tests {
     /// One name: `(inode, mark, kind, size, mtime)`.
     fn seen(inode: u64, mark: Mark, kind: Kind, size: u64, mtime: i64) -> Seen {
         let (mtime, ctime) = (time(mtime), time(mtime));
-        Seen { mark, kind, inode, mode: Mode::new(0o644), owner: (0, 0), links: 1, size, mtime, ctime }
+        let (mode, inside) = (Mode::new(0o644), Inside::default());
+        Seen { mark, kind, inode, mode, owner: (0, 0), links: 1, size, mtime, ctime, inside }
     }
 
     fn file(inode: u64, size: u64) -> Seen {
@@ -382,6 +390,26 @@ mod tests {
         now.links = 2;
         assert_eq!(told(&then, &[("a", now.clone())]), [], "it got another name");
         assert_eq!(told(&then, &[("a", file(3, 1))]), [changed("a", Aspect::Content, false)]);
+    }
+
+    #[test]
+    fn a_time_that_was_put_back_hides_nothing() {
+        let look = |content: &str, attributes: &str, ctime| {
+            let mut seen = file(2, 3);
+            let digest = |text: &str| (!text.is_empty()).then(|| Digest::of(text.as_bytes()));
+            seen.ctime = time(ctime);
+            seen.inside = Inside { attributes: digest(attributes), content: digest(content) };
+            seen
+        };
+        let then = [("a", look("aaa", "x", 7))];
+        let content = changed("a", Aspect::Content, false);
+        let xattr = changed("a", Aspect::Xattr, false);
+        assert_eq!(told(&then, &[("a", look("bbb", "x", 8))]), [content.clone()]);
+        assert_eq!(told(&then, &[("a", look("aaa", "y", 8))]), [xattr.clone()]);
+        assert_eq!(told(&then, &[("a", look("bbb", "y", 8))]), [content.clone(), xattr]);
+        assert_eq!(told(&then, &[("a", look("aaa", "x", 8))]), [], "only looked at, or set to what it was");
+        // too long to be read
+        assert_eq!(told(&[("a", look("", "x", 7))], &[("a", look("", "x", 8))]), [content]);
     }
 
     #[test]

@@ -1,8 +1,10 @@
 //! The survey of an upper that the kernel's overlay writes: what every name in it is.
 
 use std::collections::{BTreeMap, HashSet};
+use std::io::Read as _;
 
-use crate::model::{Kind, LayerPath, Marks, Mode, Timestamp};
+use super::FEW;
+use crate::model::{Digest, Hasher, Kind, LayerPath, Marks, Mode, Timestamp};
 use crate::sys::{Dir, Errno, RawStat, xattr};
 use crate::workspace::error::{Act, Error};
 
@@ -31,6 +33,41 @@ pub(super) struct Seen {
     pub(super) size: u64,
     pub(super) mtime: Timestamp,
     pub(super) ctime: Timestamp,
+    /// What stat(2) does not tell of a regular file.
+    pub(super) inside: Inside,
+}
+
+/// What a regular file holds, as far as it was looked at.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(super) struct Inside {
+    /// Of its attributes.
+    pub(super) attributes: Option<Digest>,
+    /// Of its content.
+    pub(super) content: Option<Digest>,
+}
+
+/// The content of a longer file is not read, in bytes.
+const SMALL: u64 = 64 * 1024;
+
+impl Inside {
+    fn look(dir: &Dir, name: &[u8], stat: &RawStat) -> Result<Self, Errno> {
+        let mut attributes = Hasher::default();
+        for (name, value) in xattr::all_at(dir, name)? {
+            for part in [name, value] {
+                attributes.update(&part.len().to_le_bytes());
+                attributes.update(&part);
+            }
+        }
+        let content = if stat.size > SMALL { None } else { content(dir, name) };
+        Ok(Self { attributes: Some(attributes.finish()), content })
+    }
+}
+
+/// A small file's content; `None` where it cannot be read, or grew.
+fn content(dir: &Dir, name: &[u8]) -> Option<Digest> {
+    let mut bytes = Vec::new();
+    dir.file(name).ok()?.take(SMALL + 1).read_to_end(&mut bytes).ok()?;
+    (bytes.len() as u64 <= SMALL).then(|| Digest::of(&bytes))
 }
 
 /// Every name of an upper.
@@ -38,7 +75,7 @@ pub(super) struct Seen {
 pub(super) struct Survey(pub(super) BTreeMap<LayerPath, Seen>);
 
 impl Seen {
-    fn new(stat: &RawStat, mark: Mark) -> Self {
+    fn new(stat: &RawStat, mark: Mark, inside: Inside) -> Self {
         Self {
             mark,
             kind: stat.kind,
@@ -49,6 +86,7 @@ impl Seen {
             size: stat.size,
             mtime: stat.mtime,
             ctime: stat.ctime,
+            inside,
         }
     }
 
@@ -65,12 +103,12 @@ impl Seen {
 }
 
 impl Survey {
-    /// Looks at every name; attributes are only read of what changed since `before`.
+    /// Looks at every name; attributes and content are only read of what changed since `before`.
     pub(super) fn take(tree: &Dir, before: Option<&Self>) -> Result<Self, Error> {
         let mut survey = Self::default();
         let root = LayerPath::root();
         let stat = tree.stat_self().map_err(failed(&root))?;
-        survey.0.insert(root.clone(), Seen::new(&stat, Mark::Plain));
+        survey.0.insert(root.clone(), Seen::new(&stat, Mark::Plain, Inside::default()));
         let mut todo = vec![root];
         while let Some(at) = todo.pop() {
             match tree.beneath(&at) {
@@ -95,11 +133,20 @@ impl Survey {
             let Ok(path) = at.join(&item.name) else { continue };
             let looked = dir.stat(&item.name).and_then(|stat| {
                 let known = before.and_then(|survey| survey.0.get(&path));
-                let mark = match known.filter(|known| known.inode == stat.ino && known.ctime == stat.ctime) {
+                let known = known.filter(|known| known.inode == stat.ino && known.ctime == stat.ctime);
+                let mark = match known {
                     Some(known) => known.mark,
                     None => mark(dir, &item.name, &stat)?,
                 };
-                Ok(Seen::new(&stat, mark))
+                let inside = match known {
+                    Some(known) => known.inside,
+                    // looked into only where there are few
+                    None if stat.kind == Kind::File && self.0.len() < FEW => {
+                        Inside::look(dir, &item.name, &stat)?
+                    }
+                    None => Inside::default(),
+                };
+                Ok(Seen::new(&stat, mark, inside))
             });
             let seen = match looked {
                 Ok(seen) => seen,
