@@ -20,8 +20,9 @@ pub enum MountError {
         /// What was found to stand in the way, where the kernel has no words.
         reason: Option<String>,
     },
-    /// The kernel takes no more than 500 layers.
-    #[error("the stack has {count} layers; the kernel's overlay takes {MAX_LAYERS}")]
+    /// The kernel takes no more than 500 lower directories: the layers, and one more where some of them only imply
+    /// directories.
+    #[error("the mount needs {count} lower directories; the kernel's overlay takes {MAX_LAYERS}")]
     TooManyLayers {
         /// How many there are.
         count: usize,
@@ -146,7 +147,10 @@ impl MountError {
 
     /// Whether another driver might do what this one could not.
     pub fn is_about_the_driver(&self) -> bool {
-        matches!(self, Self::Refused { .. } | Self::NoDevice { .. } | Self::Server { .. })
+        matches!(
+            self,
+            Self::Refused { .. } | Self::TooManyLayers { .. } | Self::NoDevice { .. } | Self::Server { .. }
+        )
     }
 
     /// The errno behind it.

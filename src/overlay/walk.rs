@@ -217,14 +217,18 @@ impl Cuts {
 /// implies is as the ones beneath it.
 pub(super) fn shown<'a>(words: &[Word<'a>], cuts: &Cuts, limit: usize) -> Option<Resolved<'a>> {
     let floor = cuts.floor(limit);
-    let mut found = None;
+    let (mut found, mut cut) = (None, false);
     for word in words.iter().rev().skip_while(|word| word.layer >= limit) {
         match word.change {
             Change::Put(entry) if word.layer >= floor && (entry.is_dir() || found.is_none()) => {
-                found = Some(Resolved { layer: word.layer, entry });
+                // one that is cut off supplies metadata, or nothing
+                if !(cut && entry.implied) {
+                    found = Some(Resolved { layer: word.layer, entry });
+                }
                 if !entry.implied {
                     break;
                 }
+                cut |= entry.is_opaque();
             }
             _ => break,
         }

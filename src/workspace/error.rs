@@ -221,15 +221,6 @@ pub enum Error {
         /// How many there were.
         count: usize,
     },
-    /// There is no room for one more lower.
-    #[error(
-        "the kernel takes at most {count} lower directories, and this stack needs one more: some of its layers have \
-         directories without saying what these are like"
-    )]
-    NoRoomForDirs {
-        /// How many layers there are.
-        count: usize,
-    },
     /// The driver cannot do this.
     #[error("{what} is not possible with the `{driver}` driver")]
     Unsupported {
@@ -288,11 +279,9 @@ impl Error {
             Self::Path { .. } => "invalid_path",
             Self::File { errno, .. } | Self::Host { errno, .. } => kind_of(*errno),
             Self::TooLarge { .. } => "too_large",
-            Self::Glob { .. }
-            | Self::Mode { .. }
-            | Self::Name { .. }
-            | Self::StackSize { .. }
-            | Self::NoRoomForDirs { .. } => "invalid_argument",
+            Self::Glob { .. } | Self::Mode { .. } | Self::Name { .. } | Self::StackSize { .. } => {
+                "invalid_argument"
+            }
             Self::UnknownLayer { .. } => "unknown_layer",
             Self::UnknownMount { .. } => "unknown_mount",
             Self::MountExists { .. } => "mount_exists",
@@ -423,7 +412,7 @@ impl Error {
                 )
             }
             Self::StackSize { count: 0 } => "name at least one layer".to_owned(),
-            Self::StackSize { .. } | Self::NoRoomForDirs { .. } => "`squash(stack, name)` makes one layer of many".to_owned(),
+            Self::StackSize { .. } => "`squash(stack, name)` makes one layer of many".to_owned(),
             Self::Unsupported { driver: DriverKind::Direct, .. } => {
                 "`direct` makes no mount, so programs cannot see it; `doctor()` tells what `overlay` needs here"
                     .to_owned()

@@ -6,8 +6,7 @@ use std::rc::Rc;
 use super::Workspace;
 use super::error::{Act, Error};
 use super::files::on;
-use super::stack::MAX_LAYERS;
-use crate::driver::{DriverKind, Event};
+use crate::driver::Event;
 use crate::model::{Change, Changeset, LayerPath, Metadata, names};
 use crate::overlay::{Correction, corrections};
 use crate::store::{self, MountDir, ScanHow, StackPart, scan};
@@ -47,7 +46,7 @@ impl Origins {
 
 impl Workspace {
     /// The lowers of a mount, and what must be laid over them in its place in the store.
-    pub(super) fn lowers(&self, kind: DriverKind, mount: &MountDir) -> Result<Lowers, Error> {
+    pub(super) fn lowers(&self, mount: &MountDir) -> Result<Lowers, Error> {
         let record = mount.record();
         let mut dirs = self.open_stack(&record.stack)?;
         let (base, count) = (record.stack.len() - dirs.len(), dirs.len());
@@ -63,9 +62,6 @@ impl Workspace {
         }
         let laid = needed.iter().map(|(path, dir)| (path.clone(), &dir.meta)).collect();
         if let Some(laid) = self.store()?.lay_dirs(mount, &laid)? {
-            if kind == DriverKind::Overlay && dirs.len() >= MAX_LAYERS {
-                return Err(Error::NoRoomForDirs { count: dirs.len() });
-            }
             dirs.push(Rc::new(laid));
         }
         let laid = needed.into_iter().map(|(path, dir)| (path, dir.layer)).collect();

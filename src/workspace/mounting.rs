@@ -50,7 +50,7 @@ impl Opened {
             _ => Some(record.at.unwrap_or_else(|| dir.merged_path())),
         };
         Ok(Self {
-            lowers: workspace.lowers(kind, dir)?,
+            lowers: workspace.lowers(dir)?,
             upper: if record.read_only { None } else { Some((dir.upper()?, dir.work()?)) },
             empty: if record.read_only { Some(dir.work()?) } else { None },
             target,

@@ -35,7 +35,7 @@ impl Workspace {
         }
         let layers = self.layers_of(&parts)?;
         let changes = layers.iter().map(Layer::changes).collect::<Result<Vec<Rc<Changeset>>, _>>()?;
-        let bottom = self.is_bottom(&parts, &changes)?;
+        let bottom = self.is_bottom(stack, &parts, &changes)?;
         let changes: Vec<&Changeset> = changes.iter().map(|changes| &**changes).collect();
         let one = overlay::squash(&changes, bottom);
         let corrected = overlay::corrections(&changes);
@@ -102,10 +102,18 @@ impl Workspace {
     }
 
     /// Whether nothing can lie beneath the lowest of these layers.
-    fn is_bottom(&self, parts: &[StackPart], changes: &[Rc<Changeset>]) -> Result<bool, Error> {
+    fn is_bottom(
+        &self,
+        stack: &Stack,
+        parts: &[StackPart],
+        changes: &[Rc<Changeset>],
+    ) -> Result<bool, Error> {
         let (Some(lowest), Some(changes)) = (parts.first(), changes.first()) else { return Ok(true) };
         let Counts { whiteouts, opaques, .. } = changes.counts();
         if whiteouts + opaques > 0 {
+            return Ok(false);
+        }
+        if stack.layers().first().map(Layer::stack).transpose()?.is_some_and(|own| own.layers().len() > 1) {
             return Ok(false);
         }
         let store = self.store()?;

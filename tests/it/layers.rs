@@ -295,3 +295,33 @@ fn a_file_on_the_host_gets_the_mode_that_the_umask_leaves_and_a_missing_director
     let err = place.code("layer(\"b\").export_tar(\"nowhere/b.tar\")").fails(1);
     holds(&err, &["nowhere/b.tar", "No such file or directory"]);
 }
+
+#[test]
+fn what_lies_in_a_directory_says_nothing_of_it_until_somebody_does() {
+    runs(
+        r#"
+        let said = |l, path| { for e in l.entries() { if e.path == path { return e.mode; } } };
+        let l = layer("l");
+        for dir in ["a", "b", "c", "d", "e", "f"] { l.write(`/${dir}/f`, "1"); }
+        l.mkdir("/a"); l.chmod("/b", "0711"); l.chown("/c", 0, 0); l.set_xattr("/d", "user.x", "1"); l.mv("/e", "/g");
+        for dir in ["a", "c", "d", "g"] { assert_eq(said.call(l, `/${dir}`), "0755", dir); }
+        assert_eq(said.call(l, "/b"), "0711"); assert_eq(said.call(l, "/f"), ());
+        try { l.mkdir("/a"); fail("no"); } catch (e) { assert_eq(e.kind, "exists"); }
+        l.seal();
+        assert_eq(said.call(l, "/b"), "0711"); assert_eq(said.call(l, "/f"), ());
+        "#,
+    );
+}
+
+#[test]
+fn a_layer_is_the_same_after_the_way_through_its_tar() {
+    let place = Place::new();
+    let code = r#"
+        let a = layer("a"); a.write("/x/y/f", "1"); a.opaque("/x"); a.whiteout("/w/gone"); a.mkdir("/z");
+        a.export_tar("a.tar");
+        let b = layer("b"); b.add("a.tar"); b.seal(); assert_eq(b.id, a.id);
+        // again, on what is there
+        let c = layer("c"); c.add("a.tar"); c.add("a.tar"); c.seal(); assert_eq(c.id, a.id);
+    "#;
+    place.code(code).ok();
+}

@@ -182,3 +182,30 @@ fn an_implied_directory_over_a_host_directory_is_as_that_one() {
         );
     });
 }
+
+#[test]
+fn what_is_watched_is_told_of_the_layers_of_the_stack() {
+    with_mounts(|scratch| {
+        let code = r#"
+            layer("low").write("/x", "1");
+            let cut = layer("cut"); cut.opaque("/"); cut.mkdir("/secret"); cut.chmod("/secret", "0700"); cut.write("/old", "1");
+            layer("top").write("/secret/g", "1");
+            mount(["low", "cut", "top"]); watch(true); chmod("/secret/g", "0600"); rm("/old");
+        "#;
+        for driver in DRIVERS {
+            let mut command = Command::new(env!("CARGO_BIN_EXE_ufs"));
+            command.args(["--ephemeral", "--quiet", "--driver", driver, "-e", code]);
+            let output = command.current_dir(scratch).stdin(Stdio::null()).output().unwrap();
+            let told = String::from_utf8_lossy(&output.stderr).into_owned();
+            let words: Vec<String> =
+                told.lines().map(|line| line.split(" (").next().unwrap().to_owned()).collect();
+            let wanted = [
+                "watch: copied up /secret/ from cut",
+                "watch: copied up /secret/g from top",
+                "watch: changed /secret/g: mode",
+                "watch: whiteout /old hides cut's",
+            ];
+            assert_eq!(words, wanted, "{driver}: {told}");
+        }
+    });
+}

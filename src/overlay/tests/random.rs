@@ -100,7 +100,7 @@ fn meet(stack: &[&Changeset], path: &LayerPath, layers: &[usize]) -> (Vec<usize>
                 // who only implies it leaves its metadata to the ones beneath
                 let is_said =
                     |found: &Option<(usize, Entry)>| found.as_ref().is_some_and(|(_, entry)| !entry.implied);
-                if !is_said(&found) {
+                if !is_said(&found) && (open || !entry.implied) {
                     found = Some((layer, entry.clone()));
                 }
                 open &= !entry.is_opaque();
