@@ -1,6 +1,6 @@
 //! Directories that a file system which knows nothing of implied ones would show otherwise than the rules say.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use super::Resolved;
 use super::resolve::{locate, resolve};
@@ -22,11 +22,19 @@ pub struct Correction {
 ///
 /// A layer's tree has an implied directory as [`Metadata::of_plain_dir`].
 pub fn corrections(stack: &[&Changeset]) -> BTreeMap<LayerPath, Correction> {
-    let mut wrong = BTreeSet::new();
     // beneath the lowest layer lies nothing
-    for changes in stack.iter().skip(1) {
-        wrong.extend(changes.implied().filter(|path| is_wrong(stack, path)));
+    let implied: HashSet<&LayerPath> = stack.iter().skip(1).flat_map(|changes| changes.implied()).collect();
+    if implied.is_empty() {
+        return BTreeMap::new();
     }
+    // only where some layer says what the directory is like
+    let said = stack
+        .iter()
+        .flat_map(|changes| changes.iter())
+        .filter(|(_, change)| matches!(change, Change::Put(entry) if entry.is_dir() && !entry.implied));
+    let met: BTreeSet<&LayerPath> =
+        said.map(|(path, _)| path).filter(|path| implied.contains(path)).collect();
+    let wrong = met.into_iter().filter(|path| is_wrong(stack, path));
     let mut corrections = BTreeMap::new();
     for path in wrong {
         for dir in path.ancestors().chain([path.clone()]) {

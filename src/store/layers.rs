@@ -12,11 +12,13 @@ use serde::{Deserialize, Serialize};
 use super::error::{io, own};
 use super::index::{self, Index};
 use super::publish::{write_new, write_new_json};
-use super::record::{VERSION, check_version, read_bytes, read_json};
+use super::record::{MetadataJson, VERSION, check_version, read_bytes, read_json};
 use super::seal::{Progress, SealedTree, seal_tree};
 use super::walk::{ScanHow, identity};
 use super::{Error, NameRecord, Store};
-use crate::model::{ChainId, Changeset, Counts, DiffId, Digest, Entry, Identity, LayerPath, Mode, TreeId};
+use crate::model::{
+    ChainId, Changeset, Counts, DiffId, Digest, Entry, Identity, LayerPath, Metadata, Mode, TreeId,
+};
 use crate::sys::{Dir, Errno, RenameFlags};
 use crate::tar::write_layer;
 
@@ -36,8 +38,22 @@ pub struct Summary {
     pub diff_id: DiffId,
     /// Its totals.
     pub counts: Counts,
+}
+
+/// What a mount must know of a layer beside its tree.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Outline {
     /// Whether it implies directories, but for the root.
     pub implies: bool,
+    /// Its root's metadata; `None` where it says nothing of its root.
+    pub root: Option<Metadata>,
+}
+
+impl From<&Changeset> for Outline {
+    fn from(layer: &Changeset) -> Self {
+        let root = layer.entry(&LayerPath::root()).filter(|root| !root.implied);
+        Self { implies: layer.implied().next().is_some(), root: root.map(|root| root.meta.clone()) }
+    }
 }
 
 /// How long the parts of a seal took.
@@ -78,9 +94,15 @@ struct MetaJson {
     whiteouts: u64,
     opaques: u64,
     bytes: u64,
-    /// Directories that are only implied, but for the root.
+    /// Earlier versions did not write it.
     #[serde(default)]
-    implied: u64,
+    outline: Option<OutlineJson>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct OutlineJson {
+    implies: bool,
+    root: Option<MetadataJson>,
 }
 
 impl Store {
@@ -129,18 +151,47 @@ impl Store {
     /// # Errors
     /// [`Error::NoLayer`], [`Error::Damaged`].
     pub fn summary(&self, id: TreeId) -> Result<Summary, Error> {
+        let meta = self.meta(id)?;
+        let damaged = |why: String| Error::Damaged { path: self.layer_path(id).join("meta.json"), why };
+        let diff_id = Digest::parse(&meta.diff_id).map_err(|error| damaged(error.to_string()))?;
+        let MetaJson { dirs, files, whiteouts, opaques, bytes, .. } = meta;
+        Ok(Summary {
+            id,
+            diff_id: DiffId(diff_id),
+            counts: Counts { dirs, files, whiteouts, opaques, bytes },
+        })
+    }
+
+    /// What a mount must know of a layer, without reading its index where that can be.
+    ///
+    /// # Errors
+    /// As [`Store::summary`] and [`Store::changeset`].
+    pub fn outline(&self, id: TreeId) -> Result<Rc<Outline>, Error> {
+        if let Some(known) = self.outlines.borrow().get(&id) {
+            return Ok(Rc::clone(known));
+        }
+        let outline = match self.meta(id)?.outline {
+            Some(OutlineJson { implies, root }) => {
+                let damaged = |why| Error::Damaged { path: self.layer_path(id).join("meta.json"), why };
+                Outline { implies, root: root.map(|root| root.read()).transpose().map_err(damaged)? }
+            }
+            None => Outline::from(&*self.changeset(id)?),
+        };
+        let outline = Rc::new(outline);
+        self.outlines.borrow_mut().insert(id, Rc::clone(&outline));
+        Ok(outline)
+    }
+
+    fn meta(&self, id: TreeId) -> Result<MetaJson, Error> {
         let (dir, at) = self.layer_dir(id)?;
         let damaged = |why: String| Error::Damaged { path: at.join("meta.json"), why };
         let meta: MetaJson =
             read_json(&dir, "meta.json", &at)?.ok_or_else(|| damaged("it is missing".to_owned()))?;
         check_version(meta.version).map_err(damaged)?;
-        let digest = |text: &str| Digest::parse(text).map_err(|error| damaged(error.to_string()));
-        if digest(&meta.tree_id)? != id.0 {
+        if Digest::parse(&meta.tree_id).map_err(|error| damaged(error.to_string()))? != id.0 {
             return Err(damaged("it belongs to another layer".to_owned()));
         }
-        let MetaJson { dirs, files, whiteouts, opaques, bytes, implied, .. } = meta;
-        let counts = Counts { dirs, files, whiteouts, opaques, bytes };
-        Ok(Summary { id, diff_id: DiffId(digest(&meta.diff_id)?), counts, implies: implied > 0 })
+        Ok(meta)
     }
 
     /// The digest of the tar that a layer came as.
@@ -257,9 +308,10 @@ impl Store {
         write_new(container, "index", &record, at, false)?;
         let Counts { dirs, files, whiteouts, opaques, bytes } = sealed.changes.counts();
         let (tree_id, diff_id) = (id.to_string(), diff_id.to_string());
-        let implied = sealed.changes.implied().count() as u64;
+        let Outline { implies, root } = Outline::from(&sealed.changes);
+        let outline = Some(OutlineJson { implies, root: root.as_ref().map(MetadataJson::from) });
         let meta =
-            MetaJson { version: VERSION, tree_id, diff_id, dirs, files, whiteouts, opaques, bytes, implied };
+            MetaJson { version: VERSION, tree_id, diff_id, dirs, files, whiteouts, opaques, bytes, outline };
         write_new_json(container, "meta.json", &meta, at, false)?;
         if self.ephemeral { Ok(()) } else { crate::sys::sync_fs(container).map_err(io("sync", at)) }
     }

@@ -60,7 +60,7 @@ pub use count::count_tree;
 pub use drafts::Draft;
 pub use error::Error;
 pub use export::{Present, write_host_file};
-pub use layers::{Sealed, Summary, Timings};
+pub use layers::{Outline, Sealed, Summary, Timings};
 pub use looking::{MountPaths, MountUser};
 pub use mount_dir::{MountDir, MountRecord, NewMount, Stale};
 pub use record::{NameRecord, StackPart};
@@ -73,7 +73,7 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::rc::{Rc, Weak};
 
-use crate::model::{Trust, WhiteoutForm};
+use crate::model::{TreeId, Trust, WhiteoutForm};
 use crate::sys::lock::{self, Lock};
 use crate::sys::{Dir, Errno};
 use error::{io, own};
@@ -108,6 +108,7 @@ pub struct Store {
     /// What removes it at its end, if it is not to stay.
     ending: Option<ephemeral::Ending>,
     cache: RefCell<cache::Cache>,
+    outlines: RefCell<HashMap<TreeId, Rc<Outline>>>,
     held: RefCell<HashMap<String, Weak<Held>>>,
     stale: RefCell<Vec<Stale>>,
     spare: RefCell<Option<spare::Spare>>,
@@ -177,6 +178,7 @@ impl Store {
             owner,
             ending: None,
             cache: RefCell::default(),
+            outlines: RefCell::default(),
             held: RefCell::default(),
             stale: RefCell::default(),
             spare: RefCell::default(),

@@ -88,10 +88,11 @@ impl Workspace {
     pub(super) fn merged_root(&self, stack: &[StackPart]) -> Result<Metadata, Error> {
         for part in stack.iter().rev() {
             match part {
-                StackPart::Sealed(id) => match self.store()?.changeset(*id)?.entry(&LayerPath::root()) {
-                    Some(entry) if !entry.implied => return Ok(entry.meta.clone()),
-                    _ => {}
-                },
+                StackPart::Sealed(id) => {
+                    if let Some(root) = &self.store()?.outline(*id)?.root {
+                        return Ok(root.clone());
+                    }
+                }
                 StackPart::Host(_) => return Ok(store::scan_root(&*self.tree_of(part)?)?),
             }
         }
@@ -102,7 +103,7 @@ impl Workspace {
     pub(super) fn corrections(&self, stack: &[StackPart]) -> Result<BTreeMap<LayerPath, Correction>, Error> {
         let store = self.store()?;
         let implies = |part: &StackPart| match part {
-            StackPart::Sealed(id) => Ok(store.summary(*id)?.implies),
+            StackPart::Sealed(id) => Ok(store.outline(*id)?.implies),
             StackPart::Host(_) => Ok::<_, Error>(false),
         };
         // beneath the lowest layer lies nothing

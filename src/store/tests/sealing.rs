@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::model::{Change, Device, Digest, Entry, Hasher, Node, WhiteoutForm, decode_xattrs, names};
-use crate::store::{Error, Opening, ScanHow, scan};
+use crate::store::{Error, Opening, Outline, ScanHow, scan};
 use crate::sys::{Errno, xattr};
 
 fn known_draft(store: &Store) -> Draft {
@@ -452,7 +452,8 @@ fn implied_directories_are_in_the_index_alone_and_outlive_a_seal_that_stops() {
     assert_eq!(tar.len(), 3 * 512);
     let changes = store.changeset(sealed.id).unwrap();
     assert_eq!(changes.implied().cloned().collect::<Vec<_>>(), [path("a"), path("a/b")]);
-    assert!(store.summary(sealed.id).unwrap().implies);
+    assert_eq!(*store.outline(sealed.id).unwrap(), Outline { implies: true, root: None });
+    assert_eq!(*store.outline(sealed.id).unwrap(), Outline::from(&*changes));
     let dir = store.tree_dir(sealed.id).unwrap().beneath(&path("a/b")).unwrap();
     assert_eq!(xattr::get(&dir, names::IMPLIED), Err(Errno::NODATA));
     assert_eq!(dir.stat_self().unwrap().mtime, Timestamp::default());
