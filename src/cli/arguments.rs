@@ -40,6 +40,9 @@ pub(super) struct Arguments {
     /// Uses a store that is gone at the end
     #[arg(long)]
     pub(super) ephemeral: bool,
+    /// Uses, as root, a store that belongs to another user
+    #[arg(long, conflicts_with = "ephemeral")]
+    pub(super) as_root: bool,
     /// The driver that mount takes: overlay, fuse or direct
     #[arg(long, value_enum, hide_possible_values = true)]
     driver: Option<Driver>,

@@ -124,7 +124,7 @@ fn settings(
             "there is no home directory to keep the store in".to_owned(),
             "name one: `--store DIR`, or use `--ephemeral`".to_owned(),
         ))?;
-        StorePlace::Dir(dir)
+        if arguments.as_root { StorePlace::DirOfAnybody(dir) } else { StorePlace::Dir(dir) }
     };
     let mut words = arguments.words.into_iter();
     let source = match (arguments.code, arguments.word) {

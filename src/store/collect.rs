@@ -23,6 +23,7 @@ impl Store {
     /// [`Error::Busy`] while another process uses the store; [`Error::Damaged`] if a name's or mount's record does
     /// not read back: then nothing is removed, as it may hold any layer.
     pub fn collect(&self, pinned: &BTreeSet<TreeId>) -> Result<Collected, Error> {
+        self.check_writable()?;
         let lock_path = self.path.join("lock");
         // a lock cannot be strengthened while it is held
         self.lock.take();

@@ -158,6 +158,7 @@ impl Store {
             if let Some(draft) = self.open_draft(name)? {
                 return Ok(draft);
             }
+            self.check_writable()?;
             self.make_draft(&name.file_name())?;
         }
         Err(Error::Busy { what: format!("the draft `{name}`"), pid: None })
@@ -169,6 +170,7 @@ impl Store {
     /// # Errors
     /// As [`Store::draft`].
     pub fn fresh_draft(&self, name: &LayerName) -> Result<Draft, Error> {
+        self.check_writable()?;
         if let Some(left) = self.open_draft(name)? {
             self.discard_draft(&left)?;
         }
@@ -246,6 +248,7 @@ impl Store {
     /// # Errors
     /// [`Error::Io`].
     pub fn discard_draft(&self, draft: &Draft) -> Result<(), Error> {
+        self.check_writable()?;
         let aside = self.temporary.set_aside(&self.drafts, &draft.name.file_name(), &self.drafts_path())?;
         self.forget(&format!("draft {}", draft.name));
         self.temporary.remove(&aside)
@@ -257,6 +260,7 @@ impl Store {
     /// [`Error::Tree`], [`Error::Tar`], [`Error::Changed`], [`Error::Interrupted`]: the draft stays as it is.
     #[expect(clippy::needless_pass_by_value, reason = "it is used up: what it says happens once")]
     pub fn seal_draft(&self, draft: &Draft, seal: Seal<'_>) -> Result<Sealed, Error> {
+        self.check_writable()?;
         let how = ScanHow { clamp: seal.clamp, ..draft.how(self)? };
         let (sealed, mut timings) = self.prepare(&draft.dir, &draft.path, &how, seal.progress)?;
         let start = Instant::now();

@@ -62,6 +62,14 @@ pub enum Error {
         #[source]
         errno: Errno,
     },
+    /// The store lies in another user's directory.
+    #[error("the store {} belongs to another user ({owner})", path.display())]
+    NotOwn {
+        /// The store.
+        path: PathBuf,
+        /// The user's ID.
+        owner: u32,
+    },
     /// The file system lacks something that every layer needs.
     #[error("the file system of {} cannot hold layers: it has no {lacks}", path.display())]
     Unsuitable {
@@ -194,6 +202,7 @@ impl Error {
             Self::NotAStore { .. } => "not_a_store",
             Self::Newer { .. } => "newer_store",
             Self::ReadOnly { .. } => "read_only",
+            Self::NotOwn { .. } => "permission",
             Self::Unsuitable { .. } => "unsuitable",
             Self::Damaged { .. } | Self::Content { .. } => "damaged",
             Self::NoLayer { .. } | Self::NoDraft { .. } => "unknown_layer",
@@ -232,6 +241,7 @@ impl Error {
             | Self::NotAStore { path }
             | Self::Newer { path, .. }
             | Self::ReadOnly { path, .. }
+            | Self::NotOwn { path, .. }
             | Self::Unsuitable { path, .. }
             | Self::Damaged { path, .. } => Some(path.as_os_str().as_bytes().to_vec()),
             Self::Unsynced { upper, .. } => Some(upper.as_os_str().as_bytes().to_vec()),
@@ -266,9 +276,18 @@ impl Error {
             }
             Self::NotAStore { .. } => "name an empty or a new directory with `--store`".to_owned(),
             Self::Newer { .. } => "use the ufs that made it, or another store with `--store`".to_owned(),
+            Self::ReadOnly { errno: Errno::ROFS, .. } => {
+                "name a directory that you can write with `--store`, or use `--ephemeral`; what is in a store on a read-only \
+                 disk can be read, exported, and mounted with `#{ read_only: true }`"
+                    .to_owned()
+            }
             Self::ReadOnly { .. } => {
                 "name a directory that you can write with `--store`, or use `--ephemeral`".to_owned()
             }
+            Self::NotOwn { owner, .. } => format!(
+                "use it as that user, `setpriv --reuid {owner} …`, or one of your own: `--store DIR`; `--as-root` uses it \
+                 all the same, and what is made there that user can neither change nor remove"
+            ),
             Self::Unsuitable { .. } => {
                 "put the store on ext4, xfs, btrfs or tmpfs (Linux 6.6) with `--store`".to_owned()
             }

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::ephemeral::MARK;
 use super::error::{errno_of, io, own};
+use super::opening::Whose;
 use super::publish::replace_json;
 use super::record::read_json;
 use super::temporary::Temporary;
@@ -38,7 +39,11 @@ struct FormatJson {
 }
 
 /// Opens the store's directory and reads its format; makes both where asked.
-pub(super) fn open_root(path: &Path, how: Opening) -> Result<(PathBuf, Dir, WhiteoutForm), Error> {
+pub(super) fn open_root(
+    path: &Path,
+    how: Opening,
+    whose: Whose,
+) -> Result<(PathBuf, Dir, WhiteoutForm), Error> {
     let root = match Dir::open(path) {
         Ok(root) => root,
         Err(Errno::NOENT) if how.create => {
@@ -51,6 +56,7 @@ pub(super) fn open_root(path: &Path, how: Opening) -> Result<(PathBuf, Dir, Whit
         Err(errno) => return Err(io("open", path)(errno)),
     };
     let path = root.host_path().map_err(io("find", path))?;
+    whose.check(&root, &path)?;
     let form = if let Some(form) = read(&root, &path)? {
         form
     } else {

@@ -4,6 +4,7 @@
 //! STORE/
 //!   format                                              version, whiteout form; read before anything else
 //!   lock                                                shared by every process that uses the store
+//!   ephemeral                                           in one that is gone at its end: locked by its process; see `ephemeral`
 //!   tmp/                                                what is being made or on its way out; see `temporary`
 //!   layers/sha256/<id>/{tree/, index, meta.json}        sealed, immutable; meta.json only says what follows from the content
 //!   drafts/<name>/{tree/, draft.json}                   draft.json: owners that the host could not give, if any
@@ -16,7 +17,8 @@
 //! ```
 //!
 //! Everything appears and goes by one rename, and what must outlive a power cut is synced before it appears (see
-//! `publish`). A //! lock on the directory of a draft or a mount says that a process uses it; the kernel drops it with the process.
+//! `publish`). A lock on the directory of a draft or a mount says that a process uses it; the kernel drops it with the
+//! process. A lock on `names/` is held while a name changes, so that it changes only in place of what was seen.
 //! Nothing here mounts, knows the clock, or prints.
 
 mod cache;
@@ -38,6 +40,7 @@ mod looking;
 mod mount_dir;
 mod mounts;
 mod names;
+mod opening;
 mod place;
 mod publish;
 mod record;
@@ -63,6 +66,7 @@ pub use export::{Present, write_host_file};
 pub use layers::{Outline, Sealed, Summary, Timings};
 pub use looking::{MountPaths, MountUser};
 pub use mount_dir::{MountDir, MountRecord, NewMount, Stale};
+pub use opening::Opening;
 pub use record::{NameRecord, StackPart};
 pub use scan::{Scan, ScanHow, scan, scan_root, scan_watched};
 pub use seal::Progress;
@@ -76,17 +80,8 @@ use std::rc::{Rc, Weak};
 use crate::model::{TreeId, Trust, WhiteoutForm};
 use crate::sys::lock::{self, Lock};
 use crate::sys::{Dir, Errno};
-use error::{io, own};
+use error::io;
 use temporary::Temporary;
-
-/// How a store is opened.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub struct Opening {
-    /// Makes a store where there is none.
-    pub create: bool,
-    /// Nothing needs to outlive a power cut: nothing is synced.
-    pub ephemeral: bool,
-}
 
 /// A store, open.
 #[derive(Debug)]
@@ -107,6 +102,8 @@ pub struct Store {
     owner: u32,
     /// What removes it at its end, if it is not to stay.
     ending: Option<ephemeral::Ending>,
+    /// Where mounts and `tmp/` are, where nothing can be written in the store itself.
+    aside: Option<Box<Store>>,
     cache: RefCell<cache::Cache>,
     outlines: RefCell<HashMap<TreeId, Rc<Outline>>>,
     held: RefCell<HashMap<String, Weak<Held>>>,
@@ -142,53 +139,6 @@ impl Steps {
 }
 
 impl Store {
-    /// Opens a store, and puts right what an earlier run left half done.
-    ///
-    /// # Errors
-    /// [`Error::Missing`], [`Error::NotAStore`], [`Error::Newer`], [`Error::ReadOnly`], [`Error::Unsuitable`],
-    /// [`Error::Damaged`], [`Error::Io`].
-    pub fn open(path: &Path, how: Opening) -> Result<Self, Error> {
-        let (path, root, form) = format::open_root(path, how)?;
-        let sub = |name: &str| format::open_sub(&root, name, &path);
-        let tmp = sub("tmp")?;
-        let temporary = Temporary::new(tmp, path.join("tmp"));
-        let lock_path = path.join("lock");
-        let read_only = |errno| match errno {
-            Errno::ROFS | Errno::ACCESS | Errno::PERM => Error::ReadOnly { path: path.clone(), errno },
-            errno => own("lock", &lock_path)(errno),
-        };
-        if !temporary.is_empty()?
-            && let Some(_alone) = lock::try_exclusive(&lock_path).map_err(read_only)?
-        {
-            temporary.clear();
-        }
-        let lock = lock::shared(&lock_path).map_err(read_only)?;
-        let owner = root.stat_self().map_err(io("look at", &path))?.uid;
-        let store = Self {
-            layers: sub("layers/sha256")?,
-            drafts: sub("drafts")?,
-            names: sub("names")?,
-            mounts: sub("mounts")?,
-            path,
-            temporary,
-            lock: RefCell::new(Some(lock)),
-            form,
-            ephemeral: how.ephemeral,
-            every_right: owner == 0 && crate::sys::process::has_every_right(),
-            owner,
-            ending: None,
-            cache: RefCell::default(),
-            outlines: RefCell::default(),
-            held: RefCell::default(),
-            stale: RefCell::default(),
-            spare: RefCell::default(),
-            steps: Steps::default(),
-        };
-        store.recover_drafts()?;
-        store.recover_mounts()?;
-        Ok(store)
-    }
-
     /// Closes the store; a temporary one is removed.
     ///
     /// # Errors

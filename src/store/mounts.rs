@@ -16,7 +16,7 @@ use crate::sys::{Dir, Errno, RenameFlags};
 
 impl Store {
     pub(super) fn mounts_path(&self) -> PathBuf {
-        self.path.join("mounts")
+        self.aside.as_deref().map_or(&self.path, |aside| &aside.path).join("mounts")
     }
 
     /// Makes a mount's directories with an empty upper whose root looks like the one beneath.
@@ -24,6 +24,9 @@ impl Store {
     /// # Errors
     /// [`Error::MountExists`], [`Error::Io`].
     pub fn create_mount(&self, name: &LayerName, new: &NewMount<'_>) -> Result<MountDir, Error> {
+        if !new.read_only {
+            self.check_writable()?;
+        }
         let (file, key) = (name.file_name(), format!("mount {name}"));
         if self.mounts.stat(file.as_bytes()).is_ok() {
             return Err(Error::MountExists { name: name.clone() });

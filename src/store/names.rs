@@ -68,6 +68,7 @@ impl Store {
     /// # Errors
     /// [`Error::Io`].
     pub fn set_name(&self, record: &NameRecord, replaces: Option<&NameRecord>) -> Result<bool, Error> {
+        self.check_writable()?;
         let _alone = self.lock_names()?;
         let found = match self.name(&record.name) {
             Ok(found) => found,
@@ -117,6 +118,7 @@ impl Store {
     /// [`Error::Io`].
     pub fn remove_name(&self, name: &LayerName) -> Result<bool, Error> {
         let at = self.path.join("names");
+        self.check_writable()?;
         let _alone = self.lock_names()?;
         match self.names.unlink(name.file_name().as_bytes()) {
             Ok(()) => {

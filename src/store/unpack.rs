@@ -208,7 +208,9 @@ impl Copier<'_> {
         if self.unknown.0 == Some(stat.uid) || self.unknown.1 == Some(stat.gid) {
             self.unseen.get_or_insert_with(|| (path.clone(), 0)).1 += 1;
         }
-        self.own |= stat.uid == crate::sys::dir::own_ids().0;
+        // root's are root's in the layer, too
+        let is_root = self.identity == Identity::AsIs && self.unknown.0.is_none();
+        self.own |= !is_root && stat.uid == crate::sys::dir::own_ids().0;
     }
 
     /// Remarks on owners that are not as the host has them.

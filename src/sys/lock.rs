@@ -58,6 +58,15 @@ pub fn exclusive_dir(dir: &Dir) -> Result<Lock, Errno> {
     wait(File::from(dir.open_raw(b".", flags, crate::model::Mode::default())?), FlockOperation::LockExclusive)
 }
 
+/// Waits for a lock that others may share, of a file where nothing can be written; `None` where there is no such file.
+pub fn shared_to_read(dir: &Dir, name: &[u8]) -> Result<Option<Lock>, Errno> {
+    match dir.file(name) {
+        Ok(file) => wait(file, FlockOperation::LockShared).map(Some),
+        Err(Errno::NOENT) => Ok(None),
+        Err(errno) => Err(errno),
+    }
+}
+
 /// Takes the lock of a regular file right inside a directory if nobody else has it, and it is still there then; `create`
 /// makes one that is missing.
 pub fn try_file(dir: &Dir, name: &[u8], create: bool) -> Result<Option<Lock>, Errno> {

@@ -55,6 +55,8 @@ use crate::sys::namespace;
 pub enum StorePlace {
     /// In this directory, made when it is first needed.
     Dir(PathBuf),
+    /// The same, also where another user owns it and this one is root.
+    DirOfAnybody(PathBuf),
     /// In a temporary directory that is gone at the end.
     Ephemeral,
 }
@@ -98,7 +100,8 @@ impl Workspace {
     /// # Errors
     /// Those of the store: not ours, from a newer version, damaged.
     pub fn open(options: Options, progress: Rc<dyn Progress>) -> Result<Self, Error> {
-        let exists = matches!(&options.store, StorePlace::Dir(dir) if dir.exists());
+        let exists =
+            matches!(&options.store, StorePlace::Dir(dir) | StorePlace::DirOfAnybody(dir) if dir.exists());
         let workspace = Self(Rc::new(Inner {
             options,
             progress,

@@ -20,7 +20,8 @@ impl Workspace {
             return Ok(store);
         }
         let store = match &self.0.options.store {
-            StorePlace::Dir(dir) => Store::open(dir, Opening { create: true, ephemeral: false })?,
+            StorePlace::Dir(dir) => self.open_in(dir, Store::open)?,
+            StorePlace::DirOfAnybody(dir) => self.open_in(dir, Store::open_as_root)?,
             StorePlace::Ephemeral => {
                 let place = std::env::temp_dir();
                 for left in Store::left_behind(&place) {
@@ -38,6 +39,30 @@ impl Workspace {
             }
         }
         Ok(store)
+    }
+
+    /// Opens a store in a directory; one on a read-only disk to be read.
+    fn open_in(
+        &self,
+        dir: &Path,
+        open: fn(&Path, Opening) -> Result<Store, store::Error>,
+    ) -> Result<Store, Error> {
+        let refused = match open(dir, Opening { create: true, ephemeral: false }) {
+            Err(error @ store::Error::ReadOnly { errno: Errno::ROFS, .. }) => error,
+            other => return Ok(other?),
+        };
+        match Store::open_to_read(dir, &std::env::temp_dir()) {
+            // there is none, and none can be made
+            Err(store::Error::Missing { .. }) => Err(refused.into()),
+            opened => {
+                let store = opened?;
+                let place = store.path().display();
+                self.note(format!(
+                    "the store {place} lies on a read-only file system: it can be read, not changed"
+                ));
+                Ok(store)
+            }
+        }
     }
 
     /// Cleans up after a process that ended without doing so: what it left mounted goes, its upper stays.

@@ -229,6 +229,42 @@ fn where_a_tmpfs_can_be_mounted(place: &Place, script: &str) -> std::process::Ou
 }
 
 #[test]
+fn a_store_on_a_read_only_disk_is_read_shown_exported_and_mounted() {
+    let place = Place::new();
+    let script = r#"
+        mkdir disk; mount -t tmpfs tmpfs disk
+        ufs() { "$UFS" --store disk/store -e "$1"; }
+        ufs 'layer("base").write("/a", "1"); mount_direct("base", #{ name: "m" }); write("/b", "2"); commit("app"); write("/c", "3");
+             layer("draft").write("/d", "4"); ()'
+        mount -o remount,bind,ro disk
+        ufs 'assert_eq(layers().len(), 3); assert_eq(layer("app").read("/b"), "2"); assert_eq(layer("app").stack.len(), 2);
+             assert_eq(layer("draft").read("/d"), "4"); show("app"); tree("app"); history("app"); diff("base", "app");
+             check(); layer("app").export_tar("app.tar"); layer("app").entries().len();
+             let m = mount_direct("app", #{ read_only: true }); assert_eq(m.ls(), ["a", "b"]); assert_eq(mounts().len(), 1); explain("/b");
+             for make in [|| mount_overlay("app", #{ read_only: true }), || mount_overlay("base", #{ read_only: true }), || mount_fuse("app", #{ read_only: true })] {
+                 let m = (); try { m = make.call(); } catch (e) { print(`${e}`); }
+                 if m != () { assert_eq(m.read("/a"), "1"); sh("cat a"); m.unmount(); m.mount(); m.discard(); }
+             }
+             for change in [|| layer("n").write("/x", "1"), || layer("app", #{ fresh: true }), || remove("app"), || remove("draft"),
+                            || collect(), || mount_direct("app"), || layer("draft").seal(), || squash(["base", "app"], "flat"),
+                            || layer("draft").write("/d", "5")] {
+                 let k = "done"; try { change.call(); } catch (e) { k = kind(e); } assert_eq(k, "read_only");
+             }'
+        test -s app.tar && test -z "$(ls -d ufs-* 2>/dev/null)"
+        "$UFS" --store disk/none -e 'layers()' && exit 9
+        mount -o remount,bind,rw disk
+        ufs 'assert_eq(use_mount("m").read("/c"), "3"); layer("draft").seal(); assert(check().is_empty());'
+    "#;
+    let output = where_a_tmpfs_can_be_mounted(&place, script);
+    let err = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{}\n{err}", String::from_utf8_lossy(&output.stdout));
+    holds(
+        &err,
+        &["lies on a read-only file system: it can be read, not changed", "disk/none cannot be written"],
+    );
+}
+
+#[test]
 fn a_full_disk_loses_nothing_and_the_store_works_on_once_there_is_room() {
     if !overlay_works() {
         return;
@@ -250,7 +286,7 @@ fn a_full_disk_loses_nothing_and_the_store_works_on_once_there_is_room() {
         rm disk/filler
         ufs 'layer("new").write("/b", "1"); layer("new").seal(); assert(check().is_empty());'
         mount -o remount,bind,ro disk
-        ufs 'layers()' && exit 9
+        ufs 'remove("new")' && exit 9
         test $? = 1
     "#;
     let output = where_a_tmpfs_can_be_mounted(&place, script);

@@ -189,3 +189,49 @@ fn a_user_without_a_home_in_the_environment_is_never_taken_for_root() {
         }
     });
 }
+
+#[test]
+fn root_leaves_a_users_store_alone_unless_told_otherwise() {
+    with_mounts(|scratch| {
+        if !users_can_run() {
+            return;
+        }
+        fs::set_permissions(scratch, fs::Permissions::from_mode(0o755)).unwrap();
+        let home = scratch.join("home");
+        fs::create_dir(&home).unwrap();
+        chown(&home, Some(12345), Some(12345)).unwrap();
+        let ran = |mut command: Command, store: &str, code: &str| {
+            let output =
+                command.arg("--store").arg(home.join(store)).args(["-q", "-e", code]).output().unwrap();
+            (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
+        };
+        let root = || Command::new(env!("CARGO_BIN_EXE_ufs"));
+        let user = |how: &[&str]| as_user(how);
+        let made = "layer(\"b\").write(\"/f\", \"1\"); mount_direct(\"b\", #{ name: \"m\" }); write(\"/mine\", \"1\");";
+        assert_eq!(ran(user(&[]), "store", made).0, Some(0));
+        fs::create_dir(home.join("empty")).unwrap();
+        chown(home.join("empty"), Some(12345), Some(12345)).unwrap();
+        for store in ["store", "empty"] {
+            let (code, err) = ran(root(), store, "layers()");
+            assert_eq!(code, Some(1), "{err}");
+            assert!(err.contains("belongs to another user (12345)") && err.contains("--as-root"), "{err}");
+        }
+        assert_eq!(fs::read_dir(home.join("empty")).unwrap().count(), 0);
+        let mut told = root();
+        told.arg("--as-root");
+        let (code, err) = ran(told, "store", "assert_eq(layer(\"b\").read(\"/f\"), \"1\");");
+        assert_eq!(code, Some(0), "{err}");
+        // its owner goes on with it, in a namespace or not
+        let on = "use_mount(\"m\").commit(\"c\"); collect(); remove(\"c\"); assert(check().is_empty());";
+        assert_eq!(ran(user(&[]), "store", on), (Some(0), String::new()));
+        assert_eq!(ran(user(&["--no-userns"]), "store", "layers(); collect();"), (Some(0), String::new()));
+        // what the system lets a user use is theirs to use, whoever owns the directory
+        let shared = scratch.join("shared");
+        fs::create_dir(&shared).unwrap();
+        fs::set_permissions(&shared, fs::Permissions::from_mode(0o777)).unwrap();
+        let mut command = as_user(&[]);
+        let output =
+            command.arg("--store").arg(&shared).args(["-e", "layer(\"x\").seal(); ()"]).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    });
+}
