@@ -32,7 +32,13 @@ pub(super) const WORDS: &[(&str, &str)] = &[
     (
         "opaque",
         "A mark on a directory that says \"nothing beneath shows through\": on disk the attribute `user.overlay.opaque=y`, \
-                in a tar the file `.wh..wh..opq`.\nSource: kernel overlayfs.rst; OCI image-spec, layer.md.",
+                in a tar the file `.wh..wh..opq`. At a layer's root it makes that layer the lowest of all that counts.\nSource: kernel overlayfs.rst; OCI image-spec, layer.md.",
+    ),
+    (
+        "implied",
+        "A directory that a layer has only for what lies in it, as nobody made or named it: it is in no tar and no ID, and \
+                its mode, owner and time are those that the layers beneath show (`0755` of root where there is none). \
+                `mkdir`, `chmod`, `chown` or `set_xattr` on it make it the layer's own.",
     ),
     (
         "copy-up",

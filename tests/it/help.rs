@@ -146,8 +146,10 @@ fn a_kind_of_error_is_explained_with_who_raises_it() {
 #[test]
 fn the_words_of_the_field_are_explained_and_a_wrong_topic_finds_the_right_one() {
     let place = Place::new();
-    for word in ["whiteout", "opaque", "copy-up", "diff-id", "chain id", "upper", "stack", "draft", "errors"]
-    {
+    for word in [
+        "whiteout", "opaque", "implied", "copy-up", "diff-id", "chain id", "upper", "stack", "draft",
+        "errors",
+    ] {
         let out = place.code(&format!("help(\"{word}\")")).ok();
         assert!(out.len() > 40, "{word}: {out}");
     }

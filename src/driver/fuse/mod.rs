@@ -16,6 +16,8 @@
 //! - lseek(2) takes `SEEK_DATA` and `SEEK_HOLE` on directories;
 //! - on a mount without an upper, reading by passthrough sets a lower file's time of reading (where the layers' file system
 //!   keeps those), and what the page cache answers sets none;
+//! - a whiteout in a directory that only its layer has is not listed; the kernel lists it, unless the layer was sealed here,
+//!   which tells it to look;
 //! - `O_TMPFILE` gives `EOPNOTSUPP` and statx(2) no time of birth, as the crate knows no such requests; files have no
 //!   flags (`chattr(1)`);
 //! - a path has 4,096 bytes at most, also one that is gone down step by step: `ENAMETOOLONG`.

@@ -55,7 +55,7 @@ const SH_OPTIONS: &[Opt] = &[Opt {
 pub(super) const COMMANDS: &[Command] = &[
     command!(Changes "write" ["path", "data"] [global on_mount on_layer] "", "Writes a whole file, with missing parent directories.",
         "A file that is there keeps its mode and owner; a new one gets `0644`, root's. In a mount, a file of a lower \
-         layer is copied up first.",
+         layer is copied up first. In a draft, directories that are made for it are implied: see `help(\"implied\")`.",
         "write(\"/etc/motd\", \"new\\n\");\nassert_eq(read(\"/etc/motd\"), \"new\\n\");", &["invalid_path", "is_a_directory", "no_mount", "not_a_directory", "not_mounted", "read_only", "sealed", "wrong_layer"], &["append_to", "read"],
         |call| { let (path, data) = (call.bytes(0)?, call.bytes(1)?); done(both!(call, |on| on.write(&path, &data))) }),
     command!(Changes "append_to" ["path", "data"] [global on_mount on_layer] "", "Writes at the end of a file.", "",

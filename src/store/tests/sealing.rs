@@ -454,6 +454,13 @@ fn implied_directories_are_in_the_index_alone_and_outlive_a_seal_that_stops() {
     assert_eq!(changes.implied().cloned().collect::<Vec<_>>(), [path("a"), path("a/b")]);
     assert_eq!(*store.outline(sealed.id).unwrap(), Outline { implies: true, root: None });
     assert_eq!(*store.outline(sealed.id).unwrap(), Outline::from(&*changes));
+    // an earlier version did not write it down
+    let meta = store.layer_path(sealed.id).join("meta.json");
+    let text = std::fs::read_to_string(&meta).unwrap();
+    let start = text.find("\"outline\"").unwrap();
+    std::fs::write(&meta, format!("{}}}", text[..start].trim_end().trim_end_matches(','))).unwrap();
+    let fresh = Store::open(store.path(), Opening::default()).unwrap();
+    assert_eq!(*fresh.outline(sealed.id).unwrap(), Outline::from(&*changes));
     let dir = store.tree_dir(sealed.id).unwrap().beneath(&path("a/b")).unwrap();
     assert_eq!(xattr::get(&dir, names::IMPLIED), Err(Errno::NODATA));
     assert_eq!(dir.stat_self().unwrap().mtime, Timestamp::default());
