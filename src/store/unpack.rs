@@ -12,7 +12,7 @@ use std::rc::Rc;
 use super::changes::{descend, is_whiteout, mark_opaque, put_whiteout, say};
 use super::error::{io, tree as failed};
 use super::seal::Progress;
-use super::walk::identity;
+use super::walk::{identity, is_bookkeeping};
 use super::{Draft, Error, Store, place};
 use crate::model::{Identity, Kind, LayerPath, Metadata, Node, WhiteoutForm, Xattrs, decode_xattrs, names};
 use crate::sys::{Dir, Errno, RawItem, RawStat, copy, process, xattr};
@@ -401,10 +401,14 @@ impl Copier<'_> {
     }
 }
 
-/// The attributes of a host file, none of them taken for a mark.
+/// The attributes of a host file, none of them taken for a mark. What the kernel keeps for itself, in the upper of a
+/// mount or in a sealed layer, is nobody's attribute.
 fn plain_xattrs(raw: &xattr::RawXattrs) -> Xattrs {
     let mut plain = Xattrs::new();
     for (name, value) in raw {
+        if is_bookkeeping(name) {
+            continue;
+        }
         if name.starts_with(names::OVERLAY) {
             plain.insert(name.clone().into(), value.clone().into());
         } else if !name.starts_with(names::UFS) {

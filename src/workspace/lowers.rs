@@ -84,8 +84,12 @@ impl Workspace {
         Ok(opened)
     }
 
-    /// The root directory's metadata as the stack shows it.
+    /// The root directory's metadata as the stack shows it. The topmost layer's index is read for it, so that damage is told
+    /// before anything is built on it.
     pub(super) fn merged_root(&self, stack: &[StackPart]) -> Result<Metadata, Error> {
+        if let Some(StackPart::Sealed(top)) = stack.last() {
+            self.store()?.changeset(*top)?;
+        }
         for part in stack.iter().rev() {
             match part {
                 StackPart::Sealed(id) => {

@@ -320,6 +320,10 @@ fn a_layer_is_the_same_after_the_way_through_its_tar() {
         let a = layer("a"); a.write("/x/y/f", "1"); a.opaque("/x"); a.whiteout("/w/gone"); a.mkdir("/z");
         a.export_tar("a.tar");
         let b = layer("b"); b.add("a.tar"); b.seal(); assert_eq(b.id, a.id);
+        // what the kernel keeps in its tree is no attribute of a file
+        let g = layer("g"); g.mkdir("/w"); g.whiteout("/w/gone"); g.seal();
+        let h = layer("h"); h.add(g.path); h.seal();
+        assert_eq(h.stat("/w").mode, "0755"); for e in h.entries() { assert_eq(e.xattrs, #{}); }
         // again, on what is there
         let c = layer("c"); c.add("a.tar"); c.add("a.tar"); c.seal(); assert_eq(c.id, a.id);
     "#;
