@@ -7,14 +7,15 @@
 use std::collections::BTreeMap;
 
 use super::error::{io, own, tree};
-use super::{Error, MountDir, Store, place};
-use crate::model::{LayerPath, Metadata, Mode};
+use super::{Error, MountDir, ScanHow, Store, place, scan};
+use crate::model::{Change, LayerPath, Metadata, Mode};
 use crate::sys::{Dir, Errno};
 
 const NAME: &str = "dirs";
 
 impl Store {
-    /// Makes a mount's directories, the root first, and sets aside those that it had; `None` where there are none.
+    /// Makes a mount's directories, the root first, and sets aside those that it had; `None` where there are none. Those
+    /// that are there already stay, so that their inodes do.
     ///
     /// What was mounted before goes on with the old ones; once it is replaced, [`Store::sweep`] removes them.
     ///
@@ -26,8 +27,11 @@ impl Store {
         dirs: &BTreeMap<LayerPath, &Metadata>,
     ) -> Result<Option<Dir>, Error> {
         let (dir, path) = (mount.dir(), mount.path());
-        if dir.stat(NAME.as_bytes()).is_ok() {
-            mount.add_aside([self.temporary.set_aside(dir, NAME, path)?]);
+        match dir.dir(NAME.as_bytes()) {
+            Ok(there) if self.are_laid(&there, dirs) => return Ok(Some(there)),
+            Ok(_) => mount.add_aside([self.temporary.set_aside(dir, NAME, path)?]),
+            Err(Errno::NOENT) => {}
+            Err(errno) => return Err(own("open", path.join(NAME))(errno)),
         }
         if dirs.is_empty() {
             return Ok(None);
@@ -53,6 +57,22 @@ impl Store {
     /// [`Error::Tree`].
     pub fn set_dirs(&self, tree: &Dir, dirs: &BTreeMap<LayerPath, &Metadata>) -> Result<(), Error> {
         set_metadata(tree, dirs)
+    }
+}
+
+impl Store {
+    /// Whether a tree is just these directories; one that cannot be read is not.
+    fn are_laid(&self, tree: &Dir, dirs: &BTreeMap<LayerPath, &Metadata>) -> bool {
+        let Ok(found) = scan(tree, &ScanHow { trust: self.trust(), ..ScanHow::default() }) else {
+            return false;
+        };
+        let wanted = dirs.iter().map(|(path, meta)| (path, *meta));
+        let is = |(path, change): (&LayerPath, &Change), (wanted, meta): (&LayerPath, &Metadata)| {
+            path == wanted
+                && matches!(change, Change::Put(entry) if entry.is_dir() && !entry.is_opaque() && entry.meta == *meta)
+        };
+        found.changes.len() == dirs.len()
+            && found.changes.iter().zip(wanted).all(|(found, wanted)| is(found, wanted))
     }
 }
 

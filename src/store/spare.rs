@@ -43,7 +43,10 @@ impl Store {
         }
         let up = dir.dir(b"up").ok()?;
         let tree = up.dir(b"tree").ok()?;
-        let whole = names(dir)? == PARTS && names(&up)? == [b"tree"];
+        let mut parts = names(dir)?;
+        // of a mount of the same stack they are the same
+        parts.retain(|name| name != b"dirs");
+        let whole = parts == PARTS && names(&up)? == [b"tree"];
         let same = tree.stat_self().ok()?.mtime == record.root.mtime
             && is_dirty(&tree, &record.root, path).ok() == Some(false)
             && dir.dir(b"merged").and_then(|merged| merged.is_vacant()).ok()?;

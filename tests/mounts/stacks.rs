@@ -124,8 +124,14 @@ fn an_implied_directory_is_as_the_ones_beneath() {
                 let life = explain("/root");
                 assert_eq(life.steps[1].what, "merged"); assert_eq(life.steps[1].changed, []);
                 assert_eq(life.shown.layer, "base"); assert_eq(life.shown.entry.mode, "0700");
-                // the upper's copy is a real one
+                // the upper's copy is a real one, and the same file
+                let inode = stat("/root").ino;
+                m.unmount(); m.mount(); assert_eq(stat("/root").ino, inode);
                 write("/root/mine", "1"); rm("/tmp/new");
+                if m.driver != "direct" {
+                    assert_eq(stat("/root").ino, inode);
+                    m.unmount(); m.mount(); assert_eq(stat("/root").ino, inode);
+                }
                 assert_eq(look("/root"), "0700 0"); assert_eq(look("/tmp"), "1777 0");
                 let c = commit("c");
                 assert_eq(c.stat("/root").mode, "0700"); assert_eq(look("/root"), "0700 0"); assert_eq(look("/home/u"), "0755 7");
