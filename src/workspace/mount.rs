@@ -162,7 +162,10 @@ impl Mount {
     pub fn command(&self) -> Result<Vec<u8>, Error> {
         let record = self.record()?;
         let paths = self.paths()?;
-        let lowers = self.stack()?.layers().iter().map(Layer::path).collect::<Result<Vec<_>, _>>()?;
+        // the kernel does not see that a root is opaque, so what lies beneath must not be given to it
+        let hidden = record.stack.len() - self.workspace.open_stack(&record.stack)?.len();
+        let layers = self.stack()?;
+        let lowers = layers.layers().iter().skip(hidden).map(Layer::path).collect::<Result<Vec<_>, _>>()?;
         let upper = (!record.read_only).then_some((&*paths.upper, &*paths.work));
         let target = record.at.clone().unwrap_or(paths.merged);
         Ok(sys::mount::command_line(&lowers, upper, &target, record.volatile))

@@ -43,7 +43,9 @@ fn an_opaque_root_hides_all_that_lies_beneath() {
                 layer("more").write("/more", "1");
                 let m = mount(["base", "top", "more"], #{ name: "m" });
                 assert_eq(names("/"), ["d", "more"]); assert_eq(names("/d"), ["new"]);
-                assert_eq(m.stack.len(), 3); assert_eq(tree(m).paths, ["/", "/d", "/d/new", "/more"]);
+                assert_eq(m.stack.len(), 3); let line = m.command();
+                assert(!line.contains(layer("base").path)); assert(line.contains(layer("top").path));
+                assert_eq(tree(m).paths, ["/", "/d", "/d/new", "/more"]);
                 assert_eq(explain("/old").shown, ());
                 write("/d/again", "1"); let c = commit("c"); assert_eq(c.stack.len(), 4);
                 assert_eq(names("/d"), ["again", "new"]);

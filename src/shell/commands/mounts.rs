@@ -221,7 +221,9 @@ pub(super) const COMMANDS: &[Command] = &[
         gives: "a string",
         summary: "Gives the `mount -t overlay …` line that would do the same by hand, in the kernel's order.",
         details: "The kernel lists layers top first. In one option string they may not exceed 4 KiB; `ufs` itself hands \
-                  each directory over by descriptor and has no such limit.",
+                  each directory over by descriptor and has no such limit. Layers beneath an opaque root are left out, as \
+                  the kernel would show them; so are the directories that `ufs` lays over layers that only imply some \
+                  (`help(\"implied\")`), which by hand look as the topmost layer has them.",
         errors: &["unknown_mount"],
         example: "layer(\"base\").write(\"/a\", \"1\");\nassert(mount(\"base\").command().starts_with(\"mount -t overlay\"));",
         see: &["mount_overlay"],
