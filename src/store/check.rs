@@ -9,7 +9,7 @@ use super::scan::scan_watched;
 use super::seal::Progress;
 use super::walk::{ScanHow, identity};
 use super::{Error, StackPart, Store};
-use crate::model::{Change, Changeset, Kind, LayerPath, TreeId};
+use crate::model::{Change, Changeset, Kind, LayerName, LayerPath, TreeId};
 
 /// Something that is not as it should be.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -79,12 +79,16 @@ impl Store {
             let path = self.mounts_path().join(name.file_name());
             match self.mount(&name) {
                 Ok(Some(record)) => {
-                    if !path.join("up/tree").is_dir() {
+                    let missing = || !path.join("up/tree").is_dir();
+                    if missing() && self.is_settled(&name) && missing() {
                         add(path.clone(), &Error::NoUpper { name });
                     }
                     stacks.push((path, record.stack));
                 }
-                Ok(None) => add(path.clone(), &Error::Damaged { path, why: "it has no record".to_owned() }),
+                Ok(None) if self.is_settled(&name) => {
+                    add(path.clone(), &Error::Damaged { path, why: "it has no record".to_owned() });
+                }
+                Ok(None) => {}
                 Err(error) => add(path, &error),
             }
         }
@@ -98,6 +102,12 @@ impl Store {
             }
         }
         Ok(problems)
+    }
+
+    /// Whether a mount is there and no other process uses it: one that is committed in, or dropped, is never whole for a
+    /// moment.
+    fn is_settled(&self, name: &LayerName) -> bool {
+        self.mount_user(name).is_none() && self.has_mount(name)
     }
 
     /// Reads all of a layer: its files must be what its index says, and both together what its ID says.

@@ -213,6 +213,7 @@ fn a_commit_gives_the_layer_that_it_made_whoever_else_takes_its_name() {
     let code = "let m = mount_direct(\"b\"); let mine = 0; for i in 0..40 {
             let text = `${m.name} ${i}`; m.write(\"/f\", text); let l = m.commit(\"same\");
             assert_eq(l.read(\"/f\"), text); assert_eq(l.stack.len(), i + 2); if l.name == \"same\" { mine += 1; }
+            if i % 10 == 0 { assert_eq(check(), []); }
         } m.discard(); print(mine)";
     let named = at_once(&place, 3, code);
     let named: usize = named.iter().map(|count| count.trim().parse::<usize>().unwrap()).sum();

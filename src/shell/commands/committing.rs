@@ -22,7 +22,9 @@ pub(super) const COMMANDS: &[Command] = &[
         summary: "Makes the upper the newest sealed layer, and stacks a fresh upper on it at the same mount point.",
         details: "Nothing is copied: the upper is hashed once and renamed. Refused while a process has a file open for \
                   writing there; the error names it. A shell that stands in the mount keeps a read-only view of the old \
-                  one: `cd .` shows the new. Without changes it gives the top layer, with a note.",
+                  one: `cd .` shows the new. Without changes it gives the top layer, with a note.\n\
+                  A layer without a name stays as long as its mount, the stack of a name or a value reaches it. A name that another process gives to \
+                  something else meanwhile stays with that, with a note; what was committed is given all the same.",
         errors: &[
             "busy",
             "changed",

@@ -350,3 +350,17 @@ fn a_name_is_given_only_in_place_of_what_was_seen() {
     assert!(!store.set_name(&first, Some(&second)).unwrap(), "what was taken away stays so");
     assert_eq!(store.name(&name("x")).unwrap(), None);
 }
+
+#[test]
+fn a_check_beside_a_commit_of_another_process_raises_no_alarm() {
+    let (host, store) = store();
+    let base = layer(&store, "base", "f", b"1");
+    let at_work = mount(&store, "m", &[base]);
+    // between the steps of a commit there is no upper
+    std::fs::remove_dir_all(host.path().join("store/mounts/m/up")).unwrap();
+    let other = open(host.path());
+    assert_eq!(check(&other).unwrap(), []);
+    drop((at_work, store));
+    let problems = check(&other).unwrap();
+    assert!(problems.len() == 1 && problems[0].to_string().contains("upper of the mount `m` is missing"));
+}
