@@ -5,11 +5,11 @@ use std::collections::BTreeMap;
 use proptest::prelude::*;
 
 use super::super::{
-    Cell, DiffKind, Difference, RowNote, StepKind, diff, effects, explain, list, matrix, resolve, squash,
-    tree,
+    Cell, DiffKind, Difference, RowNote, StepKind, corrections, diff, effects, explain, list, matrix,
+    resolve, squash, tree,
 };
 use super::{entry, stack};
-use crate::model::{Change, Changeset, Entry, LayerPath, Metadata, Mode, Node};
+use crate::model::{Change, Changeset, Entry, Kind, LayerPath, Metadata, Mode, Node};
 
 /// What may lie at a name.
 #[derive(Clone, Debug)]
@@ -351,5 +351,28 @@ proptest! {
                 prop_assert!(is_needed, "{:?}", dir);
             }
         }
+    }
+
+    #[test]
+    fn with_the_corrections_on_top_the_topmost_directory_is_right(layers in random_stack()) {
+        let laid: Changeset = corrections(&stack(&layers))
+            .into_iter()
+            .map(|(path, dir)| (path, Change::Put(Entry::new(Node::Dir { opaque: false }, dir.meta))))
+            .collect();
+        // as the layers' trees are on disk
+        let on_disk = |change: Change| match change {
+            Change::Put(entry) if entry.implied => Change::Put(Entry { implied: false, ..entry }),
+            other => other,
+        };
+        let trees = layers.iter().map(|layer| layer.clone().into_iter().map(|(path, change)| (path, on_disk(change))).collect());
+        let mut trees: Vec<Changeset> = trees.collect();
+        if !laid.is_empty() {
+            trees.push(laid);
+        }
+        let seen = |stack: &[&Changeset]| -> Vec<(LayerPath, Kind, Metadata)> {
+            let tree = oracle(stack).into_iter().filter(|(path, _)| !path.is_root());
+            tree.map(|(path, (_, entry))| (path, entry.node.kind(), entry.meta)).collect()
+        };
+        prop_assert_eq!(seen(&stack(&trees)), seen(&stack(&layers)));
     }
 }
