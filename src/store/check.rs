@@ -104,10 +104,10 @@ impl Store {
         Ok(problems)
     }
 
-    /// Whether a mount is there and no other process uses it: one that is committed in, or dropped, is never whole for a
-    /// moment.
+    /// Whether a mount is there, no other process uses it, and no commit in it waits to be ended: one that is committed in,
+    /// or dropped, is not whole for a moment.
     fn is_settled(&self, name: &LayerName) -> bool {
-        self.mount_user(name).is_none() && self.has_mount(name)
+        self.mount_user(name).is_none() && self.has_mount(name) && !self.is_half_committed(name)
     }
 
     /// Reads all of a layer: its files must be what its index says, and both together what its ID says.

@@ -230,6 +230,14 @@ impl Store {
         Ok(true)
     }
 
+    /// Whether a mount was left in the middle of a commit whose layer is there: whoever opens the store next ends it.
+    pub(super) fn is_half_committed(&self, name: &LayerName) -> bool {
+        let path = self.mounts_path().join(name.file_name());
+        let Ok(dir) = self.mounts.dir(name.file_name().as_bytes()) else { return false };
+        let intent = read_json::<IntentJson>(&dir, INTENT, &path).ok().flatten();
+        intent.is_some_and(|intent| id_from(&intent.id).is_ok_and(|id| self.has_layer(id)))
+    }
+
     /// Steps 4 to 7; gives what was set aside, and whether the layer has the name.
     fn finish_commit(
         &self,

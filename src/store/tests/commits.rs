@@ -54,10 +54,14 @@ fn a_commit_that_ends_anywhere_keeps_the_upper_or_the_layer() {
             let same = if known { Some(layer(&store, "same", "new", b"2")) } else { None };
             let web = mount(&store, "web", &[base]);
             put(&web.upper().unwrap(), "new", b"2");
+            let beside = open(host.path());
             crash(store, step, |store| {
                 let web = web;
                 commit(store, &web, "done");
             });
+            // who was there before sees no damage in what waits to be ended
+            assert_eq!(check(&beside).unwrap(), [], "{step}");
+            drop(beside);
             let store = open(host.path());
             let stale = store.take_stale();
             assert_eq!(stale.len(), 1, "{step}");
