@@ -55,7 +55,10 @@ impl Workspace {
             .and_then(|()| self.mark(&draft, &one, corrected.into_keys()))
             .and_then(|()| draft.seal());
         if let Err(error) = result {
-            self.remove(name)?;
+            // what is told is what went wrong first
+            if let Err(left) = self.remove(name) {
+                log::warn!("`{name}` stays: {left}");
+            }
             return Err(error);
         }
         Ok(draft)
