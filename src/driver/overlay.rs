@@ -95,7 +95,8 @@ fn too_deep(spec: &MountSpec<'_>) -> Option<String> {
 /// Refuses an upper that a process of an earlier run still has in a mount that cannot be unmounted from here: in another
 /// namespace, or attached nowhere.
 pub(super) fn refuse_used_upper(target: &Path, upper: &Dir, any_dir: &Dir) -> Result<(), MountError> {
-    if mount::is_upper_in_use(upper.as_fd(), any_dir.as_fd()) {
+    let used = mount::is_upper_in_use(upper.as_fd(), any_dir.as_fd());
+    if used.map_err(MountError::target("look for users of the upper of", target))? {
         let mut users = process::users(target, Use::Any);
         users.retain(|user| user.pid != std::process::id());
         return Err(MountError::UpperInUse { target: target.to_owned(), users });

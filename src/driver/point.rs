@@ -113,7 +113,9 @@ fn unmount_top(target: &Path) -> Result<(), MountError> {
 }
 
 pub(super) fn unmount_left_over(target: &Path, dir: &Path) -> Result<(), MountError> {
-    while mountinfo::is_left_of(target, dir) {
+    let look =
+        || mountinfo::is_left_of(target, dir).map_err(MountError::target("look for mounts at", target));
+    while look()? {
         unmount_top(target)?;
     }
     Ok(())
@@ -154,7 +156,8 @@ impl Point {
     }
 
     fn refuse_inner_mounts(&self) -> Result<(), MountError> {
-        match mountinfo::inside(&self.target).pop() {
+        let inside = mountinfo::inside(&self.target);
+        match inside.map_err(MountError::target("look for mounts in", &self.target))?.pop() {
             Some(inner) => Err(MountError::MountedInside { target: self.target.clone(), inner }),
             None => Ok(()),
         }

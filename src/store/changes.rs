@@ -69,7 +69,8 @@ pub(super) fn put_whiteout(tree: &Dir, path: &LayerPath, form: WhiteoutForm) -> 
 
 /// Marks an open directory; whiteouts of the attribute form inside would show as files, and go.
 pub(super) fn mark_opaque(dir: &Dir, path: &LayerPath) -> Result<(), Error> {
-    if xattr::get(dir, names::OPAQUE).is_ok_and(|value| value == b"x") {
+    let mark = xattr::if_there(xattr::get(dir, names::OPAQUE)).map_err(failed("look at", path))?;
+    if mark.is_some_and(|value| value == b"x") {
         for item in dir.items().map_err(failed("list", path))? {
             if item.kind == Some(Kind::File) && xattr::get_at(dir, &item.name, names::WHITEOUT).is_ok() {
                 dir.unlink(&item.name).map_err(failed("clean up in", path))?;

@@ -94,10 +94,12 @@ impl Store {
         }
         for (path, stack) in stacks {
             for part in stack {
-                if let StackPart::Sealed(id) = part
-                    && !self.has_layer(id)
-                {
-                    add(path.clone(), &Error::NoLayer { prefix: id.short() });
+                if let StackPart::Sealed(id) = part {
+                    match self.has_layer(id) {
+                        Ok(true) => {}
+                        Ok(false) => add(path.clone(), &Error::NoLayer { prefix: id.short() }),
+                        Err(error) => add(path.clone(), &error),
+                    }
                 }
             }
         }

@@ -39,6 +39,8 @@ impl Store {
     }
 
     fn collect_alone(&self, pinned: &BTreeSet<TreeId>) -> Result<Collected, Error> {
+        // a process may have ended in the midst of a seal since the store was opened
+        self.recover_drafts()?;
         let held = self.held_layers()?;
         let mut collected = Collected::default();
         for id in self.layers()? {
@@ -70,10 +72,16 @@ impl Store {
             }
         }
         for name in self.mount_list()? {
-            if let Some(record) = self.mount(&name)? {
-                hold(&record.stack);
-            }
+            let damaged = |why: &str| {
+                let path = self.mounts_path().join(name.file_name());
+                Error::Damaged { path, why: why.to_owned() }
+            };
+            // one that cannot be read may hold any layer
+            let record = self.mount(&name)?.ok_or_else(|| damaged("it has no record"))?;
+            hold(&record.stack);
+            hold(&self.intended(&name)?);
         }
+        hold(&self.intended_by_seals()?);
         Ok(held)
     }
 }

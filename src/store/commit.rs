@@ -20,6 +20,7 @@ use std::time::Instant;
 use serde::{Deserialize, Serialize};
 
 use super::error::{io, own};
+use super::looking::is_there;
 use super::mount_dir::MountJson;
 use super::publish::replace_json_beside;
 use super::record::{
@@ -156,7 +157,7 @@ impl Store {
                 StackPart::Host(_) => return Ok(None),
             }
         }
-        let known = self.has_layer(id);
+        let known = self.has_layer(id)?;
         diffs.push(if known { self.diff_id(id)? } else { crate::model::DiffId(id.0) });
         Ok(ChainId::of(&diffs))
     }
@@ -201,6 +202,14 @@ impl Store {
         Ok(())
     }
 
+    /// The stack that a commit which is under way gives to a mount: its layer may have no name yet.
+    pub(super) fn intended(&self, name: &LayerName) -> Result<Vec<StackPart>, Error> {
+        let path = self.mounts_path().join(name.file_name());
+        let dir = self.mounts.dir(name.file_name().as_bytes()).map_err(own("open", &path))?;
+        let Some(intent) = read_json::<IntentJson>(&dir, INTENT, &path)? else { return Ok(Vec::new()) };
+        parts_from_json(&intent.stack).map_err(|why| Error::Damaged { path: path.join(INTENT), why })
+    }
+
     /// Ends or forgets a commit that was left half done; whether one was ended. Only under the mount's lock.
     pub(super) fn resume_commit(&self, dir: &Dir, path: &Path) -> Result<bool, Error> {
         let Some(intent) = read_json::<IntentJson>(dir, INTENT, path)? else { return Ok(false) };
@@ -211,7 +220,9 @@ impl Store {
             Err(Errno::NOENT) => None,
             Err(errno) => return Err(own("open", path.join("up"))(errno)),
         };
-        if let Some(up) = container.filter(|up| up.stat(b"index").is_ok()) {
+        let prepared = container.as_ref().map_or(Ok(false), |up| is_there(up.stat(b"index")));
+        let prepared = prepared.map_err(io("look at", path.join("up/index")))?;
+        if let Some(up) = container.filter(|_| prepared) {
             for (dir, name) in [(&up, "index"), (&up, "meta.json"), (dir, INTENT)] {
                 match dir.unlink(name.as_bytes()) {
                     Ok(()) | Err(Errno::NOENT) => {}
@@ -221,7 +232,7 @@ impl Store {
             return Ok(false);
         }
         let id = id_from(&intent.id).map_err(damaged)?;
-        if !self.has_layer(id) {
+        if !self.has_layer(id)? {
             return Err(damaged(format!("the layer {} that it speaks of is not there", id.short())));
         }
         for aside in self.finish_commit(dir, path, &intent)?.0 {
@@ -230,12 +241,12 @@ impl Store {
         Ok(true)
     }
 
-    /// Whether a mount was left in the middle of a commit whose layer is there: whoever opens the store next ends it.
+    /// Whether a mount was left in the middle of a commit whose layer is seen to be there: whoever opens the store next ends it.
     pub(super) fn is_half_committed(&self, name: &LayerName) -> bool {
         let path = self.mounts_path().join(name.file_name());
         let Ok(dir) = self.mounts.dir(name.file_name().as_bytes()) else { return false };
         let intent = read_json::<IntentJson>(&dir, INTENT, &path).ok().flatten();
-        intent.is_some_and(|intent| id_from(&intent.id).is_ok_and(|id| self.has_layer(id)))
+        intent.is_some_and(|intent| id_from(&intent.id).is_ok_and(|id| self.has_layer(id).unwrap_or(false)))
     }
 
     /// Steps 4 to 7; gives what was set aside, and whether the layer has the name.
@@ -252,7 +263,7 @@ impl Store {
         }
         self.steps.pass("named");
         let root = intent.root.read().map_err(damaged)?;
-        if dir.stat(b"up") == Err(Errno::NOENT) {
+        if !is_there(dir.stat(b"up")).map_err(io("look at", path.join("up")))? {
             self.fresh_upper(dir, &root, path)?;
             self.mark_anew(dir, path)?;
         }

@@ -18,6 +18,7 @@ use serde::{Deserialize, Serialize};
 
 use super::commit::Seal;
 use super::error::{io, own, tree};
+use super::looking::is_there;
 use super::publish::{replace_json, replace_json_beside};
 use super::record::{NameJson, VERSION, hex, id_from, read_json, unhex};
 use super::walk::ScanHow;
@@ -159,6 +160,7 @@ impl Store {
                 return Ok(draft);
             }
             self.check_writable()?;
+            self.settle_seal(name)?;
             self.make_draft(&name.file_name())?;
         }
         Err(Error::Busy { what: format!("the draft `{name}`"), pid: None })
@@ -174,6 +176,7 @@ impl Store {
         if let Some(left) = self.open_draft(name)? {
             self.discard_draft(&left)?;
         }
+        self.settle_seal(name)?;
         let replaces = self.name(name)?.map(Rc::new);
         Ok(Draft { replaces, ..self.draft(name)? })
     }
@@ -307,6 +310,38 @@ impl Store {
         Ok(Sealed { id: sealed.id, named, counts, sockets: sealed.sockets, reused, timings })
     }
 
+    /// Ends the seal of a draft of this name, if its process ended in the midst of it: what it moved has no name yet, and must
+    /// have it before anything else takes the name.
+    ///
+    /// # Errors
+    /// [`Error::Damaged`], [`Error::Io`].
+    pub fn settle_seal(&self, name: &LayerName) -> Result<(), Error> {
+        let (intent_name, at) = (format!("{INTENT}{}", name.file_name()), self.drafts_path());
+        let left = is_there(self.drafts.stat(intent_name.as_bytes()));
+        // a store that is only read leaves it to whoever writes
+        if left.map_err(io("look at", at.join(&intent_name)))? && self.check_writable().is_ok() {
+            self.recover_draft(&intent_name, &at)
+        } else {
+            Ok(())
+        }
+    }
+
+    /// The layers that seals which are under way make: they may have no name yet.
+    pub(super) fn intended_by_seals(&self) -> Result<Vec<StackPart>, Error> {
+        let at = self.drafts_path();
+        let mut layers = Vec::new();
+        for item in
+            self.drafts.items_where(|name| name.starts_with(INTENT.as_bytes())).map_err(io("list", &at))?
+        {
+            let name = String::from_utf8_lossy(&item.name);
+            if let Some(intent) = read_json::<IntentJson>(&self.drafts, &name, &at)? {
+                let damaged = |why| Error::Damaged { path: at.join(&*name), why };
+                layers.push(StackPart::Sealed(id_from(&intent.id).map_err(damaged)?));
+            }
+        }
+        Ok(layers)
+    }
+
     /// Ends or forgets the seals that an earlier run left half done.
     pub(super) fn recover_drafts(&self) -> Result<(), Error> {
         let at = self.drafts_path();
@@ -314,7 +349,7 @@ impl Store {
             if let Some(intent) = std::str::from_utf8(&item.name).ok().filter(|name| name.starts_with(INTENT))
                 && let Err(error) = self.recover_draft(intent, &at)
             {
-                log::warn!("{error}");
+                self.unsettled.borrow_mut().push(error);
             }
         }
         Ok(())
@@ -324,14 +359,19 @@ impl Store {
         let damaged = |why: String| Error::Damaged { path: at.join(intent_name), why };
         let file = intent_name.trim_start_matches(INTENT);
         let draft = LayerName::from_file_name(file).map_err(|error| damaged(error.to_string()))?;
-        if let Ok(dir) = self.drafts.dir(file.as_bytes()) {
-            // being sealed right now, or left before it was moved: it stays a draft
-            let live = self.is_held(&format!("draft {draft}"), &dir);
-            return if live { Ok(()) } else { self.remove_intent(intent_name, at) };
+        match self.drafts.dir(file.as_bytes()) {
+            Ok(dir) => {
+                // being sealed right now, or left before it was moved: it stays a draft
+                let live =
+                    self.is_held(&format!("draft {draft}"), &dir).map_err(io("lock", at.join(file)))?;
+                return if live { Ok(()) } else { self.remove_intent(intent_name, at) };
+            }
+            Err(Errno::NOENT) => {}
+            Err(errno) => return Err(own("open", at.join(file))(errno)),
         }
         let Some(intent) = read_json::<IntentJson>(&self.drafts, intent_name, at)? else { return Ok(()) };
         let id = id_from(&intent.id).map_err(damaged)?;
-        if let (true, Some(name), Some(record)) = (self.has_layer(id), intent.name, intent.record) {
+        if let (true, Some(name), Some(record)) = (self.has_layer(id)?, intent.name, intent.record) {
             self.resume_name(&name, &record, intent.replaces.as_ref(), damaged)?;
         }
         self.remove_intent(intent_name, at)

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::error::{io, own};
 use super::index::{self, Index};
+use super::looking::is_there;
 use super::publish::{write_new, write_new_json};
 use super::record::{MetadataJson, VERSION, check_version, read_bytes, read_json};
 use super::seal::{Progress, SealedTree, seal_tree};
@@ -107,8 +108,11 @@ struct OutlineJson {
 
 impl Store {
     /// Whether the store holds a layer.
-    pub fn has_layer(&self, id: TreeId) -> bool {
-        self.layers.stat(id.hex().as_bytes()).is_ok()
+    ///
+    /// # Errors
+    /// [`Error::Io`] if it cannot be looked at.
+    pub fn has_layer(&self, id: TreeId) -> Result<bool, Error> {
+        is_there(self.layers.stat(id.hex().as_bytes())).map_err(io("look at", self.layer_path(id)))
     }
 
     /// All layers, in the order of their IDs.
@@ -133,7 +137,7 @@ impl Store {
     pub fn find_id(&self, prefix: &str) -> Result<TreeId, Error> {
         let hex = prefix.strip_prefix("sha256:").unwrap_or(prefix);
         if let Ok(digest) = Digest::parse(hex)
-            && self.has_layer(TreeId(digest))
+            && self.has_layer(TreeId(digest))?
         {
             return Ok(TreeId(digest));
         }

@@ -8,8 +8,8 @@ use super::mount_dir::is_dirty;
 use super::record::read_json;
 use super::{Error, Store};
 use crate::model::{LayerName, Timestamp};
-use crate::sys::Errno;
 use crate::sys::process::Identity;
+use crate::sys::{Errno, RawStat};
 
 /// Where the parts of a mount lie on the host.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -50,11 +50,21 @@ impl fmt::Display for MountUser {
     }
 }
 
+/// Whether a look at a name found something: nothing is an answer, and an error tells nothing.
+pub(super) fn is_there(found: Result<RawStat, Errno>) -> Result<bool, Errno> {
+    match found {
+        Ok(_) => Ok(true),
+        Err(Errno::NOENT | Errno::NOTDIR) => Ok(false),
+        Err(errno) => Err(errno),
+    }
+}
+
 impl Store {
     /// The process that uses a mount, if it is another one than this.
     pub fn mount_user(&self, name: &LayerName) -> Option<MountUser> {
         let dir = self.mounts.dir(name.file_name().as_bytes()).ok()?;
-        if !self.is_held_elsewhere(&format!("mount {name}"), &dir) {
+        // this is told to users only: whoever takes a mount locks it
+        if !self.is_held_elsewhere(&format!("mount {name}"), &dir).unwrap_or(false) {
             return None;
         }
         let path = self.mounts_path().join(name.file_name());
@@ -70,7 +80,8 @@ impl Store {
         record.ok().map(|stat| stat.mtime)
     }
 
-    /// Whether there is a mount of that name, used or not.
+    /// Whether there is a mount of that name, used or not; one that cannot be looked at is none, and who opens or makes it is
+    /// told why.
     pub fn has_mount(&self, name: &LayerName) -> bool {
         self.mounts.stat(name.file_name().as_bytes()).is_ok()
     }

@@ -108,6 +108,8 @@ pub struct Store {
     outlines: RefCell<HashMap<TreeId, Rc<Outline>>>,
     held: RefCell<HashMap<String, Weak<Held>>>,
     stale: RefCell<Vec<Stale>>,
+    /// What an earlier run left half done and could not be put right.
+    unsettled: RefCell<Vec<Error>>,
     spare: RefCell<Option<spare::Spare>>,
     steps: Steps,
 }
@@ -221,8 +223,8 @@ impl Store {
     }
 
     /// Whether any process, this one too, holds the lock.
-    fn is_held(&self, key: &str, dir: &Dir) -> bool {
-        self.is_held_here(key) || self.is_held_elsewhere(key, dir)
+    fn is_held(&self, key: &str, dir: &Dir) -> Result<bool, Errno> {
+        Ok(self.is_held_here(key) || self.is_held_elsewhere(key, dir)?)
     }
 
     fn is_held_here(&self, key: &str) -> bool {
@@ -230,8 +232,8 @@ impl Store {
     }
 
     /// Whether another process holds the lock.
-    fn is_held_elsewhere(&self, key: &str, dir: &Dir) -> bool {
-        !self.is_held_here(key) && matches!(lock::try_dir(dir, false), Ok(None))
+    fn is_held_elsewhere(&self, key: &str, dir: &Dir) -> Result<bool, Errno> {
+        Ok(!self.is_held_here(key) && lock::try_dir(dir, false)?.is_none())
     }
 
     /// Forgets a lock whose directory is no longer what its name says.

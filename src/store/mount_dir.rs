@@ -71,17 +71,25 @@ pub struct Stale {
     pub merged: PathBuf,
     /// Its record.
     pub record: MountRecord,
-    /// Whether its upper holds changes that are not committed.
-    pub dirty: bool,
+    /// Whether its upper holds changes that are not committed; an error where that cannot be seen.
+    pub changes: Result<bool, Error>,
     pub(super) dir: Dir,
     pub(super) _held: Rc<Held>,
 }
 
 impl Stale {
     /// The upper and the mount point inside the store; `None` where one is gone.
-    pub fn dirs(&self) -> Option<(Dir, Dir)> {
-        let upper = self.dir.dir(b"up").and_then(|up| up.dir(b"tree")).ok()?;
-        Some((upper, self.dir.dir(b"merged").ok()?))
+    ///
+    /// # Errors
+    /// [`Error::Io`], [`Error::Damaged`] where one cannot be opened.
+    pub fn dirs(&self) -> Result<Option<(Dir, Dir)>, Error> {
+        let upper = self.dir.dir(b"up").and_then(|up| up.dir(b"tree"));
+        match (upper, self.dir.dir(b"merged")) {
+            (Ok(upper), Ok(merged)) => Ok(Some((upper, merged))),
+            (Err(Errno::NOENT), _) | (_, Err(Errno::NOENT)) => Ok(None),
+            (Err(errno), _) => Err(own("open", self.path.join("up/tree"))(errno)),
+            (_, Err(errno)) => Err(own("open", self.path.join("merged"))(errno)),
+        }
     }
 }
 

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use super::error::{io, own};
+use super::looking::is_there;
 use super::mount_dir::{MountJson, is_dirty, read_mount};
 use super::publish::{replace_json_beside, write_new_json};
 use super::{Error, Held, MountDir, MountRecord, NewMount, Stale, Store, place};
@@ -101,14 +102,14 @@ impl Store {
             errno => own("open", &path)(errno),
         })?;
         self.stale.borrow_mut().retain(|stale| stale.name != *name);
-        if self.is_held(&key, &dir) {
+        if self.is_held(&key, &dir).map_err(io("lock", &path))? {
             return Err(self.busy(name));
         }
         let held = self.hold(&key, &dir).map_err(io("lock", &path))?;
         let held = held.ok_or_else(|| self.busy(name))?;
         self.resume_commit(&dir, &path)?;
         let record = read_mount(&dir, name, &path)?.ok_or_else(|| Error::NoMount { name: name.clone() })?;
-        let left = record.kept || dir.stat(b"owner").is_ok();
+        let left = record.kept || is_there(dir.stat(b"owner")).map_err(io("look at", path.join("owner")))?;
         Ok(MountDir::new(dir, path, record, left, held))
     }
 
@@ -228,10 +229,10 @@ impl Store {
         Ok(items.iter().filter_map(named).collect())
     }
 
-    /// Whether a process, this one too, uses a mount.
+    /// Whether a process, this one too, uses a mount, as far as can be seen.
     pub fn is_live(&self, name: &LayerName) -> bool {
         let dir = self.mounts.dir(name.file_name().as_bytes());
-        dir.is_ok_and(|dir| self.is_held(&format!("mount {name}"), &dir))
+        dir.is_ok_and(|dir| self.is_held(&format!("mount {name}"), &dir).unwrap_or(false))
     }
 
     /// Ends the use of a mount; its upper stays, synced. `kept`: it was left mounted on purpose.
@@ -278,6 +279,12 @@ impl Store {
         self.stale.take()
     }
 
+    /// Takes the reasons why something that an earlier run left half done could not be put right when the store was opened.
+    /// It stays as it is, and the next start tries again.
+    pub fn take_unsettled(&self) -> Vec<Error> {
+        self.unsettled.take()
+    }
+
     /// Forgets the dead owner of a mount, once it is no longer mounted.
     ///
     /// # Errors
@@ -299,7 +306,7 @@ impl Store {
     pub(super) fn recover_mounts(&self) -> Result<(), Error> {
         for name in self.mount_list()? {
             if let Err(error) = self.recover_mount(&name) {
-                log::warn!("{error}");
+                self.unsettled.borrow_mut().push(error);
             }
         }
         Ok(())
@@ -307,28 +314,36 @@ impl Store {
 
     fn recover_mount(&self, name: &LayerName) -> Result<(), Error> {
         let file = name.file_name();
-        let has = |what: &str| self.mounts.stat(format!("{file}/{what}").as_bytes()).is_ok();
-        let (owned, committing) = (has("owner"), has("commit.json"));
-        if !owned && !committing {
+        let path = self.mounts_path().join(&file);
+        let has = |what: &str| {
+            let found = self.mounts.stat(format!("{file}/{what}").as_bytes());
+            is_there(found).map_err(io("look at", path.join(what)))
+        };
+        if !has("owner")? && !has("commit.json")? {
             return Ok(());
         }
-        let path = self.mounts_path().join(&file);
         let dir = self.mounts.dir(file.as_bytes()).map_err(own("open", &path))?;
         let key = format!("mount {name}");
         let Some(held) = self.hold(&key, &dir).map_err(io("lock", &path))? else { return Ok(()) };
         // dropped, or looked after, by another process before the lock was ours?
-        let (here, there) = (dir.stat_self(), self.mounts.stat(file.as_bytes()));
-        if here.map(|stat| stat.ino) != there.map(|stat| stat.ino) {
-            return Ok(());
+        let here = dir.stat_self().map_err(io("look at", &path))?;
+        match self.mounts.stat(file.as_bytes()) {
+            Ok(there) if there.ino == here.ino => {}
+            Ok(_) | Err(Errno::NOENT) => return Ok(()),
+            Err(errno) => return Err(io("look at", &path)(errno)),
         }
-        let owned = has("owner");
+        let owned = has("owner")?;
         self.resume_commit(&dir, &path)?;
         if owned && let Some(record) = read_mount(&dir, name, &path)? {
-            let tree = dir.dir(b"up").and_then(|up| up.dir(b"tree"));
-            let dirty = tree.is_ok_and(|tree| is_dirty(&tree, &record.root, &path).unwrap_or(true));
+            let changes = match dir.dir(b"up").and_then(|up| up.dir(b"tree")) {
+                Ok(tree) => is_dirty(&tree, &record.root, &path),
+                // there is nothing that could be lost
+                Err(Errno::NOENT) => Ok(false),
+                Err(errno) => Err(own("open", path.join("up/tree"))(errno)),
+            };
             let merged = record.at.clone().unwrap_or_else(|| path.join("merged"));
             let name = name.clone();
-            self.stale.borrow_mut().push(Stale { name, path, merged, record, dirty, dir, _held: held });
+            self.stale.borrow_mut().push(Stale { name, path, merged, record, changes, dir, _held: held });
         }
         Ok(())
     }

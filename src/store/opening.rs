@@ -126,6 +126,7 @@ impl Store {
             outlines: RefCell::default(),
             held: RefCell::default(),
             stale: RefCell::default(),
+            unsettled: RefCell::default(),
             spare: RefCell::default(),
             steps: Steps::default(),
         })

@@ -114,7 +114,7 @@ fn is_unknown(refused: &Refused, step: &str) -> bool {
 ///
 /// # Source
 /// Linux `fs/overlayfs/super.c`: `ovl_get_upper`, then `ovl_get_workdir`.
-pub fn is_upper_in_use(upper: BorrowedFd<'_>, any_dir: BorrowedFd<'_>) -> bool {
+pub fn is_upper_in_use(upper: BorrowedFd<'_>, any_dir: BorrowedFd<'_>) -> Result<bool, Errno> {
     let what = Overlay {
         lowers: &[any_dir],
         upper: Some((upper, upper)),
@@ -122,7 +122,13 @@ pub fn is_upper_in_use(upper: BorrowedFd<'_>, any_dir: BorrowedFd<'_>) -> bool {
         volatile: false,
         exclusive: true,
     };
-    overlay(&what).is_err_and(|refused| refused.errno == Errno::BUSY)
+    match overlay(&what).map_err(|refused| refused.errno) {
+        Err(Errno::BUSY) => Ok(true),
+        // there was no attempt
+        Err(errno @ (Errno::MFILE | Errno::NFILE | Errno::NOMEM)) => Err(errno),
+        // refused for another reason, as where nothing can be mounted at all
+        Ok(_) | Err(_) => Ok(false),
+    }
 }
 
 /// Makes an overlay in one given way.

@@ -27,8 +27,15 @@ pub struct Mounted {
 }
 
 /// Reads every mount of this namespace, in mount order; none where `/proc` is not there.
-pub fn all() -> Vec<Mounted> {
-    parse(&std::fs::read("/proc/self/mountinfo").unwrap_or_default())
+///
+/// # Errors
+/// What reading it gives otherwise, such as `EMFILE`.
+pub fn all() -> Result<Vec<Mounted>, Errno> {
+    match std::fs::read("/proc/self/mountinfo") {
+        Ok(text) => Ok(parse(&text)),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Vec::new()),
+        Err(error) => Err(Errno::from_io_error(&error).unwrap_or(Errno::IO)),
+    }
 }
 
 fn parse(text: &[u8]) -> Vec<Mounted> {
@@ -69,10 +76,11 @@ fn unescape(field: &[u8]) -> Vec<u8> {
     plain
 }
 
-/// Whether the topmost mount at exactly this path is a FUSE mount of this program, in a store or not.
+/// Whether the topmost mount at exactly this path is seen to be a FUSE mount of this program, in a store or not.
 pub fn is_of_fuse(target: &Path) -> bool {
     let real = real(target);
-    all().iter().rfind(|mount| mount.point == real).is_some_and(|mount| mount.fs_type == "fuse.ufs")
+    let mounts = all().unwrap_or_default();
+    mounts.iter().rfind(|mount| mount.point == real).is_some_and(|mount| mount.fs_type == "fuse.ufs")
 }
 
 /// The path that mountinfo has, also where the server of what is mounted there is gone and the path itself answers nothing.
@@ -84,18 +92,18 @@ pub fn real(path: &Path) -> PathBuf {
 /// Whether the topmost mount at exactly this path is the one of a mount directory of a store, left by a dead process: it
 /// lies inside that directory, or is an overlay of what does, or its server is dead. Another store's mount, or another one of
 /// this store, may have come to the same place since.
-pub fn is_left_of(target: &Path, dir: &Path) -> bool {
+pub fn is_left_of(target: &Path, dir: &Path) -> Result<bool, Errno> {
     let (real, dir) = (real(target), real(dir));
-    let mounts = all();
+    let mounts = all()?;
     let top = mounts.iter().rfind(|mount| mount.point == real && mount.source == SOURCE);
-    top.is_some_and(|mount| match &*mount.fs_type {
+    Ok(top.is_some_and(|mount| match &*mount.fs_type {
         "overlay" => {
             let of_dir = |layer: &PathBuf| layer.starts_with(&dir) || is_same(layer, &dir.join("up/tree"));
             real.starts_with(&dir) || mount.layers.iter().any(of_dir)
         }
         "fuse" | "fuse.ufs" => real.starts_with(&dir) || has_dead_server(&real),
         _ => false,
-    })
+    }))
 }
 
 fn is_same(a: &Path, b: &Path) -> bool {
@@ -112,10 +120,13 @@ fn has_dead_server(root: &Path) -> bool {
 }
 
 /// The mount points strictly inside a directory.
-pub fn inside(dir: &Path) -> Vec<PathBuf> {
+///
+/// # Errors
+/// Those of [`all`].
+pub fn inside(dir: &Path) -> Result<Vec<PathBuf>, Errno> {
     let real = real(dir);
-    let mounts = all().into_iter().map(|mount| mount.point);
-    mounts.filter(|point| *point != real && point.starts_with(&real)).collect()
+    let mounts = all()?.into_iter().map(|mount| mount.point);
+    Ok(mounts.filter(|point| *point != real && point.starts_with(&real)).collect())
 }
 
 #[cfg(test)]
@@ -136,6 +147,6 @@ mod tests {
         assert_eq!(mounts[0].point, PathBuf::from("/mnt two"));
         assert_eq!((&*mounts[0].fs_type, &*mounts[0].source, mounts[0].id), ("overlay", "ufs", 36));
         assert_eq!(mounts[1].fs_type, "proc");
-        assert!(!all().is_empty());
+        assert!(!all().unwrap().is_empty());
     }
 }

@@ -91,8 +91,8 @@ impl Workspace {
         let sealed = match sealed {
             Ok(sealed) => sealed,
             Err(error) => {
-                // once its upper is a layer, it is never written again
-                let stays = place(live) == before;
+                // once its upper is a layer, it is never written again, nor where that cannot be seen
+                let stays = before.is_some() && place(live) == before;
                 if let Some(mounted) = live.mounted.as_mut().filter(|_| stays) {
                     mounted.thaw()?;
                 }

@@ -31,6 +31,9 @@ impl Workspace {
             }
         };
         let store = self.0.store.get_or_init(|| store);
+        for error in store.take_unsettled() {
+            self.note(format!("something that an earlier run left half done must wait: {error}"));
+        }
         for stale in store.take_stale() {
             // it stays as it is, and the next start tries again
             if let Err(error) = self.recover(store, &stale) {
@@ -69,11 +72,21 @@ impl Workspace {
     fn recover(&self, store: &Store, stale: &Stale) -> Result<(), Error> {
         free(stale)?;
         let name = &stale.name;
-        if stale.dirty && stale.is_doubtful() {
+        let dirty = match &stale.changes {
+            Ok(dirty) => *dirty,
+            Err(error) => {
+                self.note(format!(
+                    "`{name}` was left by a process that ended early; whether it has uncommitted changes cannot be seen, so it is \
+                     kept: {error}"
+                ));
+                return Ok(store.settle(stale)?);
+            }
+        };
+        if dirty && stale.is_doubtful() {
             self.note(format!(
                 "`{name}` was mounted `volatile` when the machine stopped; its uncommitted changes may be damaged"
             ));
-        } else if stale.dirty {
+        } else if dirty {
             self.note(format!(
                 "`{name}` was left by a process that ended early; its uncommitted changes are kept: \
                  `use_mount(\"{name}\")` goes on with them"
@@ -141,7 +154,9 @@ impl Workspace {
         if let Some(layer) = self.0.drafts.borrow().get(name) {
             return Ok(Some(layer.clone()));
         }
-        match self.store()?.name(name)? {
+        let store = self.store()?;
+        store.settle_seal(name)?;
+        match store.name(name)? {
             Some(record) => self.named_and_there(record).map(Some),
             None => self.open_draft(name),
         }
@@ -161,10 +176,15 @@ impl Workspace {
     /// As [`Workspace::named`], for use: the layer must be there.
     fn named_and_there(&self, record: NameRecord) -> Result<Layer, Error> {
         let store = self.store()?;
-        let gone = record.stack.iter().find_map(|part| match part {
-            StackPart::Sealed(id) if !store.has_layer(*id) => Some(*id),
-            _ => None,
-        });
+        let mut gone = None;
+        for part in &record.stack {
+            if let StackPart::Sealed(id) = part
+                && !store.has_layer(*id)?
+            {
+                gone = Some(*id);
+                break;
+            }
+        }
         match gone {
             Some(id) => {
                 let why = format!("it is gone, although the stack of `{}` needs it", record.name);
@@ -383,7 +403,7 @@ impl Workspace {
 /// Unmounts what a dead process left mounted; refuses an upper that others still use.
 fn free(stale: &Stale) -> Result<(), Error> {
     driver::unmount_left_over(&stale.merged, &stale.path)?;
-    if let Some((upper, merged)) = stale.dirs() {
+    if let Some((upper, merged)) = stale.dirs()? {
         driver::refuse_used_upper(&stale.merged, &upper, &merged)?;
     }
     Ok(())

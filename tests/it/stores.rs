@@ -52,6 +52,34 @@ fn a_throw_away_store_is_its_owners_alone_and_goes_after_a_kill() {
     assert!(!live.exists());
 }
 
+#[test]
+fn a_changed_upper_stays_however_few_files_the_next_start_may_open() {
+    let place = Place::new();
+    let code = "layer(\"a\").write(\"/f\", \"1\"); mount_direct(\"a\", #{ name: \"m\" }); write(\"/g\", \"2\"); print(\"ready\"); sleep(600)";
+    let mut killed = place.command(&["-e", code]).spawn().unwrap();
+    let mut line = String::new();
+    BufReader::new(killed.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
+    assert_eq!(line, "ready\n");
+    killed.kill().unwrap();
+    killed.wait().unwrap();
+    let kept = place.store().join("mounts/m/up/tree/g");
+    let mut all_worked = false;
+    for files in 6..60 {
+        let program = place.command(&["-e", "mounts().len()"]);
+        let mut limited = Command::new("sh");
+        limited.args(["-c", "ulimit -n $0 && exec \"$@\"", &files.to_string()]);
+        limited.arg(program.get_program()).args(program.get_args());
+        limited.envs(program.get_envs().filter_map(|(name, value)| Some((name, value?))));
+        let output = limited.output().unwrap();
+        assert!(kept.exists(), "{files}: {}", String::from_utf8_lossy(&output.stderr));
+        all_worked = output.status.success() && output.stdout == b"1\n";
+        if all_worked && !place.store().join("mounts/m/owner").exists() {
+            break;
+        }
+    }
+    assert!(all_worked);
+}
+
 fn with_a_layer() -> Place {
     let place = Place::new();
     place.code("layer(\"a\").write(\"/f\", \"1\"); layer(\"a\").seal(); ()").ok();

@@ -27,7 +27,10 @@ fn ufs(scratch: &Path, code: &str) -> Command {
 
 /// Whether a mount of the store in `scratch` is there.
 fn is_mounted(scratch: &Path) -> bool {
-    mountinfo::all().into_iter().any(|mount| mount.fs_type == "fuse.ufs" && mount.point.starts_with(scratch))
+    mountinfo::all()
+        .unwrap()
+        .into_iter()
+        .any(|mount| mount.fs_type == "fuse.ufs" && mount.point.starts_with(scratch))
 }
 
 /// Starts a run and reads the first line that it prints.

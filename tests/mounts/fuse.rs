@@ -345,7 +345,7 @@ fn what_a_killed_process_leaves_mounted_is_cleaned_and_its_upper_kept() {
         child.kill().unwrap();
         child.wait().unwrap();
         let left = || {
-            let all = mountinfo::all().into_iter();
+            let all = mountinfo::all().unwrap().into_iter();
             all.filter(|mount| mount.fs_type == "fuse.ufs" && mount.point.starts_with(&store)).count()
         };
         assert_eq!(left(), 1);

@@ -183,7 +183,7 @@ fn trust() -> Trust {
 fn apart(dir: Dir, path: &Path, target: &Path) -> Result<Dir, Failure> {
     let real = mountinfo::real(path);
     let holds_target = target != real && target.starts_with(&real);
-    if !holds_target && mountinfo::inside(&real).is_empty() {
+    if !holds_target && mountinfo::inside(&real).is_ok_and(|inside| inside.is_empty()) {
         return Ok(dir);
     }
     match mount::without_inner(&dir) {

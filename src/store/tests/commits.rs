@@ -67,7 +67,7 @@ fn a_commit_that_ends_anywhere_keeps_the_upper_or_the_layer() {
             assert_eq!(stale.len(), 1, "{step}");
             assert_eq!(stale[0].record.stack.len(), if at < 3 { 1 } else { 2 }, "{step}");
             let moved = at >= 3;
-            assert_eq!(stale[0].dirty, !moved, "{step}");
+            assert_eq!(stale[0].changes.as_ref().ok(), Some(&!moved), "{step}");
             store.settle(&stale[0]).unwrap();
             drop(stale);
             let record = store.name(&name("done")).unwrap();
@@ -121,6 +121,65 @@ fn a_seal_that_ends_anywhere_keeps_the_draft_or_the_layer() {
             assert!(store.temporary.is_empty().unwrap(), "{step}");
         }
     }
+}
+
+#[test]
+fn a_seal_that_ended_before_its_name_is_settled_by_whoever_is_there() {
+    let moved = |host: &Path| {
+        let store = open(host);
+        let draft = store.draft(&name("new")).unwrap();
+        put(&draft.tree().unwrap(), "f", b"1");
+        let other = open(host);
+        crash(store, "moved", |store| {
+            let draft = draft;
+            seal_draft(store, &draft);
+        });
+        assert!(!other.has_draft(&name("new")) && other.name(&name("new")).unwrap().is_none());
+        other
+    };
+    // by a collection
+    let host = tempfile::tempdir().unwrap();
+    let other = moved(host.path());
+    assert_eq!(other.collect(&[].into()).unwrap().layers, 0);
+    assert_eq!(other.layers().unwrap().len(), 1);
+    // by a draft of the same name
+    let host = tempfile::tempdir().unwrap();
+    let other = moved(host.path());
+    let draft = other.draft(&name("new")).unwrap();
+    assert!(other.name(&name("new")).unwrap().is_some());
+    drop((draft, other));
+    let store = open(host.path());
+    assert_eq!(store.collect(&[].into()).unwrap().layers, 0);
+    assert!(store.name(&name("new")).unwrap().is_some());
+    assert!(check(&store).unwrap().is_empty());
+}
+
+#[test]
+fn a_commit_under_way_holds_its_layer() {
+    let (host, store) = store();
+    let web = mount(&store, "web", &[]);
+    put(&web.upper().unwrap(), "f", b"1");
+    let other = open(host.path());
+    crash(store, "moved", |store| {
+        let web = web;
+        commit(store, &web, "done");
+    });
+    assert_eq!(other.collect(&[].into()).unwrap().layers, 0);
+    drop(other);
+    assert!(open(host.path()).name(&name("done")).unwrap().is_some());
+}
+
+#[test]
+fn an_upper_that_cannot_be_looked_at_counts_as_unknown() {
+    let (host, store) = store();
+    drop(mount(&store, "web", &[]));
+    drop(store);
+    let tree = host.path().join("store/mounts/web/up/tree");
+    std::fs::remove_dir(&tree).unwrap();
+    std::fs::write(&tree, "something else").unwrap();
+    let store = open(host.path());
+    let stale = store.take_stale();
+    assert!(matches!(stale[0].changes, Err(Error::Damaged { .. })));
 }
 
 #[test]
@@ -189,7 +248,7 @@ fn a_mount_left_by_a_dead_process_is_found_and_keeps_its_upper() {
     let store = open(host.path());
     let stale = store.take_stale();
     assert_eq!(stale.len(), 1);
-    assert_eq!((stale[0].name.as_str(), stale[0].dirty), ("web", true));
+    assert_eq!((stale[0].name.as_str(), stale[0].changes.as_ref().ok()), ("web", Some(&true)));
     assert!(stale[0].merged.ends_with("mounts/web/merged"));
     assert!(store.mount(&name("kept")).unwrap().unwrap().kept);
     // it is one process's to look after at a time

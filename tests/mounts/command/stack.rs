@@ -105,7 +105,7 @@ impl Stack {
     }
 
     pub(super) fn is_mounted(&self) -> bool {
-        mountinfo::inside(&self.dir).contains(&self.at("merged"))
+        mountinfo::inside(&self.dir).unwrap().contains(&self.at("merged"))
     }
 
     /// The server of this stack's mount.
