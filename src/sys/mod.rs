@@ -17,6 +17,7 @@ pub mod probe;
 pub mod process;
 mod recent;
 mod remove;
+pub mod rights;
 pub mod signals;
 pub mod terminal;
 pub mod xattr;

@@ -11,6 +11,20 @@ use nix::unistd::{alarm, getpid};
 use super::process;
 
 static PENDING: AtomicI32 = AtomicI32::new(0);
+/// The signals to end that leave time to unmount: whatever else ends a process by default would leave its mounts. Those
+/// that tell of a fault in the program itself are not among them.
+const ENDS: [Signal; 9] = [
+    Signal::SIGTERM,
+    Signal::SIGHUP,
+    Signal::SIGQUIT,
+    Signal::SIGUSR1,
+    Signal::SIGUSR2,
+    Signal::SIGXCPU,
+    Signal::SIGVTALRM,
+    Signal::SIGPROF,
+    Signal::SIGIO,
+];
+
 /// Whether a line editor is at work, or a call that waits.
 static WAITING: AtomicBool = AtomicBool::new(false);
 
@@ -23,6 +37,10 @@ extern "C" fn remember(signal: i32) {
         wake(signal);
     }
 }
+
+/// A write beyond `ulimit -f` fails with `EFBIG`. Unlike a signal that is ignored, one with a handler is as usual again
+/// in programs that are run.
+extern "C" fn let_fail(_: i32) {}
 
 /// Wakes a line editor, which goes on reading after any signal but SIGINT, for which it has a handler of its own. One
 /// that comes right before it reads, or before a call that waits, is lost on it: so again each second until it has
@@ -46,25 +64,30 @@ thread_local! {
 pub enum Pending {
     /// Ctrl-C: stop what is going on.
     Interrupt,
-    /// SIGTERM or SIGHUP, by number: stop and end.
+    /// A signal to end, by number: stop, unmount and end.
     End(i32),
 }
 
-/// Sets the handlers for SIGINT, SIGTERM and SIGHUP, and for the SIGALRM that repeats these two.
-#[expect(unsafe_code, reason = "sigaction; the handlers only touch atomics and call alarm(2) and kill(2)")]
+/// Sets the handlers for SIGINT and the signals to end, for the SIGALRM that repeats these, and for SIGXFSZ.
 pub fn install() -> Result<(), super::Errno> {
-    let handlers: [(Signal, extern "C" fn(i32)); 4] = [
-        (Signal::SIGINT, remember),
-        (Signal::SIGTERM, remember),
-        (Signal::SIGHUP, remember),
-        (Signal::SIGALRM, wake),
-    ];
-    for (signal, handler) in handlers {
-        let action = SigAction::new(SigHandler::Handler(handler), SaFlags::empty(), SigSet::empty());
-        // SAFETY: both are async-signal-safe: they do nothing but atomic operations, alarm(2) and kill(2).
-        unsafe { sigaction(signal, &action) }.map_err(super::from_nix)?;
+    handle(Signal::SIGINT, remember)?;
+    for signal in ENDS {
+        handle(signal, remember)?;
     }
-    Ok(())
+    handle(Signal::SIGALRM, wake)?;
+    let_writes_fail()
+}
+
+/// Makes a write beyond `ulimit -f` an error (`EFBIG`) instead of the end of the process.
+pub fn let_writes_fail() -> Result<(), super::Errno> {
+    handle(Signal::SIGXFSZ, let_fail)
+}
+
+#[expect(unsafe_code, reason = "sigaction; the handlers only touch atomics and call alarm(2) and kill(2)")]
+fn handle(signal: Signal, handler: extern "C" fn(i32)) -> Result<(), super::Errno> {
+    let action = SigAction::new(SigHandler::Handler(handler), SaFlags::empty(), SigSet::empty());
+    // SAFETY: all are async-signal-safe: they do nothing but atomic operations, alarm(2) and kill(2).
+    unsafe { sigaction(signal, &action) }.map(|_| ()).map_err(super::from_nix)
 }
 
 /// Lets a line editor read, or a call wait, such that a signal to end makes it return also where it comes right before;

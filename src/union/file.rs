@@ -6,7 +6,7 @@ use std::os::fd::AsFd;
 use super::Union;
 use super::lookup::split;
 use super::raise::Content;
-use super::xattrs::{seen, stored};
+use super::xattrs::{seen, stored, without_lists};
 use crate::model::{Kind, LayerPath, Mode, Timestamp};
 use crate::overlay::Aspect;
 use crate::sys::dir::{chmod_fd, set_times_fd};
@@ -104,7 +104,7 @@ impl Union {
 
     /// fgetxattr(2) by any descriptor.
     pub fn xattr_open(&self, of: impl AsFd, name: &[u8]) -> Result<Vec<u8>, Errno> {
-        xattr::get(of, &stored(self.options.marks, name, Errno::NODATA)?)
+        without_lists(name, xattr::get(of, &stored(self.options.marks, name, Errno::NODATA)?))
     }
 
     /// flistxattr(2) by any descriptor.

@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use super::lookup::{Found, Place, split};
 use super::merged::Merged;
+use super::xattrs::LISTS;
 use super::{Syncs, Union};
 use crate::model::{Device, Kind, Mode, Node, encode_node, encode_owner, gives_rights, names};
 use crate::sys::{self, Dir, Errno, OFlags, RawStat, RenameFlags, copy, xattr};
@@ -52,8 +53,9 @@ impl Union {
             work.mkdir(temporary, Mode::new(0o700))?;
             // its owner may not be able to open it once it has its mode
             let copy = if self.options.syncs == Syncs::All { Some(work.dir(temporary)?) } else { None };
-            self.copy_attributes(&from, &stat, work, temporary)?;
+            // before its mode, which may forbid its owner to mark it
             self.mark_origin(&from, &stat, work, temporary)?;
+            self.copy_attributes(&from, &stat, work, temporary)?;
             copy.map_or(Ok(()), sys::sync)?;
             keep_times(up, || match work.rename(temporary, up, name, RenameFlags::empty()) {
                 // its owner may not write into the copy, so it could not change parents
@@ -91,8 +93,8 @@ impl Union {
             self.mark_impure(dir, &up)?;
             upper.building(|work, temporary| {
                 let copy = copy_node(found, work, temporary, content)?;
-                self.copy_attributes(&found.place, &found.stat, work, temporary)?;
                 self.mark_origin(&found.place, &found.stat, work, temporary)?;
+                self.copy_attributes(&found.place, &found.stat, work, temporary)?;
                 let has_content = content == Content::Copied && found.stat.size > 0;
                 let synced = copy.filter(|_| self.options.syncs.concern(has_content));
                 synced.map_or(Ok(()), sys::sync)?;
@@ -137,8 +139,12 @@ impl Union {
                 continue;
             }
             match xattr::set_at(to, name, &attribute, &value) {
+                // who may do what is never lost; the kernel's overlay fails, too
+                Err(Errno::OPNOTSUPP) if LISTS.contains(&&attribute[..]) => return Err(Errno::OPNOTSUPP),
+                // what the upper's file system cannot keep is done without, as by the kernel
+                Err(Errno::OPNOTSUPP) => {}
                 // labels and the like that the host keeps to itself
-                Err(Errno::PERM | Errno::OPNOTSUPP) if !attribute.starts_with(b"user.") => {}
+                Err(Errno::PERM) if !attribute.starts_with(b"user.") => {}
                 other => other?,
             }
         }

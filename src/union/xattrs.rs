@@ -11,7 +11,7 @@ use crate::sys::Errno;
 use crate::sys::xattr::{self, Setting};
 
 /// The access control lists.
-const LISTS: [&[u8]; 2] = [names::ACCESS_LIST, names::DEFAULT_LIST];
+pub(super) const LISTS: [&[u8]; 2] = [names::ACCESS_LIST, names::DEFAULT_LIST];
 
 /// The longest attribute name and value (Linux `limits.h`: `XATTR_NAME_MAX`, `XATTR_SIZE_MAX`), in bytes.
 const NAME_LIMIT: usize = 255;
@@ -38,6 +38,15 @@ pub(super) fn seen(marks: Marks, stored: Vec<u8>) -> Option<Vec<u8>> {
     Some(stored)
 }
 
+/// A file system without access control lists has none, and that is no failure to look: else nobody but the owner could
+/// open a file of it.
+pub(super) fn without_lists(name: &[u8], value: Result<Vec<u8>, Errno>) -> Result<Vec<u8>, Errno> {
+    match value {
+        Err(Errno::OPNOTSUPP) if LISTS.contains(&name) => Err(Errno::NODATA),
+        other => other,
+    }
+}
+
 fn check_name(name: &[u8]) -> Result<(), Errno> {
     if name.is_empty() || name.len() > NAME_LIMIT { Err(Errno::RANGE) } else { Ok(()) }
 }
@@ -52,8 +61,8 @@ impl Union {
     pub fn xattr(&self, path: &LayerPath, name: &[u8]) -> Result<Vec<u8>, Errno> {
         check_name(name)?;
         let found = self.find(path)?;
-        let name = stored(self.options.marks, name, Errno::NODATA)?;
-        xattr::get_at(&found.place.dir, &found.place.name, &name)
+        let on_disk = stored(self.options.marks, name, Errno::NODATA)?;
+        without_lists(name, xattr::get_at(&found.place.dir, &found.place.name, &on_disk))
     }
 
     /// lgetxattr(2), and whether the file is known to have no attribute that users see.
@@ -62,12 +71,12 @@ impl Union {
             check_name(name)?;
             let found = self.find(path)?;
             let marks = self.options.marks;
-            let name = stored(marks, name, Errno::NODATA)?;
+            let on_disk = stored(marks, name, Errno::NODATA)?;
             let Place { dir, name: at } = &found.place;
-            let value = xattr::get_at(dir, at, &name);
+            let value = xattr::get_at(dir, at, &on_disk);
             let bare = value == Err(Errno::NODATA)
                 && xattr::list_at(dir, at)?.into_iter().all(|name| seen(marks, name).is_none());
-            Ok((value, bare))
+            Ok((without_lists(name, value), bare))
         };
         ask().unwrap_or_else(|errno| (Err(errno), false))
     }

@@ -134,6 +134,58 @@ fn a_full_upper_refuses_and_damages_nothing() {
     });
 }
 
+/// Whether a run ended by itself with an error that says `words`.
+fn fails_with(output: &std::process::Output, words: &str) {
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.code() == Some(1) && said.contains(words), "{:?}: {said}", output.status);
+}
+
+#[test]
+fn a_write_beyond_the_limit_of_file_sizes_is_an_error_and_ends_nobody() {
+    with_mounts(|scratch| {
+        fs::create_dir_all(scratch).unwrap();
+        let mut drivers = vec!["overlay", "direct"];
+        match probe::fuse_device() {
+            Ok(_) => drivers.push("fuse"),
+            Err(no) => skip(&no.reason),
+        }
+        for driver in drivers {
+            let code = format!(
+                "layer(\"b\").write(\"f\", \"x\"); mount_{driver}(\"b\"); let s = \"x\"; for i in 0..16 {{ s += s; }} \
+                 write(\"big\", s);"
+            );
+            let mut command = Command::new("prlimit");
+            command.arg("--fsize=30000").arg(env!("CARGO_BIN_EXE_ufs"));
+            command.args(["-q", "--no-userns", "--ephemeral", "-e", &code]);
+            fails_with(&command.stdin(Stdio::null()).output().unwrap(), "too large");
+        }
+        assert!(!is_mounted(scratch));
+    });
+}
+
+#[test]
+fn every_signal_that_ends_a_program_unmounts_first() {
+    with_mounts(|scratch| {
+        for signal in [Signal::SIGQUIT, Signal::SIGUSR1, Signal::SIGUSR2, Signal::SIGXCPU, Signal::SIGHUP] {
+            let code = "layer(\"b\", #{ fresh: true }).write(\"f\", \"x\"); mount_overlay(\"b\"); print(\"ready\"); sleep(60);";
+            let (mut child, line) = started(ufs(scratch, code));
+            assert_eq!(line, "ready");
+            let mounted = || {
+                mountinfo::all()
+                    .unwrap()
+                    .into_iter()
+                    .filter(|mount| mount.fs_type == "overlay" && mount.point.starts_with(scratch))
+                    .count()
+            };
+            assert_eq!(mounted(), 1, "{signal}");
+            kill(Pid::from_raw(child.id().cast_signed()), signal).unwrap();
+            let status = child.wait().unwrap();
+            assert_eq!(status.code(), Some(128 + signal as i32), "{signal}");
+            assert_eq!(mounted(), 0, "{signal}");
+        }
+    });
+}
+
 #[test]
 fn a_signal_to_end_unmounts_and_keeps_what_was_written() {
     with_mounts(|scratch| {

@@ -8,7 +8,7 @@ use crate::driver::{Alone, AloneSpec, Manner, MountError, mount_alone};
 use crate::model::{Identity, Marks, Trust, WhiteoutForm};
 use crate::sys::daemon::{self, Ends, Parted, Starting};
 use crate::sys::lock::{self, Lock};
-use crate::sys::{self, Dir, Errno, mount, mountinfo, probe, process};
+use crate::sys::{self, Dir, Errno, mount, mountinfo, probe, process, signals};
 use crate::union::Options;
 
 /// How long the server of the mount that had the upper before may take to end.
@@ -40,6 +40,9 @@ pub(super) fn start(request: &Request, codes: Codes) -> u8 {
         }
     };
     sys::raise_file_limit();
+    if let Err(errno) = signals::let_writes_fail() {
+        log::warn!("a write beyond the limit of file sizes ends the server: {errno}");
+    }
     let ready = Ends::new()
         .map_err(|errno| Failure::new(format!("cannot wait for signals: {errno}")))
         .and_then(|ends| Ok((mount_all(request)?, ends)));

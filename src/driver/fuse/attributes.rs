@@ -13,6 +13,8 @@ use crate::union::{Shown, Writer};
 
 /// How long the kernel may take for granted what only we can change.
 pub(super) const FOREVER: Duration = Duration::from_secs(u32::MAX as u64);
+/// setuid and setgid.
+pub(super) const SET_IDS: u32 = 0o6000;
 /// What the kernel must ask for each time.
 pub(super) const NEVER: Duration = Duration::ZERO;
 
@@ -105,9 +107,11 @@ pub(super) fn of(shown: &Shown, number: u64) -> FileAttr {
 }
 
 /// How long the kernel may take a file's attributes for granted: names of one lower file part when one of them is opened
-/// for writing, which no answer tells.
+/// for writing, which no answer tells; and who writes to a file takes its set-ID marks away, of which the kernel hears
+/// nothing but what it asks.
 pub(super) fn lasts(shown: &Shown) -> Duration {
-    if shown.single { FOREVER } else { NEVER }
+    let is_marked = shown.stat.kind == Kind::File && shown.stat.mode.bits() & SET_IDS != 0;
+    if shown.single && !is_marked { FOREVER } else { NEVER }
 }
 
 /// What stands for a name that is not there.

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use fuser::BackingId;
 
 use super::adapter::Adapter;
-use super::attributes::Spot;
+use super::attributes::{SET_IDS, Spot};
 use super::handles::Admitted;
 use crate::model::Kind;
 use crate::sys::dir::stat_fd;
@@ -98,7 +98,7 @@ impl Adapter {
         back: impl FnOnce(&File) -> std::io::Result<BackingId>,
     ) -> Option<Opened> {
         // a write must come to us where it takes set-ID marks away, and all opens go one way
-        let fits = |stat: RawStat| stat.kind == Kind::File && stat.mode.bits() & 0o6000 == 0;
+        let fits = |stat: RawStat| stat.kind == Kind::File && stat.mode.bits() & SET_IDS == 0;
         let straight =
             (in_upper || !self.union.has_upper()) && known.map_or_else(|| stat_fd(&file), Ok).is_ok_and(fits);
         let flags = flags.difference(OFlags::TRUNC | OFlags::EXCL);

@@ -15,7 +15,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use fuser::BackingId;
 
-use crate::sys::{Errno, OFlags};
+use crate::sys::{Errno, OFlags, rights};
 
 /// An open file.
 #[derive(Debug)]
@@ -167,7 +167,8 @@ impl Handles {
         if !self.passthrough.load(Ordering::Relaxed) {
             return None;
         }
-        match back(file) {
+        // who opened it first writes for all: of a file that gets set-ID marks later every write must take them away
+        match rights::without_keeping_set_ids(|| back(file)) {
             Ok(backing) => Some(Arc::new(backing)),
             Err(error) => {
                 if error.kind() == std::io::ErrorKind::PermissionDenied {

@@ -11,6 +11,8 @@
 //! Where it is told from the kernel's overlay:
 //! - memory of a lower file shows what is written after the copy-up, too, as it does everywhere but on the kernel's overlay;
 //! - a file that was opened to append by passthrough goes on appending when that is taken back (`F_SETFL`);
+//! - of a file that is open by passthrough when it gets set-ID marks, root's writing takes them away, too, and setgid of a
+//!   file that its group may not execute stays, whoever writes;
 //! - `user.ufs.*` attributes are refused to users, as they are this program's own, and `user.ufs.origin` is there;
 //! - without passthrough, memory that is written where the upper is full gives no `SIGBUS`: msync(2) and fsync(2) tell;
 //! - lseek(2) takes `SEEK_DATA` and `SEEK_HOLE` on directories;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use fuser::{BackingId, FileAttr};
 
 use super::adapter::Adapter;
-use super::attributes::{self, FOREVER, NEVER, Spot};
+use super::attributes::{self, NEVER, Spot};
 use super::data::{Opened, flags_of};
 use super::nodes::{Entered, Hold};
 use crate::model::{Device, LayerPath, Mode, Node};
@@ -27,7 +27,7 @@ impl Named {
 
     /// How long they count: where the ID is not the number, the kernel asks for the number.
     pub(super) fn lasts(&self) -> Duration {
-        if self.is_known_by_number() { FOREVER } else { NEVER }
+        if self.is_known_by_number() { attributes::lasts(&self.shown) } else { NEVER }
     }
 
     /// Whether the node's ID is the file's number.

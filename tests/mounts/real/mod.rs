@@ -2,11 +2,13 @@
 //! and memory, also as other users.
 
 mod foreign;
+mod hosts;
 mod limits;
 mod listing;
 mod memory;
 mod open_files;
 mod readers;
+mod set_ids;
 mod space;
 mod special;
 mod users;
