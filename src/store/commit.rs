@@ -75,9 +75,7 @@ impl Store {
     #[expect(clippy::needless_pass_by_value, reason = "it is used up: what it says happens once")]
     pub fn commit(&self, mount: &MountDir, seal: Seal<'_>) -> Result<Sealed, Error> {
         let (dir, path) = (mount.dir(), mount.path());
-        if self.resume_commit(dir, path)? {
-            self.reload(mount)?;
-        }
+        self.end_commit(mount)?;
         let before = mount.record();
         mount.upper()?;
         mount.refuse_doubtful_upper()?;
@@ -170,9 +168,7 @@ impl Store {
     /// [`Error::Io`].
     pub fn reset_upper(&self, mount: &MountDir) -> Result<(), Error> {
         let (dir, path) = (mount.dir(), mount.path());
-        if self.resume_commit(dir, path)? {
-            self.reload(mount)?;
-        }
+        self.end_commit(mount)?;
         let root = mount.record().root;
         let old = self.exchange_upper(dir, &root, path)?;
         let readied = self.mark_anew(dir, path).and_then(|()| {
@@ -195,6 +191,18 @@ impl Store {
         }
     }
 
+    /// Ends a commit of a mount in use that stopped once its layer was in place, as on a full disk; whether there was one.
+    /// What is mounted shows the old stack until it is replaced, and [`Store::sweep`] removes what it used.
+    ///
+    /// # Errors
+    /// As [`Store::commit`].
+    pub fn end_commit(&self, mount: &MountDir) -> Result<bool, Error> {
+        let Some(aside) = self.resume_commit(mount.dir(), mount.path())? else { return Ok(false) };
+        mount.add_aside(aside);
+        self.reload(mount)?;
+        Ok(true)
+    }
+
     fn reload(&self, mount: &MountDir) -> Result<(), Error> {
         if let Some(record) = self.mount(mount.name())? {
             mount.set_record(MountRecord { owner: Some(std::process::id()), ..record });
@@ -210,9 +218,10 @@ impl Store {
         parts_from_json(&intent.stack).map_err(|why| Error::Damaged { path: path.join(INTENT), why })
     }
 
-    /// Ends or forgets a commit that was left half done; whether one was ended. Only under the mount's lock.
-    pub(super) fn resume_commit(&self, dir: &Dir, path: &Path) -> Result<bool, Error> {
-        let Some(intent) = read_json::<IntentJson>(dir, INTENT, path)? else { return Ok(false) };
+    /// Ends or forgets a commit that was left half done; gives what was set aside if one was ended. Only under the mount's
+    /// lock.
+    pub(super) fn resume_commit(&self, dir: &Dir, path: &Path) -> Result<Option<Vec<String>>, Error> {
+        let Some(intent) = read_json::<IntentJson>(dir, INTENT, path)? else { return Ok(None) };
         let damaged = |why: String| Error::Damaged { path: path.join(INTENT), why };
         check_version(intent.version).map_err(damaged)?;
         let container = match dir.dir(b"up") {
@@ -229,16 +238,13 @@ impl Store {
                     Err(errno) => return Err(io("clean up in", path)(errno)),
                 }
             }
-            return Ok(false);
+            return Ok(None);
         }
         let id = id_from(&intent.id).map_err(damaged)?;
         if !self.has_layer(id)? {
             return Err(damaged(format!("the layer {} that it speaks of is not there", id.short())));
         }
-        for aside in self.finish_commit(dir, path, &intent)?.0 {
-            self.temporary.drop_name(&aside);
-        }
-        Ok(true)
+        Ok(Some(self.finish_commit(dir, path, &intent)?.0))
     }
 
     /// Whether a mount was left in the middle of a commit whose layer is seen to be there: whoever opens the store next ends it.

@@ -264,6 +264,9 @@ impl Store {
     #[expect(clippy::needless_pass_by_value, reason = "it is used up: what it says happens once")]
     pub fn seal_draft(&self, draft: &Draft, seal: Seal<'_>) -> Result<Sealed, Error> {
         self.check_writable()?;
+        if let Some(sealed) = self.end_seal(draft)? {
+            return Ok(sealed);
+        }
         let how = ScanHow { clamp: seal.clamp, ..draft.how(self)? };
         let (sealed, mut timings) = self.prepare(&draft.dir, &draft.path, &how, seal.progress)?;
         let start = Instant::now();
@@ -308,6 +311,38 @@ impl Store {
         timings.publish = start.elapsed();
         let (named, reused) = (record.filter(|_| named), aside.is_some());
         Ok(Sealed { id: sealed.id, named, counts, sockets: sealed.sockets, reused, timings })
+    }
+
+    /// Ends a seal of a draft in use that stopped once its layer was in place, as on a full disk.
+    fn end_seal(&self, draft: &Draft) -> Result<Option<Sealed>, Error> {
+        let (file, at) = (draft.name.file_name(), self.drafts_path());
+        if is_there(self.drafts.stat(file.as_bytes())).map_err(io("look at", at.join(&file)))? {
+            return Ok(None);
+        }
+        let gone = || Error::NoDraft { name: draft.name.clone() };
+        let intent =
+            read_json::<IntentJson>(&self.drafts, &format!("{INTENT}{file}"), &at)?.ok_or_else(gone)?;
+        let damaged = |why| Error::Damaged { path: at.join(format!("{INTENT}{file}")), why };
+        let id = id_from(&intent.id).map_err(damaged)?;
+        self.settle_seal(&draft.name)?;
+        self.forget(&format!("draft {}", draft.name));
+        let named = self.name(&draft.name)?.filter(|record| record.stack == [StackPart::Sealed(id)]);
+        let counts = self.summary(id)?.counts;
+        let (sockets, timings) = (Vec::new(), super::Timings::default());
+        Ok(Some(Sealed { id, named, counts, sockets, reused: true, timings }))
+    }
+
+    /// Forgets the seal of a draft of this name that stopped once its layer was in place; whether there was one.
+    pub(super) fn drop_seal(&self, name: &LayerName) -> Result<bool, Error> {
+        let (file, at) = (name.file_name(), self.drafts_path());
+        let intent_name = format!("{INTENT}{file}");
+        let there =
+            |name: &str| is_there(self.drafts.stat(name.as_bytes())).map_err(io("look at", at.join(name)));
+        let left = there(&intent_name)? && !there(&file)?;
+        if left {
+            self.remove_intent(&intent_name, &at)?;
+        }
+        Ok(left)
     }
 
     /// Ends the seal of a draft of this name, if its process ended in the midst of it: what it moved has no name yet, and must

@@ -107,10 +107,18 @@ impl Store {
         }
         let held = self.hold(&key, &dir).map_err(io("lock", &path))?;
         let held = held.ok_or_else(|| self.busy(name))?;
-        self.resume_commit(&dir, &path)?;
+        self.end_left_commit(&dir, &path)?;
         let record = read_mount(&dir, name, &path)?.ok_or_else(|| Error::NoMount { name: name.clone() })?;
         let left = record.kept || is_there(dir.stat(b"owner")).map_err(io("look at", path.join("owner")))?;
         Ok(MountDir::new(dir, path, record, left, held))
+    }
+
+    /// Ends a commit that a dead process left: nothing uses what it set aside.
+    fn end_left_commit(&self, dir: &Dir, path: &Path) -> Result<(), Error> {
+        for aside in self.resume_commit(dir, path)?.unwrap_or_default() {
+            self.temporary.drop_name(&aside);
+        }
+        Ok(())
     }
 
     /// Takes an open mount, which is mounted nowhere, into use: records this process as its owner.
@@ -132,14 +140,15 @@ impl Store {
 
     /// Makes a mount in use, which is mounted nowhere, ready to be mounted again, with a fresh scratch directory: what
     /// is in the old one is of the mount that was, such as the kernel's mark of one without syncs, which it never takes
-    /// back.
+    /// back. Gives where files lie now that somebody wrote to the bare mount point of the store meanwhile.
     ///
     /// # Errors
     /// [`Error::Unsynced`], [`Error::Io`].
-    pub fn ready_again(&self, mount: &MountDir) -> Result<(), Error> {
+    pub fn ready_again(&self, mount: &MountDir) -> Result<Option<PathBuf>, Error> {
         let (dir, path, record) = (mount.dir(), mount.path(), mount.record());
+        let strays = if record.at.is_none() { move_strays(mount)? } else { None };
         if record.read_only {
-            return Ok(());
+            return Ok(strays);
         }
         mount.refuse_doubtful_upper()?;
         if record.volatile {
@@ -147,7 +156,7 @@ impl Store {
         }
         mount.add_aside(self.fresh_work(dir, path)?);
         self.sweep(mount);
-        Ok(())
+        Ok(strays)
     }
 
     /// Sets the scratch directory aside and makes an empty one.
@@ -333,7 +342,7 @@ impl Store {
             Err(errno) => return Err(io("look at", &path)(errno)),
         }
         let owned = has("owner")?;
-        self.resume_commit(&dir, &path)?;
+        self.end_left_commit(&dir, &path)?;
         if owned && let Some(record) = read_mount(&dir, name, &path)? {
             let changes = match dir.dir(b"up").and_then(|up| up.dir(b"tree")) {
                 Ok(tree) => is_dirty(&tree, &record.root, &path),
@@ -354,6 +363,34 @@ fn fill_upper(up: &Dir, root: &Metadata, at: &Path) -> Result<(), Error> {
     up.mkdir(b"tree", Mode::new(0o755)).map_err(io("make directories in", at))?;
     let placed = place::set_metadata(up, b"tree", crate::model::Kind::Dir, root);
     placed.map(drop).map_err(io("set the owner, mode or attributes of", at.join("tree")))
+}
+
+/// Moves what was written to a mount's bare mount point out of the way of the next mount, to a directory beside it.
+fn move_strays(mount: &MountDir) -> Result<Option<PathBuf>, Error> {
+    let (dir, path) = (mount.dir(), mount.path());
+    let merged = match mount.merged() {
+        Err(Error::Io { errno: Errno::NOENT, .. }) => None,
+        merged => Some(merged?),
+    };
+    let mut strays = None;
+    if let Some(merged) = merged {
+        if merged.is_vacant().map_err(io("list", mount.merged_path()))? {
+            return Ok(None);
+        }
+        for number in 1_u32.. {
+            let name = format!("strays-{number}");
+            match dir.rename(b"merged", dir, name.as_bytes(), RenameFlags::NOREPLACE) {
+                Err(Errno::EXIST) => {}
+                Err(errno) => return Err(io("move", mount.merged_path())(errno)),
+                Ok(()) => {
+                    strays = Some(path.join(name));
+                    break;
+                }
+            }
+        }
+    }
+    dir.mkdir(b"merged", Mode::new(0o755)).map_err(io("make", mount.merged_path()))?;
+    Ok(strays)
 }
 
 fn remove_owner(dir: &Dir, path: &Path) -> Result<(), Error> {

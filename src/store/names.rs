@@ -112,7 +112,8 @@ impl Store {
         replace_json(&self.temporary, &self.names, &name.file_name(), record, &at, !self.ephemeral)
     }
 
-    /// Drops a name; whether there was one. Its layer stays until it is collected.
+    /// Drops a name, also one that a seal which stopped half-way was about to write; whether there was one. Its layer stays
+    /// until it is collected.
     ///
     /// # Errors
     /// [`Error::Io`].
@@ -120,12 +121,13 @@ impl Store {
         let at = self.path.join("names");
         self.check_writable()?;
         let _alone = self.lock_names()?;
+        let coming = self.drop_seal(name)?;
         match self.names.unlink(name.file_name().as_bytes()) {
             Ok(()) => {
                 self.sync_dir(&self.names, &at)?;
                 Ok(true)
             }
-            Err(Errno::NOENT) => Ok(false),
+            Err(Errno::NOENT) => Ok(coming),
             Err(errno) => Err(io("remove", at.join(name.file_name()))(errno)),
         }
     }

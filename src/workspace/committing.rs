@@ -22,6 +22,7 @@ impl Workspace {
     /// [`Error::ReadOnly`], busy files (named with their processes), those of the store. The upper is kept.
     pub fn commit(&self, mount: &Mount, name: Option<&str>, message: Option<&str>) -> Result<Layer, Error> {
         let name = name.map(LayerName::parse).transpose().map_err(|cause| Error::Name { cause })?;
+        self.end_commit(mount)?;
         let record = mount.record()?;
         if record.read_only {
             return Err(Error::ReadOnly { name: mount.name() });
@@ -58,6 +59,18 @@ impl Workspace {
                 Ok(self.top_without_name(sealed.id, stack))
             }
         }
+    }
+
+    /// Ends a commit of this process that stopped once its layer was in place: the mount goes on above that layer.
+    fn end_commit(&self, mount: &Mount) -> Result<(), Error> {
+        let Some(mut live) = self.0.live.borrow_mut().remove(mount.layer_name()) else { return Ok(()) };
+        let ended = self.end_live(&mut live);
+        self.0.live.borrow_mut().insert(mount.layer_name().clone(), live);
+        ended
+    }
+
+    fn end_live(&self, live: &mut Live) -> Result<(), Error> {
+        if self.store()?.end_commit(&live.dir)? || live.behind { self.replace(live) } else { Ok(()) }
     }
 
     fn commit_live(
@@ -106,11 +119,13 @@ impl Workspace {
 
     /// Mounts what the store now describes at the place of what is mounted, and drops what was set aside.
     fn replace(&self, live: &mut Live) -> Result<(), Error> {
+        live.behind = true;
         if let Some(mounted) = &mut live.mounted {
             let opened = Opened::new(self, mounted.kind(), &live.dir)?;
             mounted.replace(&opened.spec())?;
             live.origins = opened.origins();
         }
+        live.behind = false;
         self.store()?.sweep(&live.dir);
         Ok(())
     }
@@ -208,6 +223,7 @@ impl Workspace {
         if mount.read_only() {
             return Err(Error::ReadOnly { name: mount.name() });
         }
+        self.end_commit(mount)?;
         self.tell_changes_of(mount)?;
         let mut live = self.take(mount.layer_name())?;
         let result = self.reset_live(&mut live);

@@ -27,6 +27,8 @@ pub struct Mount {
 pub(super) struct Live {
     /// Its place in the store, locked by us.
     pub(super) dir: MountDir,
+    /// Whether what is mounted shows an older stack than the store describes, as it could not be replaced.
+    pub(super) behind: bool,
     /// The mounted union; `None` after `unmount()`.
     pub(super) mounted: Option<Box<dyn Mounted>>,
     /// Which layers its lowers are, while it is mounted.

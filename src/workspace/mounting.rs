@@ -128,7 +128,7 @@ impl Workspace {
                     if kinds.len() > 1 {
                         self.note_choice(kind, &reasons);
                     }
-                    let live = Live { dir, mounted: Some(mounted), origins };
+                    let live = Live { dir, behind: false, mounted: Some(mounted), origins };
                     self.0.live.borrow_mut().insert(name.clone(), live);
                     *self.0.current.borrow_mut() = Some(name.clone());
                     self.attend(&name)?;
@@ -267,9 +267,16 @@ impl Workspace {
             mount_point(at, &self.host_dirs(&record.stack)?)?;
         }
         let kind = DriverKind::parse(&record.driver).unwrap_or(DriverKind::Direct);
-        self.store()?.ready_again(&live.dir)?;
+        self.store()?.end_commit(&live.dir)?;
+        if let Some(strays) = self.store()?.ready_again(&live.dir)? {
+            self.note(format!(
+                "somebody wrote to the mount point of `{}` while nothing was mounted there: the files are in `{}`",
+                live.dir.name(),
+                strays.display()
+            ));
+        }
         let (mounted, origins) = self.mount_by(kind, &live.dir)?;
-        (live.mounted, live.origins) = (Some(mounted), origins);
+        (live.mounted, live.origins, live.behind) = (Some(mounted), origins, false);
         Ok(())
     }
 
@@ -278,6 +285,13 @@ impl Workspace {
         if let Some(live) = self.0.live.borrow_mut().remove(name) {
             return Ok(live);
         }
+        let dir = self.open_left(name)?;
+        self.store()?.take_over(&dir)?;
+        Ok(Live { dir, behind: false, mounted: None, origins: Origins::default() })
+    }
+
+    /// Opens a mount that no process uses, unmounted if an earlier run left it mounted.
+    fn open_left(&self, name: &LayerName) -> Result<MountDir, Error> {
         let store = self.store()?;
         if !store.has_mount(name) {
             return Err(self.unknown_mount(name.as_str())?);
@@ -292,8 +306,7 @@ impl Workspace {
                 driver::refuse_used_upper(&target, &dir.upper()?, &dir.merged()?)?;
             }
         }
-        store.take_over(&dir)?;
-        Ok(Live { dir, mounted: None, origins: Origins::default() })
+        Ok(dir)
     }
 
     /// Unmounts; the upper stays.
@@ -326,8 +339,13 @@ impl Workspace {
         if mount.mounted() {
             self.unmount(mount)?;
         }
-        let live = self.take(mount.layer_name())?;
-        Ok(self.store()?.discard_mount(&live.dir)?)
+        let live = self.0.live.borrow_mut().remove(mount.layer_name());
+        let dir = match live {
+            Some(live) => live.dir,
+            // nothing is written of whose it is: a full disk may have no room for that
+            None => self.open_left(mount.layer_name())?,
+        };
+        Ok(self.store()?.discard_mount(&dir)?)
     }
 
     /// The current mount.

@@ -262,8 +262,10 @@ impl Workspace {
     pub fn remove(&self, text: &str) -> Result<(), Error> {
         let store = self.store()?;
         if let Ok(name) = LayerName::parse(text) {
-            let begun = self.0.drafts.borrow().contains_key(&name);
+            // a seal that stopped half-way leaves a handle on a draft that is none any more
+            let begun = self.0.drafts.borrow().contains_key(&name) && store.has_draft(&name);
             if !begun && store.remove_name(&name)? {
+                self.0.drafts.borrow_mut().remove(&name);
                 self.0.handles.borrow_mut().let_go(&name);
                 return Ok(());
             }
@@ -370,7 +372,6 @@ impl Workspace {
         lines: &mut Vec<String>,
     ) -> Result<(), Error> {
         let store = self.store()?;
-        let record = live.dir.record();
         if let Some(mut mounted) = live.mounted.take() {
             let wanted = self.0.options.keep && !store.is_ephemeral();
             if wanted && mounted.kind() == driver::DriverKind::Fuse {
@@ -384,6 +385,8 @@ impl Workspace {
         if store.is_ephemeral() {
             return Ok(store.discard_mount(&live.dir)?);
         }
+        store.end_commit(&live.dir)?;
+        let record = live.dir.record();
         let dirty = !record.read_only && live.dir.dirty()?;
         let unnamed = has_nameless(store, &record)?;
         if dirty {

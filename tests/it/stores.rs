@@ -80,6 +80,20 @@ fn a_changed_upper_stays_however_few_files_the_next_start_may_open() {
     assert!(all_worked);
 }
 
+#[test]
+fn what_was_written_to_a_bare_mount_point_is_moved_aside() {
+    let place = Place::new();
+    let code =
+        "layer(\"a\").write(\"/f\", \"1\"); mount_direct(\"a\", #{ name: \"m\" }); write(\"/g\", \"2\"); ()";
+    place.code(code).ok();
+    let mount = place.store().join("mounts/m");
+    std::fs::write(mount.join("merged/late"), "late").unwrap();
+    assert_eq!(place.code("use_mount(\"m\").read(\"/g\")").ok(), "2\n");
+    assert_eq!(std::fs::read(mount.join("strays-1/late")).unwrap(), b"late");
+    std::fs::remove_dir(mount.join("merged")).unwrap();
+    assert_eq!(place.code("use_mount(\"m\").read(\"/g\")").ok(), "2\n");
+}
+
 fn with_a_layer() -> Place {
     let place = Place::new();
     place.code("layer(\"a\").write(\"/f\", \"1\"); layer(\"a\").seal(); ()").ok();

@@ -10,11 +10,17 @@ use crate::sys::Errno;
 /// Runs what ends at a point as a killed process does: nothing after it happens, locks are let go.
 #[expect(clippy::needless_pass_by_value, reason = "it ends here, as its process does")]
 fn crash(store: Store, point: &'static str, act: impl FnOnce(&Store)) {
+    stop(&store, point, act);
+}
+
+/// Runs what stops at a point, as where a disk is full, in a process that goes on.
+fn stop(store: &Store, point: &'static str, act: impl FnOnce(&Store)) {
     store.steps.crash_at.set(Some(point));
     let hook = std::panic::take_hook();
     std::panic::set_hook(Box::new(|_| {}));
-    let ended = catch_unwind(AssertUnwindSafe(|| act(&store)));
+    let ended = catch_unwind(AssertUnwindSafe(|| act(store)));
     std::panic::set_hook(hook);
+    store.steps.crash_at.set(None);
     assert_eq!(ended.unwrap_err().downcast_ref::<&str>(), Some(&point));
 }
 
@@ -151,6 +157,50 @@ fn a_seal_that_ended_before_its_name_is_settled_by_whoever_is_there() {
     let store = open(host.path());
     assert_eq!(store.collect(&[].into()).unwrap().layers, 0);
     assert!(store.name(&name("new")).unwrap().is_some());
+    assert!(check(&store).unwrap().is_empty());
+}
+
+#[test]
+fn a_seal_that_failed_late_can_be_tried_again_or_dropped() {
+    for again in [true, false] {
+        let (host, store) = store();
+        let draft = store.draft(&name("new")).unwrap();
+        put(&draft.tree().unwrap(), "f", b"1");
+        let new = name("new");
+        stop(&store, "moved", |store| {
+            seal_draft(store, &draft);
+        });
+        assert!(!store.has_draft(&new));
+        if again {
+            let sealed = store.seal_draft(&draft, seal(Some(&new), &mut |_| true)).unwrap();
+            assert_eq!(sealed.named.map(|record| record.name), Some(new.clone()));
+        } else {
+            assert!(store.remove_name(&new).unwrap());
+        }
+        drop((draft, store));
+        let store = open(host.path());
+        assert_eq!(store.name(&new).unwrap().is_some(), again);
+        assert!(check(&store).unwrap().is_empty());
+    }
+}
+
+#[test]
+fn a_commit_that_failed_late_is_ended_by_the_next_try() {
+    let (_host, store) = store();
+    let web = mount(&store, "web", &[]);
+    put(&web.upper().unwrap(), "f", b"1");
+    let done = name("done");
+    stop(&store, "moved", |store| {
+        commit(store, &web, "done");
+    });
+    assert!(store.end_commit(&web).unwrap());
+    assert!(!store.end_commit(&web).unwrap());
+    assert_eq!(web.record().stack.len(), 1);
+    assert!(!web.dirty().unwrap());
+    assert!(store.name(&done).unwrap().is_some());
+    put(&web.upper().unwrap(), "g", b"2");
+    commit(&store, &web, "later");
+    store.sweep(&web);
     assert!(check(&store).unwrap().is_empty());
 }
 
