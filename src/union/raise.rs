@@ -130,7 +130,10 @@ impl Union {
                 other => other?,
             }
         }
-        for (attribute, value) in xattr::all_at(&from.dir, &from.name)? {
+        let mut attributes = xattr::all_at(&from.dir, &from.name)?;
+        // access control lists, like the mode, may forbid the others to the copy's owner
+        attributes.sort_by_key(|(attribute, _)| attribute.starts_with(b"system."));
+        for (attribute, value) in attributes {
             let marks = self.options.marks;
             let own = attribute.starts_with(marks.prefix()) && !attribute.starts_with(marks.escaped());
             // the copy is ours, so a mark that did not count would from now on

@@ -196,8 +196,16 @@ fn a_user_who_may_not_mount_goes_through_fusermount3() {
                 command.current_dir(&stack.dir).args(["--reuid=65534", "--regid=65534", "--clear-groups"]);
                 command.args(words).output().unwrap().into()
             };
+            let lowers =
+                "echo kept >base/kept && chmod 444 base/kept && mkdir base/shut && chmod 555 base/shut";
+            as_nobody(&["sh", "-c", lowers]).ok();
             as_nobody(&["./ufs", "mount", "-o", WRITABLE, "merged"]).ok();
             as_nobody(&["sh", "-c", "cat merged/file && echo mine >merged/file && rm merged/d/deep"]).ok();
+            // copies of what its owner may not write
+            let changes = "chmod 644 merged/kept && mv merged/kept merged/moved && touch merged/shut/new 2>&1 || \
+                           chmod 755 merged/shut && touch merged/shut/new";
+            as_nobody(&["sh", "-c", changes]).ok();
+            assert!(stack.at("upper/moved").exists() && stack.at("upper/shut/new").exists());
             assert_eq!(stack.read("upper/file"), "mine\n");
             // nobody else may look in, as with any mount of a user
             fs::read_dir(stack.at("merged")).unwrap_err();

@@ -206,3 +206,43 @@ fn syncs_may_be_left_out() {
         });
     });
 }
+
+#[test]
+fn an_upper_that_keeps_no_attributes_takes_copies_without_them() {
+    on_stack(|scratch| {
+        with_stack(scratch, |stack| {
+            mark(&stack.at("base/d/deep"), "user.note", "1");
+            mark(&stack.at("base/d"), "user.note", "1");
+            let bare = stack.at("bare");
+            fs::create_dir(&bare).unwrap();
+            mount(Some("ramfs"), &bare, Some("ramfs"), MsFlags::empty(), None::<&str>).unwrap();
+            for name in ["bare/up", "bare/work"] {
+                fs::create_dir(stack.at(name)).unwrap();
+            }
+            let options = "lowerdir=top:base,upperdir=bare/up,workdir=bare/work";
+            // the kernel's overlay, then ours, each on the other's upper
+            for kernel in [true, false] {
+                let name = if kernel { "kernel" } else { "ours" };
+                if kernel {
+                    let mut command = Command::new("mount");
+                    command.current_dir(&stack.dir).args(["-t", "overlay", "o", "-o", options, "merged"]);
+                    let ran: Ran = command.output().unwrap().into();
+                    ran.ok();
+                } else {
+                    stack.mount(options).ok();
+                }
+                fs::write(stack.at("merged/d/deep"), name).unwrap();
+                fs::write(stack.at("merged/new"), name).unwrap();
+                fs::create_dir(stack.at(format!("merged/d/{name}"))).unwrap();
+                fs::rename(stack.at("merged/new"), stack.at("merged/moved")).unwrap();
+                assert!(!marked(&stack.at("merged/d/deep"), "user.note"), "{name}");
+                stack.umount();
+                assert_eq!(stack.read("bare/up/d/deep"), name);
+                fs::remove_file(stack.at("bare/up/d/deep")).unwrap();
+            }
+            super::stack::until("the server lets go of the upper", || {
+                umount2(&bare, MntFlags::empty()).is_ok()
+            });
+        });
+    });
+}
