@@ -7,7 +7,6 @@ use std::fs::File;
 use std::os::fd::OwnedFd;
 use std::rc::Rc;
 
-use super::direct::DirectFiles;
 use super::files::{DirItem, Files, Follow, OpenHow, RenameHow, Stat};
 use super::marks::{is_whiteout, is_whiteout_node, make_opaque, mark, owner_of, set_mark, stand_in};
 use crate::model::{
@@ -36,49 +35,31 @@ pub struct HostDir {
     identity: Identity,
     trust: Trust,
     flavour: Flavour,
-    /// Lists what it shows, where this process serves the mount itself.
-    lister: Option<Rc<DirectFiles>>,
 }
 
 impl HostDir {
     /// A merged mount.
     pub fn merged(root: Rc<Dir>, identity: Identity, trust: Trust) -> Self {
-        Self { root: Some(root), identity, trust, flavour: Flavour::Merged, lister: None }
+        Self { root: Some(root), identity, trust, flavour: Flavour::Merged }
     }
 
     /// A layer's own tree, with its marks.
     pub fn raw_layer(root: Rc<Dir>, identity: Identity, trust: Trust) -> Self {
-        Self { root: Some(root), identity, trust, flavour: Flavour::Layer, lister: None }
+        Self { root: Some(root), identity, trust, flavour: Flavour::Layer }
     }
 
     /// A host directory without marks.
     pub fn host(root: Rc<Dir>, identity: Identity) -> Self {
-        Self { root: Some(root), identity, trust: Trust::Nobody, flavour: Flavour::Host, lister: None }
+        Self { root: Some(root), identity, trust: Trust::Nobody, flavour: Flavour::Host }
     }
 
     /// What is gone: every operation answers `ESTALE`.
     pub fn closed(identity: Identity) -> Self {
-        Self { root: None, identity, trust: Trust::Nobody, flavour: Flavour::Merged, lister: None }
-    }
-
-    /// The same, its directories listed by whoever serves them: without the way through the kernel.
-    pub(super) fn listed_by(self, lister: Rc<DirectFiles>) -> Self {
-        Self { lister: Some(lister), ..self }
+        Self { root: None, identity, trust: Trust::Nobody, flavour: Flavour::Merged }
     }
 
     fn root(&self) -> Result<&Dir, Errno> {
         self.root.as_deref().ok_or(Errno::STALE)
-    }
-
-    /// A directory, and who lists it where it is the lister's: what is mounted inside is not.
-    fn listed(&self, path: &LayerPath) -> Result<(Dir, Option<&DirectFiles>), Errno> {
-        if let Some(lister) = &self.lister {
-            match self.root()?.in_root_of_mount(path.as_bytes()) {
-                Err(Errno::XDEV) => {}
-                dir => return Ok((dir?, Some(lister))),
-            }
-        }
-        Ok((self.tree(path)?, None))
     }
 
     /// The directory of `path` and its last name; the root is `.` in itself.
@@ -212,9 +193,7 @@ fn read_link(handle: &OwnedFd) -> Result<Vec<u8>, Errno> {
 
 impl Files for HostDir {
     fn beneath(&self, dir: &LayerPath) -> Result<Box<dyn Files>, Errno> {
-        let (root, lister) = self.listed(dir)?;
-        let lister = lister.map(|lister| lister.rooted(dir)).transpose()?.map(Rc::new);
-        Ok(Box::new(Self { root: Some(Rc::new(root)), lister, ..self.clone() }))
+        Ok(Box::new(Self { root: Some(Rc::new(self.tree(dir)?)), ..self.clone() }))
     }
 
     fn stat(&self, path: &LayerPath, follow: Follow) -> Result<Stat, Errno> {
@@ -229,10 +208,7 @@ impl Files for HostDir {
     }
 
     fn read_dir_from(&self, path: &LayerPath, begin: &[u8]) -> Result<Vec<DirItem>, Errno> {
-        let (dir, lister) = self.listed(path)?;
-        if let Some(lister) = lister {
-            return lister.read_dir_from(path, begin);
-        }
+        let dir = self.tree(path)?;
         let mut items = Vec::new();
         // files are whiteouts only in a directory that says so
         let marked = self.flavour == Flavour::Layer

@@ -76,6 +76,8 @@ pub trait Mounted {
     /// Tells a listener of every further change, also of the stacks that replace this one; `None` tells nobody. Whether
     /// the driver can: the kernel's overlay tells nothing.
     fn listen(&self, listener: Option<Arc<dyn Listener>>) -> bool;
+    /// Waits until the listener has heard of all that was done so far.
+    fn catch_up(&self) {}
     /// Leaves it mounted when this value goes.
     fn abandon(&mut self);
 }

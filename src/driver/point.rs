@@ -8,7 +8,6 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use super::direct::DirectFiles;
 use super::{Files, HostDir, MountError, MountSpec};
 use crate::model::{Identity, Mode, Trust};
 use crate::sys::dir::{path_of, stat_fd};
@@ -193,11 +192,6 @@ impl Point {
             Ok(()) | Err(Errno::INVAL) => Ok(()),
             Err(errno) => Err(MountError::target("unmount", &self.target)(errno)),
         }
-    }
-
-    /// Has directories listed by whoever serves them.
-    pub(super) fn listed_by(&mut self, lister: DirectFiles) {
-        self.files = self.files.clone().listed_by(Rc::new(lister));
     }
 
     pub(super) fn files(&self) -> &dyn Files {

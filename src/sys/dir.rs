@@ -192,24 +192,8 @@ impl Dir {
 
     /// Opens `path` as `chroot` to this directory would: symlinks followed, but never out of it.
     pub fn in_root(&self, path: &[u8], flags: OFlags, mode: Mode) -> Result<OwnedFd, Errno> {
-        self.resolved_in_root(path, flags, mode, ResolveFlags::empty())
-    }
-
-    /// Opens a directory as [`Dir::in_root`] does, but only on this mount; `EXDEV` if another one is on the way or there.
-    pub fn in_root_of_mount(&self, path: &[u8]) -> Result<Self, Errno> {
-        let flags = OFlags::RDONLY | OFlags::DIRECTORY;
-        Ok(Self { fd: self.resolved_in_root(path, flags, Mode::default(), ResolveFlags::NO_XDEV)? })
-    }
-
-    fn resolved_in_root(
-        &self,
-        path: &[u8],
-        flags: OFlags,
-        mode: Mode,
-        further: ResolveFlags,
-    ) -> Result<OwnedFd, Errno> {
         let path = if path.is_empty() { b"." } else { path };
-        let resolve = ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS | further;
+        let resolve = ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS;
         self.openat2(path, flags | OFlags::CLOEXEC, mode, resolve)
     }
 

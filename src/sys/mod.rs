@@ -1,5 +1,6 @@
 //! The only door to the system: every system call and the only `unsafe` live here.
 
+pub mod apart;
 pub mod awake;
 mod child;
 pub mod copy;

@@ -1,6 +1,7 @@
 //! Processes: who we are for other runs, and who uses a mount.
 
 use std::path::Path;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use serde::{Deserialize, Serialize};
 
@@ -146,9 +147,25 @@ fn parent(pid: u32) -> Option<u32> {
     stat_fields(pid)?.split(' ').nth(1)?.parse().ok()
 }
 
-/// Whether a thread, by its number, is one of this process.
+/// The process that this one works for, if it is not itself.
+static PRINCIPAL: AtomicU32 = AtomicU32::new(0);
+
+/// From now on this process works for another: what is asked here of our own threads means that one's.
+pub(super) fn stand_in_for(principal: u32) {
+    PRINCIPAL.store(principal, Ordering::Relaxed);
+}
+
+fn principal() -> u32 {
+    match PRINCIPAL.load(Ordering::Relaxed) {
+        0 => std::process::id(),
+        principal => principal,
+    }
+}
+
+/// Whether a thread, by its number, is one of this process, or of the one that it works for.
 pub fn is_own_thread(number: u32) -> bool {
-    number == std::process::id() || Path::new(&format!("/proc/self/task/{number}")).exists()
+    let own = principal();
+    number == own || Path::new(&format!("/proc/{own}/task/{number}")).exists()
 }
 
 /// Whether a process or thread is this process, or was started by it or by what it started.
@@ -157,7 +174,7 @@ pub fn hangs_on_us(number: u32) -> bool {
     // a chain that is read while processes come and go must still end
     for _ in 0..64 {
         if at <= 1 {
-            return std::process::id() == at;
+            return principal() == at;
         }
         if is_own_thread(at) {
             return true;

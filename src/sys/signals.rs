@@ -3,14 +3,17 @@
 //! Handlers are set without `SA_RESTART`, so that a blocking call returns `EINTR` instead of outliving Ctrl-C.
 
 use std::cell::Cell;
-use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicPtr, Ordering};
 
 use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, kill, sigaction};
 use nix::unistd::{alarm, getpid};
 
 use super::process;
 
-static PENDING: AtomicI32 = AtomicI32::new(0);
+/// What came in, until [`share`] moves it to memory that processes share.
+static OWN: AtomicI32 = AtomicI32::new(0);
+/// That memory, once there is any.
+static SHARED: AtomicPtr<AtomicI32> = AtomicPtr::new(std::ptr::null_mut());
 /// The signals to end that leave time to unmount: whatever else ends a process by default would leave its mounts. Those
 /// that tell of a fault in the program itself are not among them.
 const ENDS: [Signal; 9] = [
@@ -28,12 +31,50 @@ const ENDS: [Signal; 9] = [
 /// Whether a line editor is at work, or a call that waits.
 static WAITING: AtomicBool = AtomicBool::new(false);
 
+/// What came in: 0, or a signal's number.
+#[expect(unsafe_code, reason = "a reference to memory that is never unmapped")]
+fn told() -> &'static AtomicI32 {
+    let shared = SHARED.load(Ordering::Acquire);
+    // SAFETY: if it is not null it points to a page that stays mapped until the process ends, and that is used as this
+    // number alone.
+    unsafe { shared.as_ref() }.unwrap_or(&OWN)
+}
+
+/// Has processes that are copied from this one from now on see what comes in here. Where there is no memory for it they
+/// do not.
+#[expect(unsafe_code, reason = "mmap")]
+pub(super) fn share() {
+    if !SHARED.load(Ordering::Acquire).is_null() {
+        return;
+    }
+    let (access, how) = (libc::PROT_READ | libc::PROT_WRITE, libc::MAP_SHARED | libc::MAP_ANONYMOUS);
+    // SAFETY: a mapping at a place of the kernel's choice concerns no memory that is in use.
+    let page = unsafe { libc::mmap(std::ptr::null_mut(), size_of::<AtomicI32>(), access, how, -1, 0) };
+    if page == libc::MAP_FAILED {
+        return log::debug!("no shared memory: {}", super::last_errno());
+    }
+    let first = SHARED.compare_exchange(
+        std::ptr::null_mut(),
+        // zeros, which are a number
+        page.cast(),
+        Ordering::AcqRel,
+        Ordering::Acquire,
+    );
+    if first.is_ok() {
+        // what came before; a signal that comes now finds the new place
+        let before = OWN.swap(0, Ordering::SeqCst);
+        if before != 0 {
+            let _ = told().compare_exchange(0, before, Ordering::SeqCst, Ordering::SeqCst);
+        }
+    }
+}
+
 extern "C" fn remember(signal: i32) {
     // a signal to end outranks Ctrl-C
     if signal == Signal::SIGINT as i32 {
-        let _ = PENDING.compare_exchange(0, signal, Ordering::SeqCst, Ordering::SeqCst);
+        let _ = told().compare_exchange(0, signal, Ordering::SeqCst, Ordering::SeqCst);
     } else {
-        PENDING.store(signal, Ordering::SeqCst);
+        told().store(signal, Ordering::SeqCst);
         wake(signal);
     }
 }
@@ -102,7 +143,7 @@ pub fn while_waiting<T>(wait: impl FnOnce() -> T) -> Option<T> {
 
 /// Whether anything came in that was not taken yet, and concerns what this thread does.
 pub fn interrupted() -> bool {
-    PENDING.load(Ordering::Relaxed) != 0 && ASKS.get().is_none_or(process::hangs_on_us)
+    told().load(Ordering::Relaxed) != 0 && ASKS.get().is_none_or(process::hangs_on_us)
 }
 
 /// From now on this thread works for a process, by the number that this one knows it by (0: it does not): Ctrl-C here
@@ -113,7 +154,7 @@ pub fn work_for(asks: u32) {
 
 /// What came in and was not taken yet.
 pub fn pending() -> Option<Pending> {
-    match PENDING.load(Ordering::SeqCst) {
+    match told().load(Ordering::SeqCst) {
         0 => None,
         signal if signal == Signal::SIGINT as i32 => Some(Pending::Interrupt),
         signal => Some(Pending::End(signal)),
@@ -127,7 +168,7 @@ pub fn clear_interrupt() {
 
 /// Forgets a Ctrl-C; whether there was one.
 pub fn take_interrupt() -> bool {
-    PENDING.compare_exchange(Signal::SIGINT as i32, 0, Ordering::SeqCst, Ordering::SeqCst).is_ok()
+    told().compare_exchange(Signal::SIGINT as i32, 0, Ordering::SeqCst, Ordering::SeqCst).is_ok()
 }
 
 /// Acts as if Ctrl-C had come, for a prompt in raw mode that reads it as a key.

@@ -255,3 +255,60 @@ fn a_server_killed_during_a_copy_up_leaves_the_whole_file_or_none_and_nobody_stu
         assert!(wholes > 0, "in 400 ms it is copied");
     });
 }
+
+/// Whether a process has the FUSE device open.
+fn holds_the_device(process: u32) -> bool {
+    let open = fs::read_dir(format!("/proc/{process}/fd")).unwrap();
+    open.flatten().any(|entry| fs::read_link(entry.path()).is_ok_and(|file| file.ends_with("fuse")))
+}
+
+#[test]
+fn who_uses_a_mount_of_its_own_can_be_killed_at_any_moment() {
+    with_mounts(|scratch| {
+        if let Err(no) = probe::fuse_device() {
+            return skip(&no.reason);
+        }
+        let made = "let b = layer(\"b\"); for i in 0..50 { b.write(`d/f${i}`, \"x\"); } b.seal();";
+        assert!(ufs(scratch, made).status().unwrap().success());
+        for wait in 0..8 {
+            let code = "let m = mount_fuse(\"b\", #{ name: \"k\" }); print(\"ready\"); \
+                        loop { for i in 0..50 { m.read(`d/f${i}`); m.write(`n${i}`, \"y\"); } }";
+            let (mut child, line) = started(ufs(scratch, code));
+            assert_eq!(line, "ready");
+            // else a thread that waits for the server when it dies would wait for ever
+            assert!(!holds_the_device(child.id()));
+            std::thread::sleep(Duration::from_millis(wait));
+            child.kill().unwrap();
+            assert!(ends(&child.id().to_string()), "it is stuck");
+            child.wait().unwrap();
+            // the server has ended, too: nobody holds the upper
+            let dropped = "for m in mounts() { m.discard(); } print(\"done\");";
+            let output = ufs(scratch, dropped).output().unwrap();
+            assert_eq!(String::from_utf8_lossy(&output.stdout), "done\n", "{output:?}");
+        }
+    });
+}
+
+#[test]
+fn a_limit_of_file_sizes_is_an_error_and_holds_for_who_has_it_alone() {
+    with_mounts(|scratch| {
+        if let Err(no) = probe::fuse_device() {
+            return skip(&no.reason);
+        }
+        for kind in ["fuse", "direct", "overlay"] {
+            let code = format!(
+                "let b = layer(\"{kind}\"); b.write(\"/f\", \"x\"); let m = mount_{kind}(\"{kind}\"); \
+                 let s = \"x\"; for i in 0..16 {{ s += s; }} \
+                 try {{ m.write(\"/big\", s); }} catch (e) {{ print(e.errno); }} print(m.read(\"/f\")); \
+                 if \"{kind}\" != \"direct\" {{ sh(\"head -c 65536 /dev/zero >other; echo $?\"); }}"
+            );
+            let mut limited = Command::new("prlimit");
+            limited.arg("--fsize=30000:unlimited").arg(env!("CARGO_BIN_EXE_ufs"));
+            limited.args(["-q", "--no-userns", "--store"]).arg(scratch.join("store")).args(["-e", &code]);
+            let output = limited.stdin(Stdio::null()).output().unwrap();
+            // programs die of it, as they do elsewhere
+            let expected = if kind == "direct" { "EFBIG\nx\n" } else { "EFBIG\nx\n153\n" };
+            assert_eq!(String::from_utf8_lossy(&output.stdout), expected, "{kind}: {output:?}");
+        }
+    });
+}

@@ -43,6 +43,10 @@ pub(super) fn start(request: &Request, codes: Codes) -> u8 {
     if let Err(errno) = signals::let_writes_fail() {
         log::warn!("a write beyond the limit of file sizes ends the server: {errno}");
     }
+    // who writes through the mount is held to a limit of his own
+    if let Err(errno) = sys::apart::raise_file_size() {
+        log::debug!("the limit of file sizes stays: {errno}");
+    }
     let ready = Ends::new()
         .map_err(|errno| Failure::new(format!("cannot wait for signals: {errno}")))
         .and_then(|ends| Ok((mount_all(request)?, ends)));

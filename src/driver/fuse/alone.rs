@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use super::server::{Manner, Server};
 use crate::driver::MountError;
-use crate::sys::dir::{own_ids, stat_fd};
+use crate::sys::dir::own_ids;
 use crate::sys::fuse::{Fuse, MountAttrFlags, Setting};
 use crate::sys::fusermount::{self, Refused};
 use crate::sys::mount::{self, Detached, Place, SOURCE};
@@ -97,8 +97,8 @@ pub fn mount_alone(spec: AloneSpec) -> Result<Alone, MountError> {
         Err(Refused::Missing) => return Err(refused),
         Err(refused) => return Err(MountError::Helper { target, refused }),
     };
-    let number = || stat_fd(Dir::open(&target)?).map(|stat| stat.dev);
-    let server = Server::serve(Arc::clone(&union), spec.manner, Some(lifeline), device, number)?;
+    let mut server = Server::serve(Arc::clone(&union), spec.manner, Some(lifeline), device)?;
+    server.take_root(Dir::open(&target).and_then(|root| crate::sys::file::duplicate(&root)))?;
     let id = mount::id_at(&target).ok();
     Ok(alone(server, id, true))
 }

@@ -1,6 +1,6 @@
-//! Our union behind a FUSE mount, served by threads of this process.
+//! Our union behind a FUSE mount, served by a process of its own; a mount on its own by the process that made it.
 //!
-//! An adapter: it decodes, calls `union`, replies once, and decides nothing. Only this process writes to the upper and
+//! An adapter: it decodes, calls `union`, replies once, and decides nothing. Only the server writes to the upper and
 //! lower layers never change, so the kernel may keep all that it learns.
 //!
 //! Each write goes to the upper before it is answered, also where the kernel allows no passthrough: with its writeback
@@ -26,6 +26,7 @@
 
 mod adapter;
 mod alone;
+mod apart;
 mod attributes;
 mod data;
 mod directories;
@@ -35,52 +36,65 @@ mod names;
 mod nodes;
 mod replies;
 mod server;
+mod told;
 mod turns;
 mod work;
 mod xattrs;
 
+use std::cell::RefCell;
 use std::path::Path;
 use std::sync::Arc;
 
-use super::direct::DirectFiles;
 use super::point::{Point, is_writable};
-use super::{DriverKind, Files, Listener, MountError, MountSpec, Mounted, direct};
+use super::{DriverKind, Files, Listener, MountError, MountSpec, Mounted};
+use crate::sys::Errno;
 use crate::sys::fuse::Fuse;
 use crate::sys::mount::Detached;
-use crate::union::Union;
 pub use alone::{Alone, AloneSpec, mount_alone};
+use apart::Served;
 pub use server::Manner;
-use server::Server;
 
-/// A mount that this process serves; unmounted when dropped.
+/// A mount that a process of ours serves; unmounted when dropped.
 #[derive(Debug)]
 struct FuseMount {
-    // in this order: out of the tree first, then the threads
+    // in this order: out of the tree first, then the server
     point: Point,
-    union: Arc<Union>,
-    server: Server,
+    server: Served,
     /// Those of stacks that were replaced, for whoever still reads in them.
-    replaced: Vec<Server>,
+    replaced: Vec<Served>,
+    listener: Ear,
+}
+
+/// Who listens, to hand on to the server of the next stack.
+#[derive(Default)]
+struct Ear(RefCell<Option<Arc<dyn Listener>>>);
+
+impl std::fmt::Debug for Ear {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("Ear").field(&self.0.borrow().is_some()).finish()
+    }
 }
 
 /// Mounts a stack at its target.
 pub(super) fn mount(spec: &MountSpec<'_>) -> Result<Box<dyn Mounted>, MountError> {
     let place = Point::check(spec)?;
-    let (detached, union, server) = make(spec)?;
+    let (detached, server) = make(spec)?;
     let attached = Point::attach(spec, place, &detached);
     // before the server, which ends with the last hold on the mount
     drop(detached);
-    let mut point = attached?;
-    point.listed_by(DirectFiles::new(Arc::clone(&union)));
-    Ok(Box::new(FuseMount { point, union, server, replaced: Vec::new() }))
+    let point = attached?;
+    Ok(Box::new(FuseMount { point, server, replaced: Vec::new(), listener: Ear::default() }))
 }
 
-fn make(spec: &MountSpec<'_>) -> Result<(Detached, Arc<Union>, Server), MountError> {
-    let union = direct::open_union(spec).map_err(|errno| MountError::Layers { errno })?;
-    let union = Arc::new(union);
-    let (detached, server) =
-        Server::start(Arc::clone(&union), Manner::default(), None, &Fuse::of_store(!is_writable(spec)))?;
-    Ok((detached, union, server))
+fn make(spec: &MountSpec<'_>) -> Result<(Detached, Served), MountError> {
+    let (detached, device) = server::make(&Fuse::of_store(!is_writable(spec)))?;
+    let served = Served::start(spec, device)?;
+    if let Err(error) = server::ready(detached.root()) {
+        // the server ends with the last hold on the mount
+        drop(detached);
+        return Err(error);
+    }
+    Ok((detached, served))
 }
 
 impl Mounted for FuseMount {
@@ -98,24 +112,23 @@ impl Mounted for FuseMount {
 
     fn freeze(&mut self) -> Result<(), MountError> {
         self.point.freeze()?;
-        self.union.freeze();
-        Ok(())
+        self.server.freeze().map_err(|errno| MountError::Server { act: "freeze", errno })
     }
 
     fn thaw(&mut self) -> Result<(), MountError> {
-        self.union.thaw();
+        self.server.thaw().map_err(|errno| MountError::Server { act: "thaw", errno })?;
         self.point.thaw()
     }
 
     fn replace(&mut self, spec: &MountSpec<'_>) -> Result<(), MountError> {
-        let (detached, union, server) = make(spec)?;
-        self.union.freeze();
-        union.listen(self.union.listener());
+        let (detached, server) = make(spec)?;
+        let failed = |errno: Errno| MountError::Server { act: "hand over to another server", errno };
+        self.server.freeze().map_err(failed)?;
+        self.server.catch_up();
+        server.listen(self.listener.0.borrow().clone()).map_err(failed)?;
         let replaced = self.point.replace(&detached, spec);
         drop(detached);
         replaced?;
-        self.point.listed_by(DirectFiles::new(Arc::clone(&union)));
-        self.union = union;
         self.replaced.push(std::mem::replace(&mut self.server, server));
         self.replaced.retain(|server| !server.has_ended());
         Ok(())
@@ -123,15 +136,26 @@ impl Mounted for FuseMount {
 
     fn unmount(&mut self) -> Result<(), MountError> {
         self.point.unmount()?;
-        self.union.freeze();
+        self.server.catch_up();
+        if let Err(errno) = self.server.freeze() {
+            log::debug!("the server of a mount has ended with it: {errno}");
+        }
         self.server.end();
         self.replaced.clear();
         Ok(())
     }
 
     fn listen(&self, listener: Option<Arc<dyn Listener>>) -> bool {
-        self.union.listen(listener);
-        true
+        self.listener.0.borrow_mut().clone_from(&listener);
+        let told = self.server.listen(listener);
+        if let Err(errno) = &told {
+            log::warn!("what happens in `{}` is not heard of: {errno}", self.point.target().display());
+        }
+        told.is_ok()
+    }
+
+    fn catch_up(&self) {
+        self.server.catch_up();
     }
 
     fn abandon(&mut self) {

@@ -1,4 +1,6 @@
 //! The threads that serve a mount: started before it is attached, ended when nobody uses it any more.
+//!
+//! They are for a process that does not use the mount itself.
 
 use std::os::fd::{AsFd as _, OwnedFd};
 use std::sync::Arc;
@@ -42,11 +44,33 @@ impl Default for Manner {
     }
 }
 
+/// Makes a mount that is attached nowhere yet, and opens the device for it.
+pub(super) fn make(what: &fuse::Fuse<'_>) -> Result<(Detached, OwnedFd), MountError> {
+    let device = fuse::device().map_err(|errno| MountError::NoDevice { errno })?;
+    let mount = fuse::mount(device.as_fd(), *what);
+    let detached = mount.map_err(|refused| MountError::Refused {
+        driver: DriverKind::Fuse,
+        refused: Box::new(refused),
+        reason: None,
+    })?;
+    Ok((detached, device))
+}
+
+/// Sets what can be set once a mount is served; gives the device number of its file system.
+pub(super) fn ready(root: Result<OwnedFd, Errno>) -> Result<u64, MountError> {
+    let number = root.and_then(|root| Ok(stat_fd(root)?.dev));
+    let number = number.map_err(|errno| MountError::Server { act: "read the root", errno })?;
+    if let Err(errno) = fuse::read_ahead(number, READ_AHEAD) {
+        log::debug!("the kernel reads no further ahead than it does by itself: {errno}");
+    }
+    Ok(number)
+}
+
 /// A mount's threads.
 #[derive(Debug)]
 pub(super) struct Server {
     session: Option<BackgroundSession>,
-    /// The file system's device number.
+    /// The file system's device number, once [`ready`] told it.
     device: u64,
 }
 
@@ -58,26 +82,25 @@ impl Server {
         lifeline: Option<OwnedFd>,
         what: &fuse::Fuse<'_>,
     ) -> Result<(Detached, Self), MountError> {
-        let device = fuse::device().map_err(|errno| MountError::NoDevice { errno })?;
-        let mount = fuse::mount(device.as_fd(), *what);
-        let detached = mount.map_err(|refused| MountError::Refused {
-            driver: DriverKind::Fuse,
-            refused: Box::new(refused),
-            reason: None,
-        })?;
-        let number = || Ok(stat_fd(detached.root()?)?.dev);
+        let (detached, device) = make(what)?;
         // on an error its threads end with the last hold on the mount
-        let server = Self::serve(union, manner, lifeline, device, number)?;
+        let mut server = Self::serve(union, manner, lifeline, device)?;
+        server.device = ready(detached.root())?;
         Ok((detached, server))
     }
 
-    /// Serves a mount that was made. `number` gives the device number of its file system.
+    /// Takes the root of the mount that is served, which was made by somebody else.
+    pub(super) fn take_root(&mut self, root: Result<OwnedFd, Errno>) -> Result<(), MountError> {
+        self.device = ready(root)?;
+        Ok(())
+    }
+
+    /// Serves a mount that was made.
     pub(super) fn serve(
         union: Arc<Union>,
         manner: Manner,
         lifeline: Option<OwnedFd>,
         device: OwnedFd,
-        number: impl FnOnce() -> Result<u64, Errno>,
     ) -> Result<Self, MountError> {
         let failed = |act| {
             move |error: std::io::Error| {
@@ -96,11 +119,7 @@ impl Server {
         let adapter = Adapter::new(union, requests, manner, lifeline);
         let session = Session::from_fd(adapter, device, acl, config);
         let session = session.and_then(Session::spawn).map_err(failed("serve"))?;
-        let device = number().map_err(|errno| MountError::Server { act: "read the root", errno })?;
-        if let Err(errno) = fuse::read_ahead(device, READ_AHEAD) {
-            log::debug!("the kernel reads no further ahead than it does by itself: {errno}");
-        }
-        Ok(Self { session: Some(session), device })
+        Ok(Self { session: Some(session), device: 0 })
     }
 
     /// Waits until the threads have ended; tells whether they have.
@@ -137,11 +156,6 @@ impl Server {
         {
             log::debug!("a FUSE server ended with an error: {error}");
         }
-    }
-
-    /// Whether nobody uses the mount any more.
-    pub(super) fn has_ended(&self) -> bool {
-        self.session.as_ref().is_none_or(|session| session.guard.is_finished())
     }
 }
 

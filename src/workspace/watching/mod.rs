@@ -200,6 +200,11 @@ impl Workspace {
     /// # Errors
     /// Those of reading an upper, and of the store.
     pub fn tell_changes(&self, moment: Moment) -> Result<(), Error> {
+        for name in self.0.watching.seen.borrow().keys() {
+            if let Some(mounted) = self.0.live.borrow().get(name).and_then(|live| live.mounted.as_ref()) {
+                mounted.catch_up();
+            }
+        }
         let now = Instant::now();
         let due = |seen: &Attended| {
             seen.baseline.as_ref().is_some_and(|baseline| moment == Moment::End || baseline.due <= now)
