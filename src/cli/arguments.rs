@@ -31,9 +31,9 @@ pub(super) struct Arguments {
         value_hint = ValueHint::FilePath
     )]
     pub(super) words: Vec<OsString>,
-    /// Runs one piece of code and prints its value
-    #[arg(short = 'e', value_name = "CODE", value_hint = ValueHint::Other)]
-    pub(super) code: Option<String>,
+    /// Runs a piece of code and prints its value; several, one after the other, print that of the last
+    #[arg(short = 'e', value_name = "CODE", allow_hyphen_values = true, value_hint = ValueHint::Other)]
+    pub(super) code: Vec<String>,
     /// The store's directory
     #[arg(long, value_name = "DIR", conflicts_with = "ephemeral", help = STORE, value_hint = ValueHint::DirPath)]
     pub(super) store: Option<PathBuf>,
@@ -98,8 +98,8 @@ pub(super) enum Word {
 }
 
 const USAGE: &str = "ufs [OPTIONS]                           the prompt; in a pipe, a script from stdin
-       ufs [OPTIONS] FILE.rhai [ARG]...
-       ufs [OPTIONS] -e CODE
+       ufs [OPTIONS] FILE.rhai [ARG]...        `-`: a script from stdin
+       ufs [OPTIONS] -e CODE [-e CODE]...
        ufs [OPTIONS] COMMAND";
 
 /// Clap takes the backticks of a doc comment as they are.
@@ -144,7 +144,7 @@ impl Arguments {
     /// The arguments of this process.
     pub(super) fn of_process() -> Result<Self, clap::Error> {
         let arguments = Self::try_parse()?;
-        if arguments.code.is_some() && arguments.word.is_some() {
+        if !arguments.code.is_empty() && arguments.word.is_some() {
             let message = "the argument '-e <CODE>' cannot be used with a command";
             return Err(Self::command().error(ErrorKind::ArgumentConflict, message));
         }

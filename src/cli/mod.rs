@@ -48,8 +48,16 @@ pub fn main() -> u8 {
         log::warn!("signals are not handled: {errno}");
     }
     sys::raise_file_limit();
+    let json = arguments.json;
     match settings(arguments, &homes, namespace) {
         Ok(settings) => shell::run(settings),
+        Err((message, hint)) if json => {
+            let text = shell::bare_document("usage", &message, Some(&hint));
+            if let Err(error) = io::stderr().write_all(text.as_bytes()) {
+                log::debug!("stderr: {error}");
+            }
+            2
+        }
         Err((message, hint)) => complain(&message, Some(&hint)),
     }
 }
@@ -127,10 +135,13 @@ fn settings(
         if arguments.as_root { StorePlace::DirOfAnybody(dir) } else { StorePlace::Dir(dir) }
     };
     let mut words = arguments.words.into_iter();
-    let source = match (arguments.code, arguments.word) {
+    // pieces of code are one text; a piece may end in a comment
+    let code = (!arguments.code.is_empty()).then(|| arguments.code.join("\n;\n"));
+    let source = match (code, arguments.word) {
         (Some(code), _) => Source::Code(code),
         (None, Some(_)) => Source::Doctor,
         (None, None) => match words.next() {
+            Some(file) if file == "-" => Source::Stdin,
             Some(file) => match no_script(&file) {
                 Some(hint) => {
                     let message = format!("there is no script `{}`, nor a command", file.display());

@@ -26,6 +26,64 @@ fn map(kind: &str, message: String, hint: Option<String>) -> Map {
     map
 }
 
+/// The keys of an error of a kind, without words.
+pub(super) fn keys(kind: &str) -> Map {
+    map(kind, String::new(), None)
+}
+
+/// The keys of a thrown value: those of one of our maps, or of anything.
+pub(super) fn thrown_keys(value: &Dynamic) -> Map {
+    let mut found = keys(&kind_of(value));
+    if let Some(map) = value.read_lock::<Map>() {
+        for key in ["path", "layer", "errno"] {
+            found.extend(map.get(key).map(|value| (key.into(), value.clone())));
+        }
+    }
+    found
+}
+
+/// An error as one line of JSON.
+pub(super) fn document(map: Map) -> String {
+    format!("{}\n", super::json::line(&map.into()))
+}
+
+/// What went wrong outside of a script, as one line of JSON.
+pub(crate) fn bare_document(kind: &str, message: &str, hint: Option<&str>) -> String {
+    let mut map = map(kind, message.to_owned(), hint.map(str::to_owned));
+    map.insert("at".into(), Dynamic::UNIT);
+    document(map)
+}
+
+/// A façade's error that no line of a script is to blame for, as one line of JSON.
+pub(super) fn workspace_document(error: &Error) -> String {
+    let mut map = from_error(error);
+    map.remove("exit_code");
+    map.insert("at".into(), Dynamic::UNIT);
+    document(map)
+}
+
+/// The kind of one of Rhai's own errors.
+pub(super) fn kind(error: &EvalAltResult) -> &'static str {
+    match error {
+        EvalAltResult::ErrorParsing(..) => "parse_error",
+        EvalAltResult::ErrorFunctionNotFound(..) => "unknown_function",
+        EvalAltResult::ErrorVariableNotFound(..) => "unknown_variable",
+        EvalAltResult::ErrorPropertyNotFound(..) => "unknown_property",
+        EvalAltResult::ErrorModuleNotFound(..) => "module_not_found",
+        EvalAltResult::ErrorDataRace(..) => "data_race",
+        EvalAltResult::ErrorMismatchDataType(..) | EvalAltResult::ErrorMismatchOutputType(..) => {
+            "invalid_argument"
+        }
+        EvalAltResult::ErrorArrayBounds(..)
+        | EvalAltResult::ErrorStringBounds(..)
+        | EvalAltResult::ErrorIndexNotFound(..) => "out_of_bounds",
+        EvalAltResult::ErrorArithmetic(..) => "arithmetic",
+        EvalAltResult::ErrorStackOverflow(..) => "stack_overflow",
+        EvalAltResult::ErrorDataTooLarge(..) => "data_too_large",
+        _ => "script",
+    }
+}
+
 fn raise(map: Map, position: Position) -> Box<EvalAltResult> {
     Box::new(EvalAltResult::ErrorRuntime(map.into(), position))
 }
@@ -46,12 +104,16 @@ pub(super) fn message(error: &Error) -> String {
 
 /// The façade's error.
 pub(super) fn from_workspace(error: &Error, position: Position) -> Box<EvalAltResult> {
+    raise(from_error(error), position)
+}
+
+fn from_error(error: &Error) -> Map {
     let mut map = map(error.kind(), message(error), error.hint());
     map.insert("path".into(), error.path().map_or(Dynamic::UNIT, from_bytes));
     map.insert("layer".into(), error.layer().map_or(Dynamic::UNIT, Into::into));
     map.insert("errno".into(), error.errno().map_or(Dynamic::UNIT, Into::into));
     map.insert("exit_code".into(), i64::from(error.exit_code()).into());
-    raise(map, position)
+    map
 }
 
 /// A wrong call.
@@ -79,8 +141,11 @@ pub(super) fn exit(value: &Dynamic, position: Position) -> Box<EvalAltResult> {
     let ending = if value.is_unit() {
         Ending::Exit { code: 0, said: None }
     } else if let Ok(code) = value.as_int() {
-        // as every program's: the low eight bits
-        Ending::Exit { code: code.to_le_bytes()[0], said: None }
+        let Ok(code) = u8::try_from(code) else {
+            let hint = "an exit code is a number from 0 to 255".to_owned();
+            return usage(format!("`exit({code})`: no program can end with that"), Some(hint), position);
+        };
+        Ending::Exit { code, said: None }
     } else {
         Ending::Exit { code: 1, said: Some(super::draw::debug(value).trim_matches('"').to_owned()) }
     };

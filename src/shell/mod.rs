@@ -31,6 +31,7 @@ mod words;
 
 pub use commands::{all as commands, properties};
 pub use definitions::definitions;
+pub(crate) use errors::bare_document;
 pub use pager::Pager;
 pub(crate) use run::io_words;
 pub use run::{Settings, Source, run};

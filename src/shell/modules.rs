@@ -33,8 +33,17 @@ impl Modules {
 
     fn load(&self, engine: &Engine, file: &Path, path: &str, pos: Position) -> Result<Module, Failure> {
         let name = file.display().to_string();
-        let source = std::fs::read_to_string(file)
-            .map_err(|_| Box::new(EvalAltResult::ErrorModuleNotFound(path.to_owned(), pos)))?;
+        let source = super::run::text_of(file).map_err(|error| match error.kind() {
+            std::io::ErrorKind::Interrupted => super::errors::interrupted(pos),
+            std::io::ErrorKind::NotFound => {
+                Box::new(EvalAltResult::ErrorModuleNotFound(path.to_owned(), pos))
+            }
+            _ => {
+                let why = super::run::io_words(&error);
+                super::errors::usage(format!("cannot read the module `{path}`: {why}"), None, pos)
+            }
+        })?;
+        let source = super::run::without_mark(source);
         let text = Text { name: name.as_str().into(), source: source.into() };
         self.texts.borrow_mut().insert(name.clone(), text.clone());
         let inside = |error| Box::new(EvalAltResult::ErrorInModule(name.clone(), error, pos));

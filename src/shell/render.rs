@@ -5,10 +5,10 @@ use std::rc::Rc;
 
 use annotate_snippets::renderer::{Ansi256Color, DecorStyle, Style as Ink};
 use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
-use rhai::{Dynamic, EvalAltResult, ParseError, ParseErrorType, Position};
+use rhai::{Dynamic, EvalAltResult, Map, ParseError, ParseErrorType, Position};
 
 use super::places::Places;
-use super::{syntax, translate};
+use super::{errors, syntax, translate};
 use crate::view::escape::{prose as escape, wrap_whole};
 use crate::view::{Paint, Style};
 
@@ -34,6 +34,16 @@ struct Told {
     position: Position,
     text: Option<Text>,
     through: Vec<String>,
+    /// The rest of what a script could ask of it.
+    keys: Map,
+}
+
+/// How errors are told.
+pub(super) enum Manner {
+    /// For people.
+    Drawn(Style),
+    /// As one line of JSON: the keys that `catch` gives, and `at`: the text's name, the line, the column.
+    Json,
 }
 
 /// Where the texts are that an error's positions point into, and what could have been meant.
@@ -70,18 +80,48 @@ impl Known<'_> {
 }
 
 /// Draws a runtime error.
-pub(super) fn runtime(error: &EvalAltResult, text: &Text, known: &Known<'_>, style: &Style) -> String {
-    draw(&take_apart(error, text, known), style)
+pub(super) fn runtime(error: &EvalAltResult, text: &Text, known: &Known<'_>, manner: &Manner) -> String {
+    tell(take_apart(error, text, known), manner)
 }
 
 /// Draws a parse error.
-pub(super) fn parse(error: &ParseError, text: &Text, style: &Style) -> String {
-    draw(&parse_told(&error.0, error.1, text), style)
+pub(super) fn parse(error: &ParseError, text: &Text, manner: &Manner) -> String {
+    tell(parse_told(&error.0, error.1, text), manner)
+}
+
+fn tell(told: Told, manner: &Manner) -> String {
+    match manner {
+        Manner::Drawn(style) => draw(&told, style),
+        Manner::Json => document(told),
+    }
+}
+
+fn document(told: Told) -> String {
+    let number = |number: Option<usize>| {
+        number.and_then(|number| i64::try_from(number).ok()).map_or(Dynamic::UNIT, Dynamic::from)
+    };
+    let at = told.text.map_or(Dynamic::UNIT, |text| {
+        let (line, column) = (number(told.position.line()), number(told.position.position()));
+        let name: Dynamic = text.name.to_string().into();
+        Map::from([("source".into(), name), ("line".into(), line), ("column".into(), column)]).into()
+    });
+    let mut map = told.keys;
+    map.insert("message".into(), told.message.into());
+    map.insert("hint".into(), told.hint.map_or(Dynamic::UNIT, Into::into));
+    map.insert("at".into(), at);
+    errors::document(map)
 }
 
 fn parse_told(kind: &ParseErrorType, position: Position, text: &Text) -> Told {
     let (message, hint) = syntax::told(kind, position, &text.source);
-    Told { message, hint, position, text: Some(text.clone()), through: Vec::new() }
+    Told {
+        message,
+        hint,
+        position,
+        text: Some(text.clone()),
+        through: Vec::new(),
+        keys: errors::keys("parse_error"),
+    }
 }
 
 fn take_apart(error: &EvalAltResult, text: &Text, known: &Known<'_>) -> Told {
@@ -93,7 +133,14 @@ fn take_apart(error: &EvalAltResult, text: &Text, known: &Known<'_>) -> Told {
                 // the place is in a text that was made, which nobody can be shown
                 EvalAltResult::ErrorParsing(kind, _) if name == "eval" => {
                     let (message, hint) = syntax::told(kind, Position::NONE, "");
-                    Told { message, hint, position: Position::NONE, text: None, through: Vec::new() }
+                    Told {
+                        message,
+                        hint,
+                        position: Position::NONE,
+                        text: None,
+                        through: Vec::new(),
+                        keys: errors::keys("parse_error"),
+                    }
                 }
                 inner => take_apart(inner, inside, known),
             };
@@ -124,7 +171,14 @@ fn take_apart(error: &EvalAltResult, text: &Text, known: &Known<'_>) -> Told {
         EvalAltResult::ErrorRuntime(value, position) => {
             let (message, hint) = thrown(value);
             let (text, position) = known.locate(text, *position);
-            Told { message, hint, position, text: Some(text), through: Vec::new() }
+            Told {
+                message,
+                hint,
+                position,
+                text: Some(text),
+                through: Vec::new(),
+                keys: errors::thrown_keys(value),
+            }
         }
         EvalAltResult::ErrorParsing(kind, position) => parse_told(kind, *position, text),
         other => {
@@ -133,7 +187,8 @@ fn take_apart(error: &EvalAltResult, text: &Text, known: &Known<'_>) -> Told {
                 Some(name) => (text.clone(), only_call(&text.source, name)),
                 None => known.locate(text, other.position()),
             };
-            Told { message, hint, position, text: Some(text), through: Vec::new() }
+            let keys = errors::keys(errors::kind(other));
+            Told { message, hint, position, text: Some(text), through: Vec::new(), keys }
         }
     }
 }
@@ -179,10 +234,11 @@ fn draw(told: &Told, style: &Style) -> String {
         through.push(format!("and through {} more calls", told.through.len() - THROUGH));
     }
     let source = told.text.as_ref().map(|text| clean(&text.source));
+    let name = told.text.as_ref().map(|text| escape(&text.name, style)).unwrap_or_default();
     let mut group = match (&told.text, &source, span(told)) {
-        (Some(text), Some(source), Some(span)) => {
+        (Some(_), Some(source), Some(span)) => {
             let snippet = Snippet::source(source.as_str())
-                .path(&*text.name)
+                .path(name.as_str())
                 .annotation(AnnotationKind::Primary.span(span));
             Level::ERROR.primary_title(message.as_str()).element(snippet)
         }
@@ -257,7 +313,7 @@ mod tests {
             functions: &[],
             is_layer: &|_| false,
         };
-        let drawn = runtime(&error, &text(source), &known, &style);
+        let drawn = runtime(&error, &text(source), &known, &Manner::Drawn(style));
         let lines: Vec<&str> = drawn.lines().collect();
         let line = lines.iter().position(|line| line.contains("nope(a)")).unwrap();
         let width = |text: &str| unicode_width::UnicodeWidthStr::width(text);
@@ -273,7 +329,7 @@ mod tests {
         let style = Style::plain(80);
         for source in ["", "let x = ", "let x = \n", "f("] {
             let error = rhai::Engine::new().compile(format!("{source}(")).unwrap_err();
-            assert!(parse(&error, &text(source), &style).starts_with("error"));
+            assert!(parse(&error, &text(source), &Manner::Drawn(style)).starts_with("error"));
         }
     }
 }

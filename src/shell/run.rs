@@ -1,6 +1,6 @@
 //! Runs a script, a piece of code, a pipe, or the prompt, and gives the exit code.
 
-use std::io::{self, IsTerminal as _, Read as _};
+use std::io::{self, IsTerminal as _};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
@@ -13,7 +13,7 @@ use super::render::{self, Around, Known, Text};
 use super::state::{Shell, Voice, write_err};
 use super::{Pager, commands, engine, prompt};
 use crate::sys::{
-    self,
+    self, Errno,
     signals::{self, Pending},
 };
 use crate::view::{Bar, Style};
@@ -23,6 +23,9 @@ use crate::workspace::{Moment, Options, Workspace};
 pub(super) const FAILED: u8 = 1;
 /// Wrong usage, or a parse error.
 pub(super) const USAGE: u8 = 2;
+
+/// Ctrl-C, as shells count it.
+const INTERRUPTED: u8 = 130;
 
 /// Where the code comes from.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -71,7 +74,11 @@ pub fn run(settings: Settings) -> u8 {
     let workspace = match Workspace::open(workspace, bar.clone()) {
         Ok(workspace) => workspace,
         Err(error) => {
-            let text = crate::view::error(&errors::message(&error), &[], error.hint().as_deref(), &err);
+            let text = if json {
+                errors::workspace_document(&error)
+            } else {
+                crate::view::error(&errors::message(&error), &[], error.hint().as_deref(), &err)
+            };
             write_err(text.as_bytes());
             return error.exit_code();
         }
@@ -108,8 +115,9 @@ pub fn run(settings: Settings) -> u8 {
 }
 
 fn run_file(shell: &Shell, path: &Path) -> u8 {
-    let text = match std::fs::read_to_string(path) {
+    let text = match text_of(path) {
         Ok(text) => text,
+        Err(error) if error.kind() == io::ErrorKind::Interrupted => return interrupted(shell),
         Err(error) => {
             let message = format!("cannot read the script `{}`: {}", path.display(), io_words(&error));
             shell.complain(&message);
@@ -119,13 +127,27 @@ fn run_file(shell: &Shell, path: &Path) -> u8 {
     run_text(shell, &path.display().to_string(), text, false, path.parent().unwrap_or(Path::new("")))
 }
 
+/// What a script's file or pipe holds; `Interrupted` where a signal came before all was there.
+pub(super) fn text_of(path: &Path) -> io::Result<String> {
+    String::from_utf8(sys::file::read_whole(path)?)
+        .map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "it is not UTF-8 text"))
+}
+
+fn interrupted(shell: &Shell) -> u8 {
+    shell.complain("interrupted");
+    INTERRUPTED
+}
+
 fn run_stdin(shell: &Shell) -> u8 {
-    let mut bytes = Vec::new();
-    if let Err(error) = io::stdin().lock().read_to_end(&mut bytes) {
-        let message = format!("cannot read standard input: {}", io_words(&error));
-        shell.complain(&message);
-        return FAILED;
-    }
+    let bytes = match sys::file::read_to_end(io::stdin()) {
+        Ok(bytes) => bytes,
+        Err(Errno::INTR) => return interrupted(shell),
+        Err(errno) => {
+            let message = format!("cannot read standard input: {}", io_words(&errno.into()));
+            shell.complain(&message);
+            return FAILED;
+        }
+    };
     if let Ok(text) = String::from_utf8(bytes) {
         run_text(shell, "stdin", text, true, Path::new(""))
     } else {
@@ -137,12 +159,12 @@ fn run_stdin(shell: &Shell) -> u8 {
 /// Parses a whole text, then runs it; prints the last value if asked to.
 fn run_text(shell: &Shell, name: &str, text: String, print_last: bool, modules: &Path) -> u8 {
     let ours = engine::build(shell, modules);
-    let text = without_shebang(text);
+    let text = without_shebang(without_mark(text));
     let text = Text { name: name.into(), source: text.into() };
     let ast = match ours.compile(&Scope::new(), &text.source) {
         Ok(ast) => ast,
         Err(error) => {
-            write_err(render::parse(&error, &text, &shell.err_style()).as_bytes());
+            write_err(render::parse(&error, &text, &shell.manner()).as_bytes());
             return USAGE;
         }
     };
@@ -185,6 +207,14 @@ pub(crate) fn io_words(error: &io::Error) -> String {
     super::translate::lower_first(&sys::without_numbers(&error.to_string()))
 }
 
+/// Some editors begin a text with a byte order mark, which says nothing.
+pub(super) fn without_mark(text: String) -> String {
+    match text.strip_prefix('\u{feff}') {
+        Some(rest) => rest.to_owned(),
+        None => text,
+    }
+}
+
 /// The `#!` line becomes a comment, so that line numbers stay.
 fn without_shebang(text: String) -> String {
     if text.starts_with("#!") && !text.starts_with("#![") { format!("// {}", &text[2..]) } else { text }
@@ -204,14 +234,15 @@ pub(super) fn report(
     }
     match errors::ending(error) {
         Some(Ending::Exit { code, said }) => {
-            if let Some(said) = said {
+            if let Some(said) = said.as_ref().filter(|_| shell.is_json()) {
+                shell.complain(said);
+            } else if let Some(said) = said {
                 write_err(format!("{}\n", crate::view::escape::prose(&said, &shell.err_style())).as_bytes());
             }
             return code;
         }
         Some(Ending::Interrupted) => {
-            shell.complain("interrupted");
-            return 130;
+            return interrupted(shell);
         }
         None => {}
     }
@@ -219,7 +250,7 @@ pub(super) fn report(
     let names: Vec<&str> = functions.iter().map(ImmutableString::as_str).collect();
     let is_layer = |name: &str| shell.workspace().knows_layer(name);
     let known = Known { around, modules: &ours.texts.borrow(), functions: &names, is_layer: &is_layer };
-    write_err(render::runtime(error, text, &known, &shell.err_style()).as_bytes());
+    write_err(render::runtime(error, text, &known, &shell.manner()).as_bytes());
     exit_code(error)
 }
 

@@ -10,8 +10,9 @@ use rhai::Dynamic;
 
 use super::pager::Pager;
 use super::prompt::Transcript;
+use super::render::Manner;
 use super::watching::Teller;
-use super::{draw, json};
+use super::{draw, errors, json};
 use crate::sys;
 use crate::view::{self, Bar, Style};
 use crate::workspace::{Moment, Workspace};
@@ -240,7 +241,16 @@ impl Shell {
 
     /// An error that no line of a script is to blame for.
     pub(super) fn complain(&self, message: &str) {
-        write_err(view::error(message, &[], None, &self.0.err).as_bytes());
+        let text = match self.manner() {
+            Manner::Json => errors::bare_document("failed", message, None),
+            Manner::Drawn(_) => view::error(message, &[], None, &self.0.err),
+        };
+        write_err(text.as_bytes());
+    }
+
+    /// How errors are told.
+    pub(super) fn manner(&self) -> Manner {
+        if self.0.json { Manner::Json } else { Manner::Drawn(self.err_style()) }
     }
 
     /// Tells what the workspace has to say beside the answers.

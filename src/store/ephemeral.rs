@@ -46,6 +46,7 @@ impl Store {
     /// As [`Store::open`].
     pub fn temporary(parent: &Path) -> Result<Self, Error> {
         let failed = |errno| io("make a directory in", parent)(errno);
+        Dir::open(parent).map_err(io("use the directory for temporary files (`TMPDIR`)", parent))?;
         for _ in 0..TRIES {
             let mode = Permissions::from_mode(PRIVATE.bits());
             let made = tempfile::Builder::new().prefix(PREFIX).permissions(mode).tempdir_in(parent);

@@ -2,11 +2,12 @@
 
 use std::fs::File;
 use std::os::fd::{AsFd, AsRawFd as _, OwnedFd};
+use std::path::Path;
 
 pub use rustix::fs::FallocateFlags;
 use rustix::fs::{AtFlags, Gid, SeekFrom, Uid};
 
-use super::{Errno, OFlags};
+use super::{Errno, OFlags, signals};
 
 /// Reads at a place until the buffer is full or the file ends; tells how much.
 pub fn read_at(file: &File, buffer: &mut [u8], offset: u64) -> Result<usize, Errno> {
@@ -21,6 +22,45 @@ pub fn read_at(file: &File, buffer: &mut [u8], offset: u64) -> Result<usize, Err
         }
     }
     Ok(done)
+}
+
+/// Reads a whole file; waits for who writes into a pipe, until a signal comes.
+///
+/// # Errors
+/// `EINTR` where a signal came that this thread is to heed.
+pub fn read_whole(path: &Path) -> Result<Vec<u8>, Errno> {
+    signals::while_waiting(|| {
+        let flags = OFlags::RDONLY | OFlags::CLOEXEC;
+        let file = until_heeded(|| rustix::fs::open(path, flags, rustix::fs::Mode::empty()))?;
+        read_rest(file)
+    })
+    .unwrap_or(Err(Errno::INTR))
+}
+
+/// Reads what is left of an open file or pipe, as [`read_whole`].
+pub fn read_to_end(file: impl AsFd) -> Result<Vec<u8>, Errno> {
+    signals::while_waiting(|| read_rest(file)).unwrap_or(Err(Errno::INTR))
+}
+
+fn read_rest(file: impl AsFd) -> Result<Vec<u8>, Errno> {
+    let mut all = Vec::new();
+    let mut buffer = vec![0; 64 << 10];
+    loop {
+        match until_heeded(|| rustix::io::read(&file, &mut buffer[..]))? {
+            0 => return Ok(all),
+            more => all.extend_from_slice(&buffer[..more]),
+        }
+    }
+}
+
+/// Does again what a signal interrupted that means nothing to this thread.
+fn until_heeded<T>(mut act: impl FnMut() -> Result<T, Errno>) -> Result<T, Errno> {
+    loop {
+        match act() {
+            Err(Errno::INTR) if !signals::interrupted() => {}
+            other => return other,
+        }
+    }
 }
 
 /// Writes at a place; tells how much, which is less than all only if an error followed.

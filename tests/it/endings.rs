@@ -195,3 +195,49 @@ fn a_terminal_that_is_closed_ends_the_prompt_and_what_runs_and_all_is_kept() {
         }
     }
 }
+
+/// A fifo that nobody writes to.
+fn fifo(place: &Place, name: &str) -> String {
+    let path = place.path().join(name);
+    nix::unistd::mkfifo(&path, nix::sys::stat::Mode::S_IRWXU).unwrap();
+    path.display().to_string()
+}
+
+/// Waits until a process has its handlers: before, a signal ends it as any other program.
+fn handles_signals(pid: u32) {
+    const TERM: u64 = 1 << 14;
+    let caught = || {
+        let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+        let set = status.lines().find_map(|line| line.strip_prefix("SigCgt:")).unwrap();
+        u64::from_str_radix(set.trim(), 16).unwrap()
+    };
+    while caught() & TERM == 0 {
+        std::thread::sleep(Duration::from_millis(2));
+    }
+}
+
+#[test]
+fn a_signal_ends_who_waits_for_a_script_or_a_module() {
+    for (signal, code) in [("TERM", 143), ("INT", 130), ("HUP", 129), ("QUIT", 131), ("USR1", 138)] {
+        let place = Place::new();
+        let pipe = fifo(&place, "p.rhai");
+        let script = place.command(&[&pipe]).spawn().unwrap();
+        let module = place.command(&["-e", "import \"p\" as p;"]).spawn().unwrap();
+        let mut typed = place.command(&[]);
+        let typed = typed.stdin(std::process::Stdio::piped()).spawn().unwrap();
+        for child in [script, module, typed] {
+            handles_signals(child.id());
+            let started = std::time::Instant::now();
+            // it may not have come to where it waits
+            while started.elapsed() < Duration::from_secs(20) {
+                if std::fs::read_to_string(format!("/proc/{}/stat", child.id())).unwrap().contains(") Z ") {
+                    break;
+                }
+                send(child.id(), signal);
+                std::thread::sleep(Duration::from_millis(50));
+            }
+            let ran = Ran::of(child);
+            assert_eq!(ran.code, code, "{signal}: {}", ran.err);
+        }
+    }
+}

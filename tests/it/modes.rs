@@ -222,3 +222,84 @@ fn a_word_that_is_no_script_gets_what_was_meant() {
     place.file("show", "print(1)");
     assert_eq!(place.run(&["show"]).ok(), "1\n");
 }
+
+#[test]
+fn a_lone_dash_reads_the_script_from_stdin() {
+    let place = Place::new();
+    assert_eq!(place.pipe(b"print(args())", &["-", "a", "-e"]).ok(), "[\"a\", \"-e\"]\n");
+}
+
+#[test]
+fn pieces_of_code_run_one_after_the_other_and_may_begin_with_a_minus() {
+    let place = Place::new();
+    assert_eq!(place.run(&["-e", "let a = 1 // one", "-e", "fn f(x) { x + 1 }", "-e", "f(a)"]).ok(), "2\n");
+    assert_eq!(place.code("-1 + 2").ok(), "1\n");
+    // all is parsed before any of it runs
+    let ran = place.run(&["-e", "print(1)", "-e", "let x = ;"]);
+    assert_eq!(ran.out, "");
+    ran.fails(2);
+}
+
+#[test]
+fn a_byte_order_mark_says_nothing() {
+    let place = Place::new();
+    let text = "\u{feff}import \"m\" as m;\nprint(m::f());";
+    place.file("m.rhai", "\u{feff}fn f() { 7 }");
+    assert_eq!(place.script(text, &[]).ok(), "7\n");
+    assert_eq!(place.pipe("\u{feff}8".as_bytes(), &[]).ok(), "8\n");
+}
+
+#[test]
+fn an_exit_code_that_no_program_can_have_is_an_error() {
+    let place = Place::new();
+    for code in [300, 256, -1] {
+        holds(&place.code(&format!("exit({code})")).fails(1), &["from 0 to 255"]);
+    }
+    place.code("exit(255)").fails(255);
+}
+
+#[test]
+fn with_json_errors_are_one_document_on_stderr() {
+    let place = Place::new();
+    let fails = |args: &[&str], code: i32| -> serde_json::Value {
+        let args = [&["--json", "-q"], args].concat();
+        let err = place.run(&args).fails(code);
+        let document = serde_json::from_str(&err).unwrap_or_else(|error| panic!("{error}: {err}"));
+        assert_eq!(err.lines().count(), 1, "{err}");
+        document
+    };
+    let missing = fails(&["-e", "let l = 1;\n  mount(\"nope\")"], 1);
+    assert_eq!(missing["kind"], "unknown_layer");
+    assert_eq!(missing["at"], serde_json::json!({ "source": "-e", "line": 2, "column": 3 }));
+    for key in ["message", "path", "layer", "errno", "hint"] {
+        assert!(missing.get(key).is_some(), "{key}: {missing}");
+    }
+    assert_eq!(fails(&["-e", "let x = ;"], 2)["kind"], "parse_error");
+    assert_eq!(fails(&["-e", "nope"], 1)["kind"], "unknown_variable");
+    assert_eq!(fails(&["-e", "throw #{ kind: \"mine\", message: \"m\" }"], 1)["kind"], "mine");
+    assert_eq!(fails(&["-e", "fn f() { fail(\"deep\") } f()"], 1)["message"], "deep");
+    assert_eq!(fails(&["-e", "exit(\"goodbye\")"], 1)["message"], "goodbye");
+    assert!(fails(&["nowhere.rhai"], 2)["message"].as_str().unwrap().contains("nowhere.rhai"));
+    assert!(fails(&["nowhere"], 2)["hint"].is_string() || fails(&["nowhere"], 2)["hint"].is_null());
+    assert_eq!(fails(&["--store", "/dev/null/x", "-e", "layers()"], 1)["kind"], "not_a_store");
+}
+
+#[test]
+fn a_wrong_tmpdir_is_named() {
+    let place = Place::new().with("TMPDIR", "/nowhere/at/all");
+    let err = place.run(&["--ephemeral", "-e", "layers()"]).fails(1);
+    holds(&err, &["TMPDIR", "/nowhere/at/all: No such file"]);
+}
+
+#[test]
+fn what_a_script_is_called_reaches_no_terminal_as_it_is() {
+    let place = Place::new();
+    let name = "\u{1b}]0;title\u{7}\u{1b}[31m.rhai";
+    place.file(name, "nope();\n");
+    for code in ["nope();\n", "let x = ;", "fn f() { nope() } f()"] {
+        place.file(name, code);
+        let err = place.run(&[name]).err;
+        assert!(!err.contains('\u{1b}') && !err.contains('\u{7}'), "{err:?}");
+        holds(&err, &[".rhai"]);
+    }
+}

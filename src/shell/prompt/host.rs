@@ -1,6 +1,6 @@
 //! `!command`: a command of the host, with the terminal, in the merged directory where there is one.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::transcript::What;
 use crate::shell::state::Shell;
@@ -13,6 +13,8 @@ pub(super) struct Host {
     last: Option<String>,
     /// Those that Ctrl-Z stopped, oldest first.
     stopped: Vec<(String, Job)>,
+    /// Whether it was told whose paths from the root on are.
+    told: bool,
 }
 
 impl Host {
@@ -55,6 +57,10 @@ impl Host {
             run_program(&program, &dir)
         } else {
             self.last = Some(command.to_owned());
+            if let Some(word) = of_both(command, &place).filter(|_| !self.told && note.is_none()) {
+                self.told = true;
+                shell.tell(&format!("`{word}` is the host's own; the mount's is `.{word}`"));
+            }
             run_shell(command, &dir)
         };
         match ran {
@@ -119,6 +125,17 @@ impl Host {
             job.end();
         }
     }
+}
+
+/// A path from the root on that a command names, where the merged directory has one of that name, too.
+fn of_both<'a>(command: &'a str, merged: &Path) -> Option<&'a str> {
+    let words = command.split(|c: char| c.is_whitespace() || "\"'=<>|&;()".contains(c));
+    let mut paths = words.filter(|word| word.len() > 1 && word.starts_with('/'));
+    // only a command in a mount has a merged directory of its own
+    if merged == Path::new(".") {
+        return None;
+    }
+    paths.find(|path| merged.join(path.trim_start_matches('/')).symlink_metadata().is_ok())
 }
 
 /// Where a command runs, and what is to be said of it.

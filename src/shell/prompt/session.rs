@@ -105,7 +105,7 @@ impl Session {
             Ok(ast) => ast,
             Err(error) => {
                 if !self.advise(text) {
-                    write_err(render::parse(&error, text, &self.shell.err_style()).as_bytes());
+                    write_err(render::parse(&error, text, &self.shell.manner()).as_bytes());
                 }
                 return Next::Line;
             }

@@ -169,8 +169,9 @@ pub(super) fn advice(
         });
         args.collect::<Vec<_>>().join(", ")
     };
-    let program = is_program(word);
-    let host = if program { format!("; `!{line}` runs the host's `{word}`") } else { String::new() };
+    let on_host = is_program(word).then(|| in_mount(line)).flatten();
+    let host =
+        on_host.as_ref().map_or_else(String::new, |line| format!("; `!{line}` runs the host's `{word}`"));
     let said = format!("`{line}` is not a call");
     let hint = match (word, &plain[..]) {
         ("exit" | "quit", [code, ..]) if code.parse::<i64>().is_err() => {
@@ -196,7 +197,10 @@ pub(super) fn advice(
             ));
         }
         ("ll", _) => {
-            format!("`ls({})` gives the names; `!ls -l {rest}` lists as the host does", written(&plain))
+            let host = in_mount(&format!("ls -l {rest}"));
+            let host =
+                host.map_or_else(String::new, |line| format!("; `!{}` lists as the host does", line.trim()));
+            format!("`ls({})` gives the names{host}", written(&plain))
         }
         ("ls", _) if !flags.is_empty() => {
             format!("`ls({})` gives the names{host}", written(&plain))
@@ -234,11 +238,30 @@ pub(super) fn advice(
                     format!("`?{word}` tells how it is called{host}")
                 }
             }
-            None if program => format!("`!{line}` runs the host's `{word}` in the merged directory"),
-            None => return None,
+            None => match on_host {
+                Some(line) => format!("`!{line}` runs the host's `{word}` in the merged directory"),
+                None => return None,
+            },
         },
     };
     Some((said, hint))
+}
+
+/// A line as a command of the host that reaches the same files of the mount, in whose merged directory it runs: paths from
+/// the root on would be the host's own. `None` where that cannot be told.
+fn in_mount(line: &str) -> Option<String> {
+    let word = |word: &str| {
+        let relative = if word.starts_with('/') { format!(".{word}") } else { word.to_owned() };
+        // a path inside a word, a home, a way up: who knows whose they are
+        let inside = word.starts_with('-') && word.contains('/')
+            || relative.match_indices('/').any(|(at, _)| {
+                let before = relative[..at].chars().next_back();
+                before.is_none_or(|c| !(c.is_alphanumeric() || ".-_/*?]@+%,".contains(c)))
+            });
+        (!inside && !relative.starts_with('~') && !relative.contains("..")).then_some(relative)
+    };
+    let words: Option<Vec<String>> = line.split_whitespace().map(word).collect();
+    Some(words?.join(" "))
 }
 
 #[cfg(test)]
@@ -303,8 +326,9 @@ mod tests {
             |line: &str| advice(line, &scope, |name| ["ls", "grep", "rm"].contains(&name)).map(|both| both.1);
         for (line, call) in [
             ("ls /etc", "`ls(\"/etc\")`"),
-            ("ls /etc", "`!ls /etc`"),
-            ("ls -l /etc", "`!ls -l /etc`"),
+            ("ls /etc", "`!ls ./etc`"),
+            ("ls -l /etc", "`!ls -l ./etc`"),
+            ("ll /", "`!ls -l ./`"),
             ("ls /etc/*", "`ls(\"/etc/*\")`"),
             ("ls /", "`ls(\"/\")`"),
             ("cat etc/motd;", "`read(\"etc/motd\")`"),
@@ -358,6 +382,32 @@ mod tests {
         ] {
             assert_eq!(hint(script), None, "{script}");
         }
+    }
+
+    #[test]
+    fn no_advice_names_a_path_of_the_host() {
+        let scope = Scope::new();
+        for line in [
+            "rm /etc/motd",
+            "rm -f /etc/motd /srv",
+            "cat >/etc/motd",
+            "dd if=/dev/zero of=/dev/sda",
+            "rm '/etc/motd'",
+            "rm \"/a b\"",
+            "ls ~/x",
+            "rm ../../etc/motd",
+            "tar -C/ -x",
+            "cp a host:/etc",
+        ] {
+            let hint = advice(line, &scope, |_| true).map(|both| both.1).unwrap_or_default();
+            let host = hint.split('`').find(|part| part.starts_with('!')).unwrap_or_default();
+            assert!(
+                !host.contains(" /") && !host.contains("=/") && !host.contains(['~', '"', '\'', ':']),
+                "{line}: {hint}"
+            );
+            assert!(!host.contains("..") && !host.contains("C/"), "{line}: {hint}");
+        }
+        assert_eq!(in_mount("rm -r /a b/c ./d /"), Some("rm -r ./a b/c ./d ./".to_owned()));
     }
 
     #[test]
