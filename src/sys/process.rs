@@ -185,6 +185,21 @@ pub fn hangs_on_us(number: u32) -> bool {
     false
 }
 
+/// Whether a process (or thread) is about to end by a signal: the kernel gives each of its threads a SIGKILL then,
+/// whatever the signal was.
+///
+/// # Source
+/// Linux `kernel/signal.c` (`complete_signal`).
+pub fn is_being_killed(number: u32) -> bool {
+    const KILL: u64 = 1 << 8;
+    let status = std::fs::read_to_string(format!("/proc/{number}/status")).unwrap_or_default();
+    let pending = status.lines().filter_map(|line| {
+        let set = line.strip_prefix("SigPnd:").or_else(|| line.strip_prefix("ShdPnd:"))?;
+        u64::from_str_radix(set.trim(), 16).ok()
+    });
+    pending.into_iter().any(|set| set & KILL != 0)
+}
+
 /// What a process may do with files that no mode tells.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Credentials {

@@ -4,6 +4,7 @@
 
 use std::cell::Cell;
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicPtr, Ordering};
+use std::time::{Duration, Instant};
 
 use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, kill, sigaction};
 use nix::unistd::{alarm, getpid};
@@ -95,9 +96,14 @@ extern "C" fn wake(_: i32) {
     }
 }
 
+/// How often whoever works for a process looks whether that is being killed.
+const LOOK: Duration = Duration::from_millis(10);
+
 thread_local! {
     /// The process that this thread works for; none: this one.
     static ASKS: Cell<Option<u32>> = const { Cell::new(None) };
+    /// When it last looked whether that is being killed, or could have.
+    static LOOKED: Cell<Option<Instant>> = const { Cell::new(None) };
 }
 
 /// What came in.
@@ -141,15 +147,30 @@ pub fn while_waiting<T>(wait: impl FnOnce() -> T) -> Option<T> {
     result
 }
 
-/// Whether anything came in that was not taken yet, and concerns what this thread does.
+/// Whether anything came in that was not taken yet, and concerns what this thread does; or whether the process that it
+/// works for is being killed.
 pub fn interrupted() -> bool {
-    told().load(Ordering::Relaxed) != 0 && ASKS.get().is_none_or(process::hangs_on_us)
+    let asks = ASKS.get();
+    told().load(Ordering::Relaxed) != 0 && asks.is_none_or(process::hangs_on_us)
+        || asks.is_some_and(|asks| is_time_to_look() && process::is_being_killed(asks))
+}
+
+/// Whether it has been long enough since this thread looked at whom it works for: that takes as long as to copy a
+/// small file.
+fn is_time_to_look() -> bool {
+    let now = Instant::now();
+    let due = LOOKED.get().is_some_and(|last| now.duration_since(last) >= LOOK);
+    if due || LOOKED.get().is_none() {
+        LOOKED.set(Some(now));
+    }
+    due
 }
 
 /// From now on this thread works for a process, by the number that this one knows it by (0: it does not): Ctrl-C here
 /// does not stop what other people's programs ask for.
 pub fn work_for(asks: u32) {
     ASKS.set(Some(asks));
+    LOOKED.set(None);
 }
 
 /// What came in and was not taken yet.

@@ -4,7 +4,7 @@
 //! the same results, the same errors, the same upper on disk, so that either can mount what the other wrote.
 //! Files are named by their exact path in the union; symlinks are never followed here. Knows no FUSE.
 //!
-//! Threads: every change holds one lock; readers hold none. Each change reaches the upper by one rename (or
+//! Threads: every change holds one lock, which is not held while large files are copied up; readers hold none. Each change reaches the upper by one rename (or
 //! one system call), so a reader sees the state before or after. Lower layers are taken to never change.
 //!
 //! Deliberately absent: the kernel's bookkeeping but for `origin` and `impure` (`uuid`, `nlink`), redirects,
@@ -14,6 +14,7 @@
 //! Kernel `Documentation/filesystems/overlayfs.rst`; what it leaves open was looked up on Linux 6.18 by
 //! `tests/mounts/semantics`.
 
+mod ahead;
 mod attributes;
 mod by_name;
 mod create;
@@ -42,6 +43,7 @@ use merged::{Dirs, Merged, Part};
 use numbers::Numbers;
 use origin::Origins;
 
+pub use ahead::Wanted;
 pub use events::{Event, Listener, Over};
 pub use make::Maker;
 pub use own_marks::is_own_mark;
@@ -120,6 +122,7 @@ pub struct Union {
     numbers: Numbers,
     origins: Origins,
     changing: Mutex<()>,
+    copying: ahead::Copying,
     frozen: AtomicBool,
     ears: events::Ears,
 }
@@ -166,15 +169,23 @@ impl Union {
             numbers,
             origins,
             changing: Mutex::default(),
+            copying: ahead::Copying::default(),
             frozen: AtomicBool::new(false),
             ears: events::Ears::default(),
         })
     }
 
-    /// Makes every further change fail with `EROFS`, once the change at work is done.
+    /// Makes every further change fail with `EROFS`, once those at work are done.
     pub fn freeze(&self) {
-        let _changing = self.change();
-        self.frozen.store(true, Ordering::SeqCst);
+        loop {
+            let changing = self.change();
+            if self.copying.is_idle() {
+                self.frozen.store(true, Ordering::SeqCst);
+                return;
+            }
+            drop(changing);
+            self.copying.wait_until_idle();
+        }
     }
 
     /// Allows changes again.
@@ -228,7 +239,16 @@ impl Upper {
 
     /// Runs `build` with a fresh name in the work directory, and clears that name away if it fails.
     fn building<T>(&self, build: impl FnOnce(&Dir, &[u8]) -> Result<T, Errno>) -> Result<T, Errno> {
-        let name = self.temporary();
+        self.building_on(None, build)
+    }
+
+    /// The same with a name that may be there already.
+    fn building_on<T>(
+        &self,
+        name: Option<Vec<u8>>,
+        build: impl FnOnce(&Dir, &[u8]) -> Result<T, Errno>,
+    ) -> Result<T, Errno> {
+        let name = name.unwrap_or_else(|| self.temporary());
         let result = build(&self.work, &name);
         if result.is_err() {
             discard(&self.work, &name);

@@ -7,6 +7,7 @@
 use std::fs::File;
 use std::sync::Arc;
 
+use super::ahead::copied_ahead;
 use super::lookup::{Found, Place, split};
 use super::merged::Merged;
 use super::xattrs::LISTS;
@@ -89,16 +90,21 @@ impl Union {
             self.raise_dir(&here)?;
         } else {
             let upper = self.writable()?;
-            let up = self.raise_dir(dir)?;
-            self.mark_impure(dir, &up)?;
-            upper.building(|work, temporary| {
-                let copy = copy_node(found, work, temporary, content)?;
+            let ahead = copied_ahead(found, content)?;
+            let name_ahead = ahead.as_ref().map(|copy| copy.name.clone());
+            let up = upper.building_on(name_ahead, |work, temporary| {
+                let up = self.raise_dir(dir)?;
+                self.mark_impure(dir, &up)?;
+                let copy = match ahead {
+                    Some(copy) => Some(copy.file),
+                    None => copy_node(found, work, temporary, content)?,
+                };
                 self.mark_origin(&found.place, &found.stat, work, temporary)?;
                 self.copy_attributes(&found.place, &found.stat, work, temporary)?;
                 let has_content = content == Content::Copied && found.stat.size > 0;
-                let synced = copy.filter(|_| self.options.syncs.concern(has_content));
-                synced.map_or(Ok(()), sys::sync)?;
-                keep_times(&up, || work.rename(temporary, &up, name, RenameFlags::empty()))
+                copy.map_or(Ok(()), |copy| self.sync_copy(&copy, has_content))?;
+                keep_times(&up, || work.rename(temporary, &up, name, RenameFlags::empty()))?;
+                Ok(up)
             })?;
             let copy = up.stat(name)?.ino;
             if found.stat.nlink == 1 {
@@ -109,6 +115,11 @@ impl Union {
             self.tell_raised(&dir.path_of(name), found, content);
         }
         Ok(Place { dir: self.raise_dir(dir)?, name: name.to_vec() })
+    }
+
+    /// Makes sure that the disk has a copy of a regular file, where copies are synced.
+    pub(super) fn sync_copy(&self, copy: &File, has_content: bool) -> Result<(), Errno> {
+        if self.options.syncs.concern(has_content) { sys::sync(copy) } else { Ok(()) }
     }
 
     /// Gives a copy everything of the original but its content: owner, attributes, mode, times.
@@ -185,12 +196,7 @@ fn copy_node(found: &Found, work: &Dir, name: &[u8], content: Content) -> Result
         Kind::File => {
             let copy = work.create(name, mode)?;
             if content == Content::Copied && found.stat.size > 0 {
-                copy::contents(
-                    &found.place.open_quietly(OFlags::RDONLY)?,
-                    &copy,
-                    found.stat.size,
-                    &mut |_| {},
-                )?;
+                copy_content(&found.place, found.stat.size, &copy)?;
             }
             return Ok(Some(copy));
         }
@@ -202,6 +208,11 @@ fn copy_node(found: &Found, work: &Dir, name: &[u8], content: Content) -> Result
         Kind::Dir => return Err(Errno::ISDIR),
     };
     make_node(work, name, &node, mode).map(|()| None)
+}
+
+/// Copies a lower file's content into an empty file.
+pub(super) fn copy_content(from: &Place, size: u64, to: &File) -> Result<(), Errno> {
+    copy::contents(&from.open_quietly(OFlags::RDONLY)?, to, size, &mut |_| {})
 }
 
 /// mknod(2); a device that the host refuses is kept as an empty file with `user.ufs.node`.

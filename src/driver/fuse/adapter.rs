@@ -1,15 +1,13 @@
 //! The protocol: decodes a request, calls the operation, replies once, decides nothing.
 //!
-//! Operations are methods of [`Adapter`] in the files beside this one, a family each; they return
+//! Operations are methods of `Adapter` in the files beside this one, a family each; they return
 //! `Result<T, Errno>`. Absent, and answered by the kernel itself: locks, `access`, `flush`, `ioctl`, `poll`.
 
 use std::ffi::OsStr;
 use std::io;
-use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, RwLock};
 use std::time::SystemTime;
 
 use fuser::{
@@ -20,15 +18,11 @@ use fuser::{
 };
 
 use super::attributes::{self, Change, FOREVER, NEVER};
-use super::data::Opened;
-use super::handles::Handles;
-use super::listings::Listings;
-use super::nodes::Nodes;
-use super::replies::{answer, cached, code, empty, entry, written};
-use super::server::Manner;
-use super::turns::Turns;
+use super::replies::{answer, code, created, empty, entry, opened, written};
+use super::served::Adapter;
+use super::work::{Paths, Protocol};
 use crate::sys::Errno;
-use crate::union::{Maker, Union, Writer};
+use crate::union::{Maker, Writer};
 
 /// What the kernel is asked to do or to leave to us; each only where it can.
 const WANTED: [InitFlags; 13] = [
@@ -47,28 +41,8 @@ const WANTED: [InitFlags; 13] = [
     InitFlags::FUSE_MAX_PAGES,
 ];
 
-/// Where the kernel may read lower layers' files by itself, those up to this size still go through its cache, in bytes: one
-/// that is read again needs no descriptor then.
-const SMALL_FILE: u64 = 64 << 10;
-
 /// So much is read or written by one thread while another takes the next request, in bytes.
 const LARGE: u32 = 64 << 10;
-
-/// A union behind the protocol.
-#[derive(Debug)]
-pub(super) struct Adapter {
-    pub(super) union: Arc<Union>,
-    pub(super) nodes: Nodes,
-    pub(super) handles: Handles,
-    pub(super) listings: Listings,
-    manner: Manner,
-    /// Held to read by whatever works on paths, to write while paths change.
-    pub(super) paths: RwLock<()>,
-    pub(super) turns: Turns,
-    /// Closed when nobody uses the mount any more.
-    #[expect(dead_code, reason = "held")]
-    lifeline: Option<OwnedFd>,
-}
 
 fn maker(request: &Request, umask: u32) -> Maker {
     Maker { uid: request.uid(), gid: request.gid(), umask }
@@ -78,24 +52,7 @@ fn writer(request: &Request) -> Writer {
     Writer { pid: request.pid(), gid: request.gid() }
 }
 
-impl Adapter {
-    /// Adapts a union to what is read from `device`. `lifeline` is closed when it has ended.
-    pub(super) fn new(union: Arc<Union>, device: OwnedFd, manner: Manner, lifeline: Option<OwnedFd>) -> Self {
-        let cached_size = if union.has_upper() { u64::MAX } else { SMALL_FILE };
-        Self {
-            union,
-            nodes: Nodes::new(cached_size),
-            handles: Handles::new(),
-            listings: Listings::default(),
-            paths: RwLock::default(),
-            turns: Turns::new(device),
-            manner,
-            lifeline,
-        }
-    }
-}
-
-impl Filesystem for Adapter {
+impl Filesystem for Protocol {
     fn init(&mut self, _: &Request, config: &mut KernelConfig) -> io::Result<()> {
         for wanted in WANTED {
             if wanted == InitFlags::FUSE_POSIX_ACL && !self.manner.acl {
@@ -159,12 +116,13 @@ impl Filesystem for Adapter {
         _: Option<BsdFileFlags>,
         reply: ReplyAttr,
     ) {
-        let _still = self.still(request);
         let change = Change { mode, uid, gid, size, atime, mtime, by: writer(request) };
-        match self.change(ino.0, &change, fh.map(|handle| handle.0)) {
+        let work =
+            move |adapter: &Adapter, _: &ReplyAttr| adapter.change(ino.0, &change, fh.map(|handle| handle.0));
+        self.patiently(request, Paths::Stay, reply, work, |reply, done| match done {
             Ok(shown) => reply.attr(&attributes::lasts(&shown), &attributes::of(&shown, shown.stat.ino)),
             Err(errno) => reply.error(code(errno)),
-        }
+        });
     }
 
     fn readlink(&self, request: &Request, ino: INodeNo, reply: ReplyData) {
@@ -228,25 +186,27 @@ impl Filesystem for Adapter {
         flags: RenameFlags,
         reply: ReplyEmpty,
     ) {
-        let _moving = self.moving(request);
-        let (from, to) = ((parent.0, name.as_bytes()), (newparent.0, newname.as_bytes()));
-        empty(reply, self.move_name(from, to, flags.bits()));
+        let (name, newname) = (name.to_owned(), newname.to_owned());
+        let work = move |adapter: &Adapter, _: &ReplyEmpty| {
+            let (from, to) = ((parent.0, name.as_bytes()), (newparent.0, newname.as_bytes()));
+            adapter.move_name(from, to, flags.bits())
+        };
+        self.patiently(request, Paths::Change, reply, work, empty);
     }
 
     fn link(&self, request: &Request, ino: INodeNo, newparent: INodeNo, newname: &OsStr, reply: ReplyEntry) {
-        let _still = self.still(request);
-        entry(reply, self.link_name(ino.0, newparent.0, newname.as_bytes()));
+        let name = newname.to_owned();
+        let work =
+            move |adapter: &Adapter, _: &ReplyEntry| adapter.link_name(ino.0, newparent.0, name.as_bytes());
+        self.patiently(request, Paths::Stay, reply, work, entry);
     }
 
     fn open(&self, request: &Request, ino: INodeNo, flags: OpenFlags, reply: ReplyOpen) {
-        let _still = self.still(request);
-        match self.open_node(ino.0, flags.0, writer(request), |file| reply.open_backing(file)) {
-            Ok(Opened::Cached(handle, holds)) => reply.opened(FileHandle(handle), cached(holds)),
-            Ok(Opened::Passthrough(handle, backing)) => {
-                reply.opened_passthrough(FileHandle(handle), FopenFlags::empty(), &backing);
-            }
-            Err(errno) => reply.error(code(errno)),
-        }
+        let (flags, by) = (flags.0, writer(request));
+        let work = move |adapter: &Adapter, reply: &ReplyOpen| {
+            adapter.open_node(ino.0, flags, by, |file| reply.open_backing(file))
+        };
+        self.patiently(request, Paths::Stay, reply, work, opened);
     }
 
     fn create(
@@ -259,31 +219,12 @@ impl Filesystem for Adapter {
         flags: i32,
         reply: ReplyCreate,
     ) {
-        let _still = self.still(request);
-        let back = |file: &std::fs::File| reply.open_backing(file);
-        match self.create_file(
-            parent.0,
-            name.as_bytes(),
-            (mode, flags),
-            (maker(request, umask), writer(request)),
-            back,
-        ) {
-            Ok((named, opened)) => {
-                let (lasts, attributes) = (named.lasts(), named.attributes());
-                let generation = Generation(named.generation());
-                match opened {
-                    Opened::Cached(handle, holds) => {
-                        let (handle, flags) = (FileHandle(handle), cached(holds));
-                        reply.created(&lasts, &attributes, generation, handle, flags);
-                    }
-                    Opened::Passthrough(handle, backing) => {
-                        let (handle, flags) = (FileHandle(handle), FopenFlags::empty());
-                        reply.created_passthrough(&lasts, &attributes, generation, handle, flags, &backing);
-                    }
-                }
-            }
-            Err(errno) => reply.error(code(errno)),
-        }
+        let (name, whose) = (name.to_owned(), (maker(request, umask), writer(request)));
+        let work = move |adapter: &Adapter, reply: &ReplyCreate| {
+            let back = |file: &std::fs::File| reply.open_backing(file);
+            adapter.create_file(parent.0, name.as_bytes(), (mode, flags), whose, back)
+        };
+        self.patiently(request, Paths::Stay, reply, work, created);
     }
 
     fn read(
@@ -435,8 +376,11 @@ impl Filesystem for Adapter {
         _: u32,
         reply: ReplyEmpty,
     ) {
-        let _still = self.still(request);
-        empty(reply, self.set_xattr(ino.0, name.as_bytes(), (value, flags), writer(request)));
+        let (name, value, by) = (name.to_owned(), value.to_owned(), writer(request));
+        let work = move |adapter: &Adapter, _: &ReplyEmpty| {
+            adapter.set_xattr(ino.0, name.as_bytes(), (&value, flags), by)
+        };
+        self.patiently(request, Paths::Stay, reply, work, empty);
     }
 
     fn getxattr(&self, request: &Request, ino: INodeNo, name: &OsStr, size: u32, reply: ReplyXattr) {
@@ -450,8 +394,9 @@ impl Filesystem for Adapter {
     }
 
     fn removexattr(&self, request: &Request, ino: INodeNo, name: &OsStr, reply: ReplyEmpty) {
-        let _still = self.still(request);
-        empty(reply, self.remove_xattr(ino.0, name.as_bytes(), writer(request)));
+        let (name, by) = (name.to_owned(), writer(request));
+        let work = move |adapter: &Adapter, _: &ReplyEmpty| adapter.remove_xattr(ino.0, name.as_bytes(), by);
+        self.patiently(request, Paths::Stay, reply, work, empty);
     }
 
     fn fallocate(

@@ -5,8 +5,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use fuser::{FileAttr, FileType, INodeNo, TimeOrNow};
 
-use super::adapter::Adapter;
 use super::nodes::ROOT;
+use super::served::Adapter;
 use crate::model::{Kind, LayerPath, Mode, Timestamp};
 use crate::sys::{self, Errno, RawStat};
 use crate::union::{Shown, Writer};

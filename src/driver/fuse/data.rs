@@ -6,9 +6,9 @@ use std::sync::Arc;
 
 use fuser::BackingId;
 
-use super::adapter::Adapter;
 use super::attributes::{SET_IDS, Spot};
 use super::handles::Admitted;
+use super::served::Adapter;
 use crate::model::Kind;
 use crate::sys::dir::stat_fd;
 use crate::sys::file::{self, FallocateFlags};

@@ -7,11 +7,11 @@ use std::os::unix::ffi::OsStrExt as _;
 
 use fuser::{FileType, Generation, INodeNo, ReplyDirectory, ReplyDirectoryPlus};
 
-use super::adapter::Adapter;
 use super::attributes::{self, NEVER, Spot, file_type};
 use super::listings::{Aged, Listing, names_before};
 use super::names::Named;
 use super::nodes::ROOT;
+use super::served::Adapter;
 use crate::sys::Errno;
 use crate::union::Listed;
 

@@ -35,6 +35,7 @@ mod listings;
 mod names;
 mod nodes;
 mod replies;
+mod served;
 mod server;
 mod told;
 mod turns;

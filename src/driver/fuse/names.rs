@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use fuser::{BackingId, FileAttr};
 
-use super::adapter::Adapter;
 use super::attributes::{self, NEVER, Spot};
 use super::data::{Opened, flags_of};
 use super::nodes::{Entered, Hold};
+use super::served::Adapter;
 use crate::model::{Device, LayerPath, Mode, Node};
 use crate::sys::{Errno, RenameFlags};
 use crate::union::{Maker, Shown, Writer};

@@ -1,8 +1,12 @@
 //! Answers: what an operation gave, in the protocol's words.
 
-use fuser::{FopenFlags, Generation, ReplyEmpty, ReplyEntry, ReplyWrite, ReplyXattr};
+use fuser::{
+    FileHandle, FopenFlags, Generation, ReplyCreate, ReplyEmpty, ReplyEntry, ReplyOpen, ReplyWrite,
+    ReplyXattr,
+};
 
 use super::attributes::FOREVER;
+use super::data::Opened;
 use super::names::Named;
 use super::xattrs::Answer;
 use crate::sys::Errno;
@@ -49,7 +53,35 @@ pub(super) fn answer(reply: ReplyXattr, size: u32, done: Result<Answer, Errno>) 
     }
 }
 
+pub(super) fn opened(reply: ReplyOpen, done: Result<Opened, Errno>) {
+    match done {
+        Ok(Opened::Cached(handle, holds)) => reply.opened(FileHandle(handle), cached(holds)),
+        Ok(Opened::Passthrough(handle, backing)) => {
+            reply.opened_passthrough(FileHandle(handle), FopenFlags::empty(), &backing);
+        }
+        Err(errno) => reply.error(code(errno)),
+    }
+}
+
+pub(super) fn created(reply: ReplyCreate, done: Result<(Named, Opened), Errno>) {
+    let (named, opened) = match done {
+        Ok(done) => done,
+        Err(errno) => return reply.error(code(errno)),
+    };
+    let (lasts, attributes) = (named.lasts(), named.attributes());
+    let generation = Generation(named.generation());
+    match opened {
+        Opened::Cached(handle, holds) => {
+            reply.created(&lasts, &attributes, generation, FileHandle(handle), cached(holds));
+        }
+        Opened::Passthrough(handle, backing) => {
+            let (handle, flags) = (FileHandle(handle), FopenFlags::empty());
+            reply.created_passthrough(&lasts, &attributes, generation, handle, flags, &backing);
+        }
+    }
+}
+
 /// How the kernel is to open a file that goes through its cache: whether it keeps what is there.
-pub(super) fn cached(holds: bool) -> FopenFlags {
+fn cached(holds: bool) -> FopenFlags {
     if holds { FopenFlags::FOPEN_KEEP_CACHE } else { FopenFlags::empty() }
 }

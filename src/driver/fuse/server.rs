@@ -8,7 +8,8 @@ use std::time::{Duration, Instant};
 
 use fuser::{BackgroundSession, Config, Session, SessionACL};
 
-use super::adapter::Adapter;
+use super::served::Adapter;
+use super::work::Protocol;
 use crate::driver::{DriverKind, MountError};
 use crate::sys::dir::stat_fd;
 use crate::sys::mount::Detached;
@@ -116,7 +117,7 @@ impl Server {
         config.n_threads = Some(manner.threads.unwrap_or_else(|| processors.clamp(THREADS, 4 * THREADS)));
         let requests = crate::sys::file::duplicate(&device)
             .map_err(|errno| MountError::Server { act: "serve", errno })?;
-        let adapter = Adapter::new(union, requests, manner, lifeline);
+        let adapter = Protocol::new(Adapter::new(union, requests, manner, lifeline));
         let session = Session::from_fd(adapter, device, acl, config);
         let session = session.and_then(Session::spawn).map_err(failed("serve"))?;
         Ok(Self { session: Some(session), device: 0 })

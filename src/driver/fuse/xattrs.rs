@@ -4,8 +4,8 @@
 
 use std::os::unix::ffi::OsStrExt as _;
 
-use super::adapter::Adapter;
 use super::attributes::{NAMELESS, Spot};
+use super::served::Adapter;
 use crate::model::names;
 use crate::sys::Errno;
 use crate::sys::process::{credentials, is_own_thread};

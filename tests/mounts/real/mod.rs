@@ -1,6 +1,7 @@
 //! The kernel's overlay and ours behind FUSE, side by side, used as any program uses a mount: by paths, descriptors
 //! and memory, also as other users.
 
+mod copying;
 mod foreign;
 mod hosts;
 mod limits;

@@ -1,0 +1,48 @@
+//! What serves a mount: a union, and what the kernel knows of it.
+
+use std::os::fd::OwnedFd;
+use std::sync::{Arc, RwLock};
+
+use super::handles::Handles;
+use super::listings::Listings;
+use super::nodes::Nodes;
+use super::server::Manner;
+use super::turns::Turns;
+use crate::union::Union;
+
+/// Where the kernel may read lower layers' files by itself, those up to this size still go through its cache, in bytes: one
+/// that is read again needs no descriptor then.
+const SMALL_FILE: u64 = 64 << 10;
+
+/// A union behind the protocol.
+#[derive(Debug)]
+pub(super) struct Adapter {
+    pub(super) union: Arc<Union>,
+    pub(super) nodes: Nodes,
+    pub(super) handles: Handles,
+    pub(super) listings: Listings,
+    pub(super) manner: Manner,
+    /// Held to read by whatever works on paths, to write while paths change.
+    pub(super) paths: RwLock<()>,
+    pub(super) turns: Turns,
+    /// Closed when nobody uses the mount any more.
+    #[expect(dead_code, reason = "held")]
+    lifeline: Option<OwnedFd>,
+}
+
+impl Adapter {
+    /// Adapts a union to what is read from `device`. `lifeline` is closed when it has ended.
+    pub(super) fn new(union: Arc<Union>, device: OwnedFd, manner: Manner, lifeline: Option<OwnedFd>) -> Self {
+        let cached_size = if union.has_upper() { u64::MAX } else { SMALL_FILE };
+        Self {
+            union,
+            nodes: Nodes::new(cached_size),
+            handles: Handles::new(),
+            listings: Listings::default(),
+            paths: RwLock::default(),
+            turns: Turns::new(device),
+            manner,
+            lifeline,
+        }
+    }
+}
