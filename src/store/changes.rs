@@ -91,7 +91,17 @@ pub(super) fn is_whiteout(dir: &Dir, name: &[u8]) -> Result<bool, Errno> {
         || (stat.kind == Kind::File && stat.size == 0 && xattr::get_at(dir, name, names::WHITEOUT).is_ok()))
 }
 
-fn imply(dir: &Dir) -> Result<(), Errno> {
+/// Whether something that is no directory, a file or a whiteout, lies at a path or above it: nothing can be beneath.
+pub(super) fn is_covered(tree: &Dir, dir: &LayerPath) -> Result<bool, Error> {
+    match tree.beneath(dir) {
+        Ok(_) | Err(Errno::NOENT) => Ok(false),
+        Err(Errno::NOTDIR | Errno::LOOP) => Ok(true),
+        Err(errno) => Err(failed("open", dir)(errno)),
+    }
+}
+
+/// Marks a directory that is there only for what lies in it.
+pub(super) fn imply(dir: &Dir) -> Result<(), Errno> {
     xattr::set(dir, names::IMPLIED, b"y")
 }
 

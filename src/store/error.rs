@@ -172,6 +172,21 @@ pub enum Error {
         /// What is in the way.
         parent: LayerPath,
     },
+    /// A file has more attributes than the system lists.
+    #[error(
+        "cannot put {path:?} into the layer: the names of its {count} attributes have {bytes} bytes, and Linux lists at \
+         most {limit}"
+    )]
+    Attributes {
+        /// The file.
+        path: LayerPath,
+        /// How many attributes it has.
+        count: usize,
+        /// How many bytes their names have in the layer.
+        bytes: usize,
+        /// How many can be.
+        limit: usize,
+    },
     /// A layer's content is not what its ID says.
     #[error("the content of layer {} is not what its ID says: it gives {found}", id.short())]
     Content {
@@ -215,6 +230,7 @@ impl Error {
             Self::Changed { .. } | Self::Tar(TarError::SizeChanged { .. }) => "changed",
             Self::Path { .. } => "invalid_path",
             Self::NotADirectory { .. } => "not_a_directory",
+            Self::Attributes { .. } => "too_many_attributes",
             Self::Tar(_) => "tar",
             Self::Interrupted => "interrupted",
         }
@@ -245,9 +261,10 @@ impl Error {
             | Self::Unsuitable { path, .. }
             | Self::Damaged { path, .. } => Some(path.as_os_str().as_bytes().to_vec()),
             Self::Unsynced { upper, .. } => Some(upper.as_os_str().as_bytes().to_vec()),
-            Self::Tree { path, .. } | Self::Changed { path } | Self::NotADirectory { path, .. } => {
-                Some(path.as_bytes().to_vec())
-            }
+            Self::Tree { path, .. }
+            | Self::Changed { path }
+            | Self::NotADirectory { path, .. }
+            | Self::Attributes { path, .. } => Some(path.as_bytes().to_vec()),
             Self::Path { name, .. } => Some(name.clone()),
             Self::Tar(tar) => tar.path().map(|path| path.as_bytes().to_vec()),
             _ => None,

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use serde::{Deserialize, Serialize};
 
 use super::error::{io, own};
+use super::filled::Filled;
 use super::index::{self, Index};
 use super::looking::is_there;
 use super::publish::{write_new, write_new_json};
@@ -356,7 +357,8 @@ pub(super) fn write_watched<W: Write>(
     let stopped = Cell::new(false);
     let mut done = Progress::default();
     let out = Watched { out, done: &mut done, stopped: &stopped, progress };
-    let mut open = |path: &LayerPath, _: &Entry| files.open(path).map_err(io::Error::from);
+    let mut open =
+        |path: &LayerPath, _: &Entry| files.open(path).and_then(Filled::new).map_err(io::Error::from);
     let written = write_layer(&index.changes, &mut open, out);
     match written {
         Ok((Watched { out, .. }, _)) => Ok(out),

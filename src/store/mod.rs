@@ -31,6 +31,7 @@ mod drafts;
 mod ephemeral;
 mod error;
 mod export;
+mod filled;
 mod format;
 mod hashing;
 mod index;

@@ -7,6 +7,7 @@
 use std::fs::File;
 
 use super::Error;
+use super::filled::Filled;
 use super::hashing::HashStream;
 use super::scan::Collector;
 use super::walk::{ScanHow, Visit, walk};
@@ -109,7 +110,7 @@ struct Sealer<'a> {
 
 /// A file that tells how far it is read, and stops when asked.
 struct Watched<'a, 'b> {
-    file: &'a mut File,
+    file: Filled<&'a File>,
     ticker: &'a mut Ticker<'b>,
     stopped: &'a mut bool,
 }
@@ -160,13 +161,15 @@ impl Visit for Sealer<'_> {
             && size > 0
         {
             let mut stopped = false;
-            let mut watched = Watched { file, ticker: &mut self.ticker, stopped: &mut stopped };
+            let file = &*file;
+            let whole = Filled::new(file).map_err(super::error::tree("look at", &path))?;
+            let mut watched = Watched { file: whole, ticker: &mut self.ticker, stopped: &mut stopped };
             let copied = self.tar.content(&path, size, &mut watched);
             if stopped {
                 return Err(Error::Interrupted);
             }
             copied?;
-            let after = stat_fd(&*file).map_err(super::error::tree("look at", &path))?;
+            let after = stat_fd(file).map_err(super::error::tree("look at", &path))?;
             if (after.size, after.mtime, after.ctime) != (before.size, before.mtime, before.ctime) {
                 return Err(Error::Changed { path });
             }

@@ -125,6 +125,7 @@ impl<'a> Adding<'a> {
     ) -> Result<(), Error> {
         let owned = self.owner.map(|(uid, gid)| Metadata { uid, gid, ..meta.clone() });
         let meta = owned.as_ref().unwrap_or(meta);
+        can_be_listed(path, &meta.xattrs)?;
         let set = if kind == Kind::Dir {
             say(dir, name).and_then(|()| place::replace_metadata(dir, name, meta))
         } else {
@@ -139,6 +140,23 @@ impl<'a> Adding<'a> {
         self.notes.extend(left.xattrs.into_iter().map(|name| Note::Attribute { path: path.clone(), name }));
         Ok(())
     }
+}
+
+/// Refuses attributes whose names Linux would keep, but never list again, so that the layer could not be sealed.
+///
+/// # Source
+/// Linux `include/uapi/linux/limits.h`, `XATTR_LIST_MAX`.
+fn can_be_listed(path: &LayerPath, xattrs: &Xattrs) -> Result<(), Error> {
+    const LISTED: usize = 65_536;
+    /// Room for marks of our own, in bytes.
+    const SPARE: usize = 1024;
+    let stored =
+        |name: &[u8]| name.len() + 1 + if name.starts_with(b"user.") { 0 } else { names::XATTR.len() };
+    let bytes: usize = xattrs.keys().map(|name| stored(name)).sum();
+    if bytes <= LISTED - SPARE {
+        return Ok(());
+    }
+    Err(Error::Attributes { path: path.clone(), count: xattrs.len(), bytes, limit: LISTED - SPARE })
 }
 
 impl Store {

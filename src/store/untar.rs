@@ -2,13 +2,14 @@
 //!
 //! Names stay inside the draft, symlinks that the draft holds are never followed (a path beneath one is refused),
 //! a later entry replaces an earlier one. `.wh.` entries become whiteouts and opaque marks: they say nothing of the
-//! same archive's own files, but take away what the draft held before.
+//! same archive's own files, but take away what the draft held before. One beneath a name that is no directory says
+//! nothing, wherever either stands; nor do they make the directories above them the archive's own.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::{Read, Seek as _, SeekFrom, Write as _};
 
-use super::changes::{descend, mark_opaque, put_whiteout};
+use super::changes::{descend, imply, is_covered, mark_opaque, put_whiteout};
 use super::error::{errno_of, tree as failed};
 use super::seal::Progress;
 use super::unpack::{Adding, Note, link, ready_dir};
@@ -35,9 +36,9 @@ impl Store {
     ) -> Result<Vec<Note>, Error> {
         let mut unpacker = Unpacker {
             adding: Adding::start(self, draft, owner, progress)?,
-            seen: BTreeSet::new(),
-            dirs: BTreeMap::new(),
+            own: BTreeMap::new(),
             times: BTreeMap::new(),
+            pruned: BTreeSet::new(),
             buffer: vec![0; BUFFER],
             last: None,
         };
@@ -49,16 +50,25 @@ impl Store {
 
 struct Unpacker<'a> {
     adding: Adding<'a>,
-    /// What this archive put.
-    seen: BTreeSet<LayerPath>,
-    /// Directories, whose metadata come last; those that are only implied have none.
-    dirs: BTreeMap<LayerPath, Option<Metadata>>,
+    /// What this archive put, and every directory above that.
+    own: BTreeMap<LayerPath, Own>,
     /// The times of directories that were there before this archive needed them, which come back where it does not name
     /// them.
     times: BTreeMap<LayerPath, Option<Timestamp>>,
+    /// Directories that hold nothing of what was there before this archive.
+    pruned: BTreeSet<LayerPath>,
     buffer: Vec<u8>,
     /// The directory used last.
     last: Option<(LayerPath, Dir)>,
+}
+
+/// What an archive put at a path.
+enum Own {
+    /// Anything that is no directory.
+    File,
+    /// A directory, with the metadata that it gets at the end. One that the archive does not name has none: it is as it
+    /// was before, or implied.
+    Dir(Option<Metadata>),
 }
 
 impl Unpacker<'_> {
@@ -92,21 +102,35 @@ impl Unpacker<'_> {
         Ok(dir)
     }
 
-    /// Opens a directory for the sake of `path`, and makes what is missing.
+    /// Opens a directory for the sake of `path`, which the archive puts, and makes what is missing.
     fn descend(&mut self, dir: &LayerPath, path: &LayerPath) -> Result<Dir, Error> {
+        self.keep_times(dir);
+        let mut deleted = Vec::new();
+        let open = descend(&self.adding.tree, dir, path, &mut |dir, implied| {
+            if !implied {
+                deleted.push(dir);
+            }
+        })?;
+        let mut above = path.parent();
+        while let Some(dir) = above.filter(|dir| !self.own.contains_key(dir)) {
+            above = dir.parent();
+            self.own.insert(dir, Own::Dir(None));
+        }
+        for dir in deleted {
+            // there is none beneath that it could be as
+            self.own.insert(dir, Own::Dir(Some(Metadata::of_plain_dir())));
+        }
+        Ok(open)
+    }
+
+    /// Remembers the times of a directory and of those above it, as they are before the archive needs them.
+    fn keep_times(&mut self, dir: &LayerPath) {
         for above in dir.ancestors().chain([dir.clone()]) {
-            if !self.dirs.contains_key(&above) && !self.times.contains_key(&above) {
+            if !self.times.contains_key(&above) {
                 let time = self.adding.tree.beneath(&above).and_then(|dir| Ok(dir.stat_self()?.mtime)).ok();
                 self.times.insert(above, time);
             }
         }
-        let mut made = Vec::new();
-        let open = descend(&self.adding.tree, dir, path, &mut |dir, implied| made.push((dir, implied)))?;
-        for (dir, implied) in made {
-            self.seen.insert(dir.clone());
-            self.dirs.insert(dir, (!implied).then(Metadata::of_plain_dir));
-        }
-        Ok(open)
     }
 
     /// Takes away what is at a path, to put something else there.
@@ -117,8 +141,10 @@ impl Unpacker<'_> {
         }
         dir.remove_tree(name).map_err(failed("replace", path))?;
         self.last = None;
-        self.seen.retain(|seen| !seen.is_within(path));
-        self.dirs.retain(|seen, _| !seen.is_within(path));
+        let gone = self.own.range(path.clone()..).map(|(own, _)| own).take_while(|own| own.is_within(path));
+        for own in gone.cloned().collect::<Vec<_>>() {
+            self.own.remove(&own);
+        }
         Ok(())
     }
 
@@ -126,9 +152,10 @@ impl Unpacker<'_> {
         if let Some(name) = path.file_name() {
             let holder = self.holder(&path)?;
             ready_dir(&holder, name, &path)?;
+        } else {
+            self.keep_times(&path);
         }
-        self.seen.insert(path.clone());
-        self.dirs.insert(path, Some(meta));
+        self.own.insert(path, Own::Dir(Some(meta)));
         Ok(())
     }
 
@@ -145,7 +172,7 @@ impl Unpacker<'_> {
             dir.stat(name).map_err(failed("look at", path))?.kind
         };
         self.adding.metadata(&dir, name, path, kind, &entry.meta)?;
-        self.seen.insert(path.clone());
+        self.own.insert(path.clone(), Own::File);
         Ok(())
     }
 
@@ -181,7 +208,7 @@ impl Unpacker<'_> {
 
     fn link(&mut self, path: &LayerPath, to: &LayerPath) -> Result<(), Error> {
         let wrong = || TarError::Link { path: path.clone(), to: to.clone() };
-        if !self.seen.contains(to) || self.dirs.contains_key(to) {
+        if !matches!(self.own.get(to), Some(Own::File)) {
             return Err(wrong().into());
         }
         let Some(name) = path.file_name() else { return Err(wrong().into()) };
@@ -190,7 +217,7 @@ impl Unpacker<'_> {
         }
         let dir = self.holder(path)?;
         self.clear(&dir, name, path)?;
-        if !self.seen.contains(to) {
+        if !self.own.contains_key(to) {
             // it lay beneath the directory that the link replaces
             return Err(wrong().into());
         }
@@ -199,46 +226,64 @@ impl Unpacker<'_> {
             self.adding.owners.insert(path.clone(), owner);
             self.adding.owners_changed = true;
         }
-        self.seen.insert(path.clone());
+        self.own.insert(path.clone(), Own::File);
         Ok(())
     }
 
     fn whiteout(&mut self, path: &LayerPath) -> Result<(), Error> {
-        if path.is_root() {
+        let Some(parent) = path.parent() else { return Ok(()) };
+        match self.own.get_mut(path) {
+            Some(Own::File) => return Ok(()),
+            Some(Own::Dir(meta)) => {
+                // the one beneath is deleted, so there is none that it could be as
+                meta.get_or_insert_with(Metadata::of_plain_dir);
+                return self.opaque(path);
+            }
+            None => {}
+        }
+        if is_covered(&self.adding.tree, &parent)? {
             return Ok(());
         }
-        if let Some(meta) = self.dirs.get_mut(path) {
-            // the one beneath is deleted, so there is none that it could be as
-            meta.get_or_insert_with(Metadata::of_plain_dir);
-            return self.opaque(path);
-        }
-        if self.seen.contains(path) {
-            return Ok(());
-        }
-        self.holder(path)?;
         self.last = None;
+        self.keep_times(&parent);
         put_whiteout(&self.adding.tree, path, self.adding.form)
     }
 
     /// Marks a directory, and takes away what it held before this archive.
     fn opaque(&mut self, path: &LayerPath) -> Result<(), Error> {
+        if is_covered(&self.adding.tree, path)? {
+            return Ok(());
+        }
         self.last = None;
-        let dir = self.descend(path, path)?;
+        self.keep_times(path);
+        let dir = descend(&self.adding.tree, path, path, &mut |_, _| {})?;
         self.prune(path)?;
         mark_opaque(&dir, path)
     }
 
-    /// Takes away what this archive did not put.
+    /// Takes away what this archive did not put. A directory that it put something into, but does not name, was another
+    /// one before: it is implied now.
     fn prune(&mut self, top: &LayerPath) -> Result<(), Error> {
         let mut todo = vec![top.clone()];
         while let Some(path) = todo.pop() {
+            if !self.pruned.insert(path.clone()) {
+                // all that came since is the archive's
+                continue;
+            }
             let dir = self.adding.tree.beneath(&path).map_err(failed("open", &path))?;
             for item in dir.items().map_err(failed("list", &path))? {
                 let inner = beneath_name(&path, &item.name)?;
-                if !self.seen.contains(&inner) {
-                    dir.remove_tree(&item.name).map_err(failed("remove", &inner))?;
-                } else if self.dirs.contains_key(&inner) {
-                    todo.push(inner);
+                match self.own.get(&inner) {
+                    None => dir.remove_tree(&item.name).map_err(failed("remove", &inner))?,
+                    Some(Own::File) => {}
+                    Some(Own::Dir(meta)) => {
+                        if meta.is_none() {
+                            let open = dir.dir(&item.name).and_then(|dir| imply(&dir));
+                            open.map_err(failed("mark", &inner))?;
+                            self.times.insert(inner.clone(), None);
+                        }
+                        todo.push(inner);
+                    }
                 }
             }
         }
@@ -247,16 +292,16 @@ impl Unpacker<'_> {
 
     /// Gives directories their metadata, what lies deeper first.
     fn finish_dirs(&mut self) -> Result<(), Error> {
-        let dirs = std::mem::take(&mut self.dirs);
+        let own = std::mem::take(&mut self.own);
         for (path, time) in std::mem::take(&mut self.times) {
-            if let (Some(time), false) = (time, dirs.contains_key(&path))
+            if let (Some(time), None | Some(Own::Dir(None))) = (time, own.get(&path))
                 && let Ok(dir) = self.adding.tree.beneath(&path)
             {
                 dir.set_times_self(None, Some(time)).map_err(failed("set the time of", &path))?;
             }
         }
-        for (path, meta) in dirs.into_iter().rev() {
-            let Some(meta) = meta else { continue };
+        for (path, own) in own.into_iter().rev() {
+            let Own::Dir(Some(meta)) = own else { continue };
             let (holder, name) = match path.parent().zip(path.file_name()) {
                 Some((parent, name)) => (self.adding.tree.beneath(&parent), name),
                 None => (self.adding.tree.duplicate(), &b"."[..]),

@@ -12,6 +12,7 @@ use crate::model::{Change, Changeset, Entry, LayerPath, LinkGroup, Metadata, Nod
 /// - A whiteout says nothing of the same archive's own file at that name, wherever it stands; with a
 ///   directory there, that directory is opaque, and implied no longer: the one beneath is deleted.
 /// - An opaque marker counts wherever it stands.
+/// - A whiteout or marker beneath a name that is no directory says nothing, nor does it make a directory the archive's own.
 #[derive(Debug, Default)]
 pub struct Assembler {
     changes: Changeset,
@@ -30,15 +31,19 @@ impl Assembler {
     /// [`TarError::Link`] for a hard link to nothing, [`TarError::Parent`] for a path beneath a file.
     pub fn add(&mut self, item: Item) -> Result<(), TarError> {
         let Item { path, what } = item;
+        if matches!(what, What::Whiteout | What::Opaque) && self.is_covered(&path, what == What::Opaque) {
+            return Ok(());
+        }
         self.make_parents(&path)?;
         match what {
             What::Put(entry) => self.put(path, entry),
             What::Link { to } => self.link(path, &to)?,
-            What::Whiteout => match self.changes.get(&path) {
-                Some(Change::Put(_)) => self.mark_opaque(&path, true),
-                _ if path.is_root() => {}
-                _ => drop(self.changes.insert(path, Change::Whiteout)),
-            },
+            What::Whiteout if path.is_root() => {}
+            What::Whiteout if self.is_own(&path) => self.mark_opaque(&path, true),
+            What::Whiteout => {
+                self.remove_within(&path);
+                self.changes.insert(path, Change::Whiteout);
+            }
             What::Opaque => {
                 let inside = path.clone();
                 self.make_dir(inside, &path)?;
@@ -74,6 +79,28 @@ impl Assembler {
             (path, change)
         });
         renumbered.collect()
+    }
+
+    /// Whether something that is no directory lies above a path, or, if it counts, at it.
+    fn is_covered(&self, path: &LayerPath, itself: bool) -> bool {
+        let covers = |at: &LayerPath| match self.changes.get(at) {
+            Some(Change::Put(entry)) => !entry.is_dir(),
+            Some(Change::Whiteout) => true,
+            None => false,
+        };
+        path.ancestors().any(|above| covers(&above)) || itself && covers(path)
+    }
+
+    /// Whether the archive says more of a name than what is deleted beneath it.
+    fn is_own(&self, path: &LayerPath) -> bool {
+        self.changes.within(path).any(|(_, change)| matches!(change, Change::Put(entry) if !entry.implied))
+    }
+
+    fn remove_within(&mut self, path: &LayerPath) {
+        let beneath: Vec<LayerPath> = self.changes.within(path).map(|(path, _)| path.clone()).collect();
+        for path in beneath {
+            self.changes.remove(&path);
+        }
     }
 
     fn make_parents(&mut self, path: &LayerPath) -> Result<(), TarError> {
@@ -120,10 +147,7 @@ impl Assembler {
                 None => false,
             };
         } else if was_dir {
-            let beneath: Vec<LayerPath> = self.changes.within(&path).map(|(path, _)| path.clone()).collect();
-            for path in beneath {
-                self.changes.remove(&path);
-            }
+            self.remove_within(&path);
         }
         self.changes.insert(path, Change::Put(entry));
     }

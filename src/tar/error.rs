@@ -49,6 +49,16 @@ pub enum TarError {
         /// The device.
         path: LayerPath,
     },
+    /// A device that no Linux system has.
+    #[error("the tar holds {path:?} as the device {major}:{minor}; Linux has them up to 4095:1048575")]
+    Device {
+        /// The device.
+        path: LayerPath,
+        /// Its major number.
+        major: u32,
+        /// Its minor number.
+        minor: u32,
+    },
     /// The archive's source failed.
     #[error("cannot read the tar at byte {offset}")]
     Read {
@@ -136,6 +146,7 @@ impl TarError {
             | Self::ReservedName { path }
             | Self::Socket { path }
             | Self::DeviceNumber { path }
+            | Self::Device { path, .. }
             | Self::Target { path }
             | Self::Link { path, .. }
             | Self::Parent { path, .. } => Some(path),

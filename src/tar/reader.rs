@@ -257,7 +257,7 @@ impl<R: Read> Reader<R> {
             }
             _ if is_dir => Node::Dir { opaque: false },
             b'2' => Node::Symlink { target: target(&path, pending.target(header))? },
-            b'3' | b'4' => match (kind, device(header, start)?) {
+            b'3' | b'4' => match (kind, device(header, &path, start)?) {
                 (b'3', Device { major: 0, minor: 0 }) => {
                     self.notes.push(Note::DeviceWhiteout { path: path.clone() });
                     return Ok(Some(Item { path, what: What::Whiteout }));
@@ -434,12 +434,19 @@ fn target(path: &LayerPath, target: Vec<u8>) -> Result<Box<[u8]>, TarError> {
     Ok(target.into())
 }
 
-/// A device's number.
-fn device(header: &Header, start: u64) -> Result<Device, TarError> {
+/// A device's number, which Linux must be able to have.
+///
+/// # Source
+/// Linux `include/linux/kdev_t.h`: `MINORBITS` 20 of 32 bits.
+fn device(header: &Header, path: &LayerPath, start: u64) -> Result<Device, TarError> {
     let number = |field: &[u8]| {
         let damaged = TarError::Header { offset: start, reason: "a device's number is no number" };
-        field::fitting(field).ok_or(damaged)
+        field::fitting::<u32>(field).ok_or(damaged)
     };
     let fields = header.as_ustar();
-    Ok(Device { major: number(&fields.dev_major)?, minor: number(&fields.dev_minor)? })
+    let (major, minor) = (number(&fields.dev_major)?, number(&fields.dev_minor)?);
+    if major >= 1 << 12 || minor >= 1 << 20 {
+        return Err(TarError::Device { path: path.clone(), major, minor });
+    }
+    Ok(Device { major, minor })
 }

@@ -282,3 +282,80 @@ fn a_damaged_tar_is_an_error() {
     assert!(matches!(untar(&store, &draft, "/", &tar[..700]), Err(Error::Tar(_))));
     assert!(matches!(untar(&store, &draft, "/", b"no tar"), Err(Error::Tar(_))));
 }
+
+#[test]
+fn what_a_tar_holds_itself_stays_where_it_deletes() {
+    let (_host, store) = store();
+    for deletes in [
+        |writer: &mut Writer<Vec<u8>>| writer.opaque(&path("d")),
+        |writer: &mut Writer<Vec<u8>>| writer.whiteout(&path("d")),
+    ] {
+        for before in [false, true] {
+            for turns in [false, true] {
+                let draft = store.fresh_draft(&name("d")).unwrap();
+                let tree = draft.tree().unwrap();
+                if before {
+                    tree.mkdir(b"d", Mode::new(0o700)).unwrap();
+                    tree.dir(b"d").unwrap().mkdir(b"e", Mode::new(0o700)).unwrap();
+                    put(&tree.dir(b"d").unwrap().dir(b"e").unwrap(), "old", b"1");
+                }
+                let mut writer = Writer::new(Vec::new());
+                if turns {
+                    deletes(&mut writer).unwrap();
+                }
+                writer.put(&path("d/e/x"), &file_entry(0)).unwrap();
+                if !turns {
+                    deletes(&mut writer).unwrap();
+                }
+                untar(&store, &draft, "/", &writer.finish().unwrap()).unwrap();
+                let found = scan(&tree, &draft.how(&store).unwrap()).unwrap().changes;
+                let what = format!("before {before}, deletion first {turns}");
+                assert!(found.entry(&path("d/e/x")).is_some(), "{what}");
+                assert!(found.entry(&path("d/e/old")).is_none(), "{what}");
+                assert!(found.entry(&path("d")).unwrap().is_opaque(), "{what}");
+                assert!(found.entry(&path("d/e")).unwrap().implied, "{what}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_deletion_beneath_what_is_no_directory_says_nothing() {
+    let (_host, store) = store();
+    let put = |writer: &mut Writer<Vec<u8>>, at: &str| writer.put(&path(at), &file_entry(0)).unwrap();
+    let gone = |writer: &mut Writer<Vec<u8>>, at: &str| writer.whiteout(&path(at)).unwrap();
+    let inside = |writer: &mut Writer<Vec<u8>>| {
+        writer.whiteout(&path("d/e/f")).unwrap();
+        writer.opaque(&path("d/g")).unwrap();
+    };
+    for turns in [false, true] {
+        for above in [put, gone] {
+            let draft = store.fresh_draft(&name("d")).unwrap();
+            let mut writer = Writer::new(Vec::new());
+            if turns {
+                inside(&mut writer);
+            }
+            above(&mut writer, "d");
+            if !turns {
+                inside(&mut writer);
+            }
+            untar(&store, &draft, "/", &writer.finish().unwrap()).unwrap();
+            let found = look(&draft.tree().unwrap());
+            let names: Vec<_> = found.iter().map(|(path, _)| path.clone()).collect();
+            assert_eq!(names, [path(""), path("d")], "{found:?}");
+            assert!(found.entry(&path("d")).is_none_or(|entry| entry.node == Node::File { size: 0 }));
+        }
+    }
+}
+
+#[test]
+fn attributes_that_linux_would_not_list_again_are_refused() {
+    let (_host, store) = store();
+    let draft = store.draft(&name("d")).unwrap();
+    let mut many = file_entry(0);
+    for number in 0..10_000 {
+        many.meta.xattrs.insert(format!("user.{number}").into_bytes().into(), (*b"").into());
+    }
+    let refused = untar(&store, &draft, "/", &archive(&[("f", many, b"")])).unwrap_err();
+    assert!(matches!(&refused, Error::Attributes { count: 10_000, .. }), "{refused}");
+}

@@ -116,3 +116,22 @@ fn a_cut_archive_is_an_error_wherever_it_is_cut() {
     }
     assert!(read(&whole).is_ok());
 }
+
+#[test]
+fn devices_that_no_linux_has_are_refused() {
+    let device = |kind, major: &[u8], minor: &[u8]| {
+        raw(b"n", kind, GNU, b"", |block| {
+            block[329..337].copy_from_slice(major);
+            block[337..345].copy_from_slice(minor);
+        })
+    };
+    let most = device(b'3', b"0007777\0", b"3777777\0");
+    assert!(read(&archive(&[most])).is_ok());
+    for (kind, major, minor) in [
+        (b'3', &b"0010000\0"[..], &b"0000003\0"[..]),
+        (b'4', b"0000001\0", b"4000000\0"),
+        (b'3', b"\x80\0\0\0\x80\0\0\0", b"\x80\0\0\0\x80\0\0\0"),
+    ] {
+        assert!(matches!(refused(&[device(kind, major, minor)]), TarError::Device { .. }));
+    }
+}
