@@ -125,6 +125,21 @@ pub fn reopen(file: impl AsFd, flags: OFlags) -> Result<File, Errno> {
     Ok(File::from(rustix::fs::open(path, flags | OFlags::CLOEXEC, rustix::fs::Mode::empty())?))
 }
 
+/// Opens what is there to write it from its beginning, as a shell's `>` does; a pipe waits for its reader.
+///
+/// # Errors
+/// `EINTR` at Ctrl-C and at a signal to end.
+pub fn open_to_write(path: &Path) -> Result<File, Errno> {
+    let flags = OFlags::WRONLY | OFlags::TRUNC | OFlags::NOCTTY | OFlags::CLOEXEC;
+    loop {
+        let opened = signals::while_waiting(|| rustix::fs::open(path, flags, rustix::fs::Mode::empty()));
+        match opened.unwrap_or(Err(Errno::INTR)) {
+            Err(Errno::INTR) if !signals::interrupted() => {}
+            opened => return opened.map(File::from),
+        }
+    }
+}
+
 /// A second descriptor of the same open file.
 pub fn duplicate(file: impl AsFd) -> Result<OwnedFd, Errno> {
     rustix::io::fcntl_dupfd_cloexec(file, 0)

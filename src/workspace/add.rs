@@ -1,7 +1,7 @@
 //! Between a layer and the host: copying in, unpacking a tar, exporting one, copying out.
 
 use std::fs::File;
-use std::io::{self, BufReader, Read as _, Write as _};
+use std::io::{self, BufReader, Read as _};
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 

@@ -2,6 +2,7 @@
 
 mod adding;
 mod commits;
+mod exporting;
 mod keeping;
 mod sealing;
 mod spare;
