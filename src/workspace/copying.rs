@@ -6,7 +6,7 @@ use super::error::{Act, Error};
 use super::files::{child, make_parents, on, single};
 use super::progress::Work;
 use crate::driver::{DirItem, Files, Follow, OpenHow, Stat};
-use crate::model::{Kind, LayerPath, Mode};
+use crate::model::{Kind, LayerPath, Mode, names};
 use crate::sys::{self, Errno};
 
 /// What a copy in the making allows its owner, whatever the original allows.
@@ -138,9 +138,36 @@ impl Ends<'_> {
         self.copy_metadata(paths, stat)
     }
 
+    /// Gives a copy owner, attributes, mode and times, in the order in which none undoes another: a new owner takes
+    /// capabilities, setuid and setgid away, and a mode is part of an access control list.
     fn copy_metadata(&self, paths: &Paths, stat: &Stat) -> Result<(), Error> {
+        let (target, to) = self.target;
+        match target.chown(to, stat.uid, stat.gid) {
+            Err(Errno::PERM | Errno::INVAL | Errno::OPNOTSUPP) => {}
+            other => on(Act::Copy, &paths.to, other)?,
+        }
+        self.copy_attributes(paths)?;
+        if stat.kind() != Kind::Symlink {
+            on(Act::Copy, &paths.to, target.chmod(to, stat.mode))?;
+        }
+        on(Act::Copy, &paths.to, target.set_times(to, Some(stat.atime), Some(stat.mtime)))
+    }
+
+    fn copy_attributes(&self, paths: &Paths) -> Result<(), Error> {
         let ((source, from), (target, to)) = (self.source, self.target);
-        for name in on(Act::Copy, &paths.from, source.xattrs(from))? {
+        let mut attributes = on(Act::Copy, &paths.from, source.xattrs(from))?;
+        for list in [names::ACCESS_LIST, names::DEFAULT_LIST] {
+            // the copy has the one of the directory that it was made in
+            if attributes.iter().all(|name| name != list) {
+                match target.remove_xattr(to, list) {
+                    Err(Errno::NODATA | Errno::OPNOTSUPP | Errno::PERM | Errno::ACCESS) => {}
+                    other => on(Act::Copy, &paths.to, other)?,
+                }
+            }
+        }
+        // a list may forbid the others to the copy's owner
+        attributes.sort_by_key(|name| name.starts_with(b"system."));
+        for name in attributes {
             let value = match source.xattr(from, &name) {
                 Err(Errno::NODATA) => continue,
                 other => on(Act::Copy, &paths.from, other)?,
@@ -151,15 +178,7 @@ impl Ends<'_> {
                 other => on(Act::Copy, &paths.to, other)?,
             }
         }
-        match target.chown(to, stat.uid, stat.gid) {
-            Err(Errno::PERM | Errno::INVAL | Errno::OPNOTSUPP) => {}
-            other => on(Act::Copy, &paths.to, other)?,
-        }
-        // chown takes setuid and setgid away
-        if stat.kind() != Kind::Symlink {
-            on(Act::Copy, &paths.to, target.chmod(to, stat.mode))?;
-        }
-        on(Act::Copy, &paths.to, target.set_times(to, Some(stat.atime), Some(stat.mtime)))
+        Ok(())
     }
 }
 

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::explicit_write)]
 
 mod command;
+mod copies;
 mod endings;
 mod fuse;
 mod host;
