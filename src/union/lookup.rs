@@ -115,7 +115,7 @@ impl Union {
             let place = Place { dir: Arc::clone(up), name: name.to_vec() };
             if stat.kind != Kind::Dir {
                 self.refuse_metacopy(up, name, &stat)?;
-                let may_be_copy = stat.kind == Kind::File && self.may_hold_copies(dir, up)?;
+                let may_be_copy = self.may_hold_copies(dir, up)?;
                 let found = Found { place, stat, in_upper: true, may_be_copy, dir: None };
                 return Ok(Look { slot, found: Some(found) });
             }

@@ -2,7 +2,8 @@
 //!
 //! As the kernel's overlay keeps it, so that either knows the other's: a copy has the mark `origin` with the handle of
 //! the lower file, and a directory that holds copies has the mark `impure`, so that no other directory is searched for
-//! them. A copy of one name of several has none: the kernel does not keep those numbers either.
+//! them. A copy of one name of several has none: the kernel does not keep those numbers either. Symlinks, devices and the
+//! like take no `user.*` attribute, so their numbers stay only where the marks are `trusted.*`.
 //!
 //! # Source
 //! Linux `fs/overlayfs/overlayfs.h` (`struct ovl_fb`): version 0, magic 0xfb, whole length, flags, form of the handle,
@@ -89,7 +90,7 @@ impl Union {
         copy: &Dir,
         name: &[u8],
     ) -> Result<(), Errno> {
-        let one = stat.kind == Kind::Dir || stat.kind == Kind::File && stat.nlink == 1;
+        let one = stat.kind == Kind::Dir || stat.nlink == 1;
         let layer = self.lowers.iter().position(|layer| std::sync::Arc::ptr_eq(layer, &from.dir));
         let Some(layer) = layer.filter(|_| one) else { return Ok(()) };
         let handle = handle::of_name(&from.dir, &from.name).ok();
@@ -116,7 +117,7 @@ impl Union {
         dir: &Merged,
         up: &Dir,
     ) -> Result<(), Errno> {
-        if kind != Kind::File || dir.is_impure() == Some(true) {
+        if kind == Kind::Dir || dir.is_impure() == Some(true) {
             return Ok(());
         }
         match xattr::if_there(xattr::get_at(&moved.dir, &moved.name, self.options.marks.origin()))? {
@@ -125,7 +126,7 @@ impl Union {
         }
     }
 
-    /// The number of a regular file of the upper that may be a copy.
+    /// The number of a file of the upper that is no directory and may be a copy.
     pub(super) fn number_of_copy(
         &self,
         up: &Dir,
@@ -138,7 +139,7 @@ impl Union {
         let mark = xattr::if_there(xattr::get_at(up, name, self.options.marks.origin()))?;
         let origin = mark.and_then(|mark| self.origins.find(&mark, &self.lowers));
         // names of one lower file go ways of their own
-        if let Some(origin) = origin.filter(|origin| origin.kind == Kind::File && origin.nlink == 1) {
+        if let Some(origin) = origin.filter(|origin| origin.kind != Kind::Dir && origin.nlink == 1) {
             let called = self.numbers.of(origin.dev, origin.ino);
             self.numbers.keep(number, called);
             return Ok(called);
@@ -161,7 +162,7 @@ impl Union {
     }
 }
 
-/// What the upper's file system cannot keep is done without.
+/// What the upper's file system or a file of this type cannot keep is done without.
 fn bookkeeping(set: Result<(), Errno>) -> Result<(), Errno> {
     match set {
         Err(Errno::OPNOTSUPP | Errno::PERM) => Ok(()),

@@ -165,7 +165,10 @@ impl Union {
                     Err(Errno::PERM) => self.numbers.of_upper(self.device(None), part.item.ino),
                     Err(errno) => return Err(errno),
                 },
-                (None, Kind::File) if let Some(up) = copies => {
+                (None, kind)
+                    if kind != Kind::Dir
+                        && let Some(up) = copies =>
+                {
                     self.number_of_copy(up, &part.item.name, (self.device(None), part.item.ino))?
                 }
                 (None, _) => self.numbers.of_upper(self.device(None), part.item.ino),

@@ -5,6 +5,7 @@
 //! # Source
 //! mount(8), "EXTERNAL HELPERS"; fuse-overlayfs(1).
 
+mod incompat;
 mod known;
 mod options;
 mod remount;
@@ -66,7 +67,8 @@ Owners:
                           how owners are shown, and the way back
 File system:
   fsync=strict            a copied directory or empty file is synced, too, before it takes its name
-  volatile (or fsync=0)   nothing is ever synced: the upper may be damaged after a power cut
+  volatile (or fsync=0)   nothing is ever synced: the upper may be damaged after a power cut, and is mounted
+                          again, by us or the kernel, only once workdir/work/incompat/volatile is removed
   ro, noacl, static_nlink, allow_other, allow_root, max_threads=N, fsname=NAME
 Any mount:
   nodev, nosuid, noexec, nosymfollow, noatime, relatime, strictatime,

@@ -3,13 +3,13 @@
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use super::{Codes, Failure, Request, complain};
+use super::{Codes, Failure, Request, complain, incompat};
 use crate::driver::{Alone, AloneSpec, Manner, MountError, mount_alone};
 use crate::model::{Identity, Marks, Trust, WhiteoutForm};
 use crate::sys::daemon::{self, Ends, Parted, Starting};
 use crate::sys::lock::{self, Lock};
 use crate::sys::{self, Dir, Errno, mount, mountinfo, probe, process, signals};
-use crate::union::Options;
+use crate::union::{Options, Syncs};
 
 /// How long the server of the mount that had the upper before may take to end.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -129,11 +129,15 @@ fn mount_all(request: &Request) -> Result<Served, Failure> {
             let (upper, work) = (open("upper", upper_path)?, open("work", work_path)?);
             check_upper((&upper, upper_path), (&work, work_path), &wanted.lowers, &target)?;
             lock = Some(take(&work, upper_path)?);
+            incompat::refuse(&work, work_path)?;
             // the union sweeps names away that begin so
             whiteouts = probe::whiteout_form(&work, b".ufs-probe").map_err(|errno| {
                 let shown = work_path.display();
                 Failure::new(format!("cannot write in the work directory `{shown}`: {errno}"))
             })?;
+            if wanted.syncs == Syncs::Never {
+                incompat::mark(&work, work_path)?;
+            }
             Some((upper, work))
         }
     };

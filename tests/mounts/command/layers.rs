@@ -1,11 +1,15 @@
 //! What layers that others wrote mean, and where they may lie.
 
+use std::collections::BTreeMap;
+use std::ffi::OsStr;
 use std::fs;
 use std::io;
+use std::os::unix::fs::{DirEntryExt as _, MetadataExt as _};
 use std::path::Path;
 use std::process::Command;
 
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
+use rustix::fs::{CWD, FileType, Mode as RawMode};
 use ufs::sys::{process, xattr};
 
 use super::stack::{Ran, Stack, WRITABLE, on_stack, with_stack};
@@ -202,9 +206,31 @@ fn syncs_may_be_left_out() {
                 fs::File::open(stack.at("merged/d")).unwrap().sync_all().unwrap();
                 drop(file);
                 stack.umount();
+                let mark = stack.at("work/work/incompat/volatile");
+                assert_eq!(mark.exists(), options != "fsync=auto", "{options}");
+                if mark.exists() {
+                    // neither takes what may be damaged for whole, whoever wrote it
+                    for again in ["volatile", "fsync=auto"] {
+                        stack
+                            .mount(format!("{WRITABLE},{again}"))
+                            .refused(1, &["without syncs", "incompat/volatile"]);
+                    }
+                    mount_by_the_kernel(&stack, WRITABLE).refused(32, &[]);
+                    fs::remove_dir_all(mark).unwrap();
+                }
             }
+            // the kernel's mark, of an upper that it wrote
+            mount_by_the_kernel(&stack, &format!("{WRITABLE},volatile")).ok();
+            stack.umount();
+            stack.mount(WRITABLE).refused(1, &["without syncs"]);
         });
     });
+}
+
+fn mount_by_the_kernel(stack: &Stack, options: &str) -> Ran {
+    let mut command = Command::new("mount");
+    command.current_dir(&stack.dir).args(["-t", "overlay", "o", "-o", options, "merged"]);
+    command.output().unwrap().into()
 }
 
 #[test]
@@ -224,10 +250,7 @@ fn an_upper_that_keeps_no_attributes_takes_copies_without_them() {
             for kernel in [true, false] {
                 let name = if kernel { "kernel" } else { "ours" };
                 if kernel {
-                    let mut command = Command::new("mount");
-                    command.current_dir(&stack.dir).args(["-t", "overlay", "o", "-o", options, "merged"]);
-                    let ran: Ran = command.output().unwrap().into();
-                    ran.ok();
+                    mount_by_the_kernel(&stack, options).ok();
                 } else {
                     stack.mount(options).ok();
                 }
@@ -243,6 +266,53 @@ fn an_upper_that_keeps_no_attributes_takes_copies_without_them() {
             super::stack::until("the server lets go of the upper", || {
                 umount2(&bare, MntFlags::empty()).is_ok()
             });
+        });
+    });
+}
+
+#[test]
+fn numbers_of_copies_stay_whatever_their_type() {
+    on_stack(|scratch| {
+        if !process::reaches_trusted() {
+            // no file but regular ones and directories takes a mark of a user's
+            return;
+        }
+        with_stack(scratch, |stack| {
+            let (below, names) = (stack.at("base"), ["link", "fifo", "null", "file"]);
+            std::os::unix::fs::symlink("nowhere", below.join("link")).unwrap();
+            fs::write(below.join("file"), "1").unwrap();
+            for (name, kind) in [("fifo", FileType::Fifo), ("null", FileType::CharacterDevice)] {
+                rustix::fs::mknodat(CWD, below.join(name), kind, RawMode::RUSR, 0x103).unwrap();
+            }
+            let numbers = || {
+                let listed: BTreeMap<_, _> = fs::read_dir(stack.at("merged"))
+                    .unwrap()
+                    .map(|item| item.unwrap())
+                    .map(|item| (item.file_name(), item.ino()))
+                    .collect();
+                names.map(|name| {
+                    let number = fs::symlink_metadata(stack.at("merged").join(name)).unwrap().ino();
+                    assert_eq!(listed[OsStr::new(name)], number, "{name}");
+                    number
+                })
+            };
+            stack.mount(WRITABLE).ok();
+            let before = numbers();
+            for name in names {
+                std::os::unix::fs::lchown(stack.at("merged").join(name), Some(7), None).unwrap();
+            }
+            assert_eq!(numbers(), before, "right after the copy-up");
+            stack.umount();
+            stack.mount(WRITABLE).ok();
+            assert_eq!(numbers(), before, "mounted again");
+            fs::rename(stack.at("merged/link"), stack.at("merged/d/link")).unwrap();
+            fs::rename(stack.at("merged/d/link"), stack.at("merged/link")).unwrap();
+            assert_eq!(numbers(), before, "moved there and back");
+            stack.umount();
+            // the kernel finds them by the same marks
+            mount_by_the_kernel(&stack, WRITABLE).ok();
+            assert_eq!(numbers(), before, "mounted by the kernel");
+            stack.umount();
         });
     });
 }
