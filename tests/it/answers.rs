@@ -53,7 +53,7 @@ fn who_types_as_at_any_shell_is_told_the_call() {
     let mut terminal = Terminal::open(&place, WIDE, &[]);
     holds(
         &terminal.ask("ls /etc"),
-        &["`ls /etc` is not a call", "`ls(\"/etc\")`", "`!ls /etc` runs the host's `ls`"],
+        &["`ls /etc` is not a call", "`ls(\"/etc\")`", "`!ls ./etc` runs the host's `ls`"],
     );
     // what would be an open comment in a script
     holds(&terminal.ask("ls /etc/*"), &["`ls(\"/etc/*\")`"]);

@@ -37,7 +37,7 @@ fn output_that_cannot_be_written_is_a_failure_and_ends_the_script() {
         let child = place.command(args).stdout(Stdio::from(full)).spawn().unwrap();
         let ran = Ran::of(child);
         assert_eq!(ran.code, 1, "{args:?}: {}", ran.err);
-        holds(&ran.err, &["error: cannot write to standard output: no space left on device"]);
+        holds(&ran.err, &["cannot write to standard output: no space left on device"]);
     }
     let full = File::options().write(true).open("/dev/full").unwrap();
     let child = place.command(&["-e", "print(1); exit(7)"]).stdout(Stdio::from(full)).spawn().unwrap();
