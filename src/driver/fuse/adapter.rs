@@ -93,7 +93,9 @@ impl Filesystem for Protocol {
     fn getattr(&self, request: &Request, ino: INodeNo, _: Option<FileHandle>, reply: ReplyAttr) {
         let _still = self.still(request);
         match self.look_at(ino.0) {
-            Ok(shown) => reply.attr(&attributes::lasts(&shown), &attributes::of(&shown, shown.stat.ino)),
+            Ok(shown) => {
+                reply.attr(&self.lasts(ino.0, &shown), &attributes::of(&shown, shown.stat.ino));
+            }
             Err(errno) => reply.error(code(errno)),
         }
     }
@@ -117,10 +119,12 @@ impl Filesystem for Protocol {
         reply: ReplyAttr,
     ) {
         let change = Change { mode, uid, gid, size, atime, mtime, by: writer(request) };
-        let work =
-            move |adapter: &Adapter, _: &ReplyAttr| adapter.change(ino.0, &change, fh.map(|handle| handle.0));
+        let work = move |adapter: &Adapter, _: &ReplyAttr| {
+            let shown = adapter.change(ino.0, &change, fh.map(|handle| handle.0))?;
+            Ok((adapter.lasts(ino.0, &shown), shown))
+        };
         self.patiently(request, Paths::Stay, reply, work, |reply, done| match done {
-            Ok(shown) => reply.attr(&attributes::lasts(&shown), &attributes::of(&shown, shown.stat.ino)),
+            Ok((lasts, shown)) => reply.attr(&lasts, &attributes::of(&shown, shown.stat.ino)),
             Err(errno) => reply.error(code(errno)),
         });
     }

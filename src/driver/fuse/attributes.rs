@@ -136,6 +136,20 @@ pub(super) fn nothing() -> FileAttr {
 }
 
 impl Adapter {
+    /// How long the kernel may take a node's attributes for granted: memory of a file that it reads and writes by itself
+    /// changes the file's times, and nothing that it keeps.
+    pub(super) fn lasts(&self, node: u64, shown: &Shown) -> Duration {
+        if self.handles.may_be_mapped_aside(node) { NEVER } else { lasts(shown) }
+    }
+
+    /// Makes the kernel ask for a node's attributes again.
+    pub(super) fn let_ask_again(&self, node: u64) {
+        // a place before the file's begin: its content stays
+        if let Some(Err(error)) = self.notifier.get().map(|to| to.inval_inode(INodeNo(node), -1, 0)) {
+            log::debug!("the kernel keeps what it knows of {node}: {error}");
+        }
+    }
+
     /// Where a node's file is.
     pub(super) fn spot(&self, node: u64) -> Result<Spot, Errno> {
         if let Some(path) = self.nodes.path(node) {

@@ -63,6 +63,10 @@ impl Adapter {
             // it is cut by now
             flags = flags.difference(OFlags::TRUNC);
             if let Some(opened) = self.admit(node, flags, (file, in_upper), None, &back) {
+                if matches!(opened, Opened::Passthrough(..)) && flags.contains(OFlags::RDWR) {
+                    // what it was told before lasts too long from now on
+                    self.let_ask_again(node);
+                }
                 return Ok(opened);
             }
         }

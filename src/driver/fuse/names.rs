@@ -17,6 +17,8 @@ use crate::union::{Maker, Shown, Writer};
 pub(super) struct Named {
     shown: Shown,
     entered: Entered,
+    /// How long the attributes count, where the ID is the number.
+    lasts: Duration,
 }
 
 impl Named {
@@ -27,7 +29,7 @@ impl Named {
 
     /// How long they count: where the ID is not the number, the kernel asks for the number.
     pub(super) fn lasts(&self) -> Duration {
-        if self.is_known_by_number() { attributes::lasts(&self.shown) } else { NEVER }
+        if self.is_known_by_number() { self.lasts } else { NEVER }
     }
 
     /// Whether the node's ID is the file's number.
@@ -63,7 +65,11 @@ fn node_of(mode: u32, rdev: u32) -> Result<Node, Errno> {
 
 impl Adapter {
     pub(super) fn entered(&self, dir: u64, name: &[u8], shown: Shown) -> Named {
-        Named { shown, entered: self.nodes.enter(dir, name, &shown) }
+        self.named(shown, self.nodes.enter(dir, name, &shown))
+    }
+
+    fn named(&self, shown: Shown, entered: Entered) -> Named {
+        Named { shown, entered, lasts: self.lasts(entered.id, &shown) }
     }
 
     /// What a name leads to; `None` if nothing.
@@ -123,7 +129,7 @@ impl Adapter {
                     self.nodes.note_bare(named.id(), changes);
                 }
                 let opened = self.admit(named.id(), flags_of(flags), (file, true), Some(shown.stat), &back);
-                return Ok((named, opened.ok_or(Errno::STALE)?));
+                return Ok((self.named(shown, named.entered), opened.ok_or(Errno::STALE)?));
             }
             Err(Errno::EXIST) if flags_of(flags).contains(crate::sys::OFlags::EXCL) => {
                 return Err(Errno::EXIST);
@@ -132,7 +138,7 @@ impl Adapter {
             Err(errno) => return Err(errno),
         };
         match self.open_node(named.id(), flags, by, back) {
-            Ok(opened) => Ok((named, opened)),
+            Ok(opened) => Ok((self.named(named.shown, named.entered), opened)),
             Err(errno) => {
                 self.nodes.forget(named.id(), 1);
                 Err(errno)
@@ -199,7 +205,7 @@ impl Adapter {
         // its number may lead elsewhere, if it was one name of several of a lower file
         let entered =
             self.nodes.enter_as(node, dir, name).unwrap_or_else(|| self.nodes.enter(dir, name, &shown));
-        Ok(Named { shown, entered })
+        Ok(self.named(shown, entered))
     }
 
     pub(super) fn link_target(&self, node: u64) -> Result<Vec<u8>, Errno> {

@@ -1,7 +1,9 @@
 //! What serves a mount: a union, and what the kernel knows of it.
 
 use std::os::fd::OwnedFd;
-use std::sync::{Arc, RwLock};
+use std::sync::{Arc, OnceLock, RwLock};
+
+use fuser::Notifier;
 
 use super::handles::Handles;
 use super::listings::Listings;
@@ -25,6 +27,8 @@ pub(super) struct Adapter {
     /// Held to read by whatever works on paths, to write while paths change.
     pub(super) paths: RwLock<()>,
     pub(super) turns: Turns,
+    /// The way to tell the kernel what it did not ask, once there is one.
+    pub(super) notifier: Arc<OnceLock<Notifier>>,
     /// Closed when nobody uses the mount any more.
     #[expect(dead_code, reason = "held")]
     lifeline: Option<OwnedFd>,
@@ -41,6 +45,7 @@ impl Adapter {
             listings: Listings::default(),
             paths: RwLock::default(),
             turns: Turns::new(device),
+            notifier: Arc::default(),
             manner,
             lifeline,
         }

@@ -117,9 +117,12 @@ impl Server {
         config.n_threads = Some(manner.threads.unwrap_or_else(|| processors.clamp(THREADS, 4 * THREADS)));
         let requests = crate::sys::file::duplicate(&device)
             .map_err(|errno| MountError::Server { act: "serve", errno })?;
-        let adapter = Protocol::new(Adapter::new(union, requests, manner, lifeline));
-        let session = Session::from_fd(adapter, device, acl, config);
-        let session = session.and_then(Session::spawn).map_err(failed("serve"))?;
+        let adapter = Adapter::new(union, requests, manner, lifeline);
+        let notifier = Arc::clone(&adapter.notifier);
+        let session = Session::from_fd(Protocol::new(adapter), device, acl, config);
+        let session = session.map_err(failed("serve"))?;
+        notifier.get_or_init(|| session.notifier());
+        let session = session.spawn().map_err(failed("serve"))?;
         Ok(Self { session: Some(session), device: 0 })
     }
 

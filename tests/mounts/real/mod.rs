@@ -6,6 +6,7 @@ mod foreign;
 mod hosts;
 mod limits;
 mod listing;
+mod mapped_times;
 mod memory;
 mod open_files;
 mod readers;
