@@ -45,6 +45,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("rustyline", &["shell"]),
     ("serde_json", &["store", "shell"]),
     ("sha2", &["model"]),
+    ("stacker", &["sys"]),
     ("strsim", &["workspace", "cli"]),
     ("tar_core", &["tar"]),
     ("tempfile", &["store"]),

@@ -71,6 +71,12 @@ pub(super) struct Arguments {
     /// Shows long answers at the prompt without a pager
     #[arg(long)]
     pub(super) no_pager: bool,
+    /// The most memory that a script, or an entry at the prompt, may take: 512M, 8G [default: a quarter of the machine's]
+    #[arg(long, value_name = "SIZE", value_parser = size, value_hint = ValueHint::Other)]
+    pub(super) limit_memory: Option<usize>,
+    /// The stack for nested calls and values: 4G [default: 1G]
+    #[arg(long, value_name = "SIZE", value_parser = size, value_hint = ValueHint::Other)]
+    pub(super) limit_stack: Option<usize>,
     /// Stays out of a user namespace
     #[arg(long)]
     pub(super) no_userns: bool,
@@ -106,7 +112,7 @@ const USAGE: &str = "ufs [OPTIONS]                           the prompt; in a pi
 const STORE: &str = "The store's directory [default: $UFS_STORE, else the platform's data directory]";
 
 const AFTER: &str = "Exit codes: 0 done, 1 the script failed, 2 wrong usage or a parse error, 3 this machine lacks \
-    something, 4 the store is damaged; exit(n) as asked.\nAt the prompt: help()";
+    something, 4 the store is damaged, 70 ufs itself failed; exit(n) as asked.\nAt the prompt: help()";
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
 enum Driver {
@@ -138,6 +144,22 @@ impl Shell {
             Self::Fish => Completed::Fish,
         }
     }
+}
+
+/// A number of bytes: `4096`, `64K`, `512M`, `8G`.
+fn size(text: &str) -> Result<usize, String> {
+    let (digits, shift) = match text.trim_end_matches(|c: char| c.is_ascii_alphabetic()) {
+        digits if digits.len() == text.len() => (digits, 0),
+        digits => match text[digits.len()..].to_ascii_uppercase().as_str() {
+            "K" => (digits, 10),
+            "M" => (digits, 20),
+            "G" => (digits, 30),
+            "T" => (digits, 40),
+            _ => return Err("a size is a number of bytes, or one with K, M, G or T behind it".to_owned()),
+        },
+    };
+    let number: usize = digits.parse().map_err(|_| "a size is a number such as 512M or 8G".to_owned())?;
+    number.checked_mul(1 << shift).ok_or_else(|| "that is more than there can be".to_owned())
 }
 
 impl Arguments {

@@ -13,7 +13,7 @@ use clap::CommandFactory as _;
 
 use self::arguments::{Arguments, Color, Word};
 use crate::config;
-use crate::shell::{self, Settings, Source};
+use crate::shell::{self, Limits, Settings, Source};
 use crate::sys::{self, namespace, signals};
 use crate::view::{self, Style};
 use crate::workspace::{Options, StorePlace, nearest};
@@ -175,6 +175,7 @@ fn settings(
         out: style(out.is_terminal(), sys::terminal_size(&out)),
         err: talk,
         json: arguments.json,
+        limits: Limits::or_default(arguments.limit_memory, arguments.limit_stack),
         quiet: arguments.quiet,
         progress: err.is_terminal() && !arguments.quiet && !config::is_dumb(),
         pager: if arguments.no_pager || arguments.json || !out.is_terminal() {

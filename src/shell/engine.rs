@@ -12,7 +12,7 @@ use super::command::{Call, Command, Effect, Form, Property, Receiver, Run};
 use super::handles::Handles;
 use super::modules::{Modules, Texts};
 use super::state::Shell;
-use super::{commands, errors, values};
+use super::{commands, errors, limits, values};
 use crate::sys::signals;
 use crate::workspace::Moment;
 
@@ -56,13 +56,18 @@ fn with_commands(shell: &Shell) -> Engine {
     engine.set_optimization_level(OptimizationLevel::Simple);
     let output = shell.clone();
     engine.on_progress(move |_| {
-        (signals::interrupted() || output.is_output_lost()).then(errors::interrupt_token)
+        if signals::interrupted() || output.is_output_lost() {
+            return Some(errors::interrupt_token());
+        }
+        output.budget().overrun()
     });
     let debug = shell.clone();
     engine.on_debug(move |text, source, position| {
         let place = source.map_or_else(String::new, |source| format!("{source}:"));
         debug.tell(&format!("{place}{position:?}: {text}"));
     });
+    let asked = shell.clone();
+    limits::register(&mut engine, move |bytes, position| asked.budget().check(bytes, position));
     values::register(&mut engine, shell);
     commands::register_special(&mut engine, shell);
     for command in commands::all() {

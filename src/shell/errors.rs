@@ -13,6 +13,8 @@ pub(super) enum Ending {
     Exit { code: u8, said: Option<String> },
     /// Ctrl-C or a signal.
     Interrupted,
+    /// It took more than it may: an error, but one that ends the script, as there is no room to go on.
+    Overrun(Map),
 }
 
 fn map(kind: &str, message: String, hint: Option<String>) -> Map {
@@ -129,6 +131,21 @@ pub(super) fn assertion(message: String, position: Position) -> Box<EvalAltResul
 /// What `on_progress` ends a script with.
 pub(super) fn interrupt_token() -> Dynamic {
     Dynamic::from(Ending::Interrupted)
+}
+
+/// What `on_progress` ends a script with that took too much.
+pub(super) fn overrun(kind: &str, message: String, hint: String) -> Dynamic {
+    Dynamic::from(Ending::Overrun(map(kind, message, Some(hint))))
+}
+
+/// The same as an error of the place where it was noticed.
+pub(super) fn overrun_at(keys: Map, position: Position) -> Box<EvalAltResult> {
+    raise(keys, position)
+}
+
+/// A value that a call would make takes too much.
+pub(super) fn too_large(message: String, hint: String, position: Position) -> Box<EvalAltResult> {
+    raise(map("data_too_large", message, Some(hint)), position)
 }
 
 /// Ctrl-C in a native function: no `try` catches it.

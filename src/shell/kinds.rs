@@ -10,6 +10,7 @@ pub(super) const KINDS: &[(&str, &str)] = &[
     ("command_failed", "a host command ended with an exit code that is not 0"),
     ("cross_device", "a link or a move would cross from one file system to another"),
     ("damaged", "something in the store is not as it was written; `check()` finds all such"),
+    ("data_too_large", "a value takes more memory than the script may; `--limit-memory` allows more"),
     ("exists", "there is something at that path already"),
     ("interrupted", "Ctrl-C; no `try` catches it"),
     (
@@ -37,7 +38,7 @@ pub(super) const KINDS: &[(&str, &str)] = &[
     ("permission", "this user may not do that"),
     ("read_only", "what was to be changed is mounted or stored read-only"),
     ("sealed", "sealed layers never change; build on them: mount, change files, `commit`"),
-    ("stack_overflow", "too many functions call each other"),
+    ("stack_overflow", "too many functions call each other, or texts of `eval`"),
     ("symlink_loop", "symlinks that lead to each other"),
     ("tar", "a tar that cannot be read, or a file that a layer tar cannot hold"),
     ("thrown", "the script threw a value of its own"),

@@ -11,9 +11,9 @@ use super::engine::Ours;
 use super::errors::{self, Ending};
 use super::render::{self, Around, Known, Text};
 use super::state::{Shell, Voice, write_err};
-use super::{Pager, commands, engine, prompt};
+use super::{Limits, Pager, commands, engine, prompt};
 use crate::sys::{
-    self, Errno,
+    self, Errno, memory,
     signals::{self, Pending},
 };
 use crate::view::{Bar, Style};
@@ -23,6 +23,9 @@ use crate::workspace::{Moment, Options, Workspace};
 pub(super) const FAILED: u8 = 1;
 /// Wrong usage, or a parse error.
 pub(super) const USAGE: u8 = 2;
+
+/// The program itself is at fault: `EX_SOFTWARE` of sysexits(3).
+const OUR_FAULT: u8 = 70;
 
 /// Ctrl-C, as shells count it.
 const INTERRUPTED: u8 = 130;
@@ -52,6 +55,8 @@ pub struct Settings {
     pub err: Style,
     /// Whether values are printed as JSON.
     pub json: bool,
+    /// What scripts may take.
+    pub limits: Limits,
     /// Whether talk on stderr is left out.
     pub quiet: bool,
     /// Whether what takes long shows how far it is, on stderr.
@@ -68,8 +73,25 @@ pub struct Settings {
 
 /// Runs the shell to its end; gives the exit code. Nothing of ours stays mounted.
 pub fn run(settings: Settings) -> u8 {
-    let Settings { source, args, out, err, json, quiet, progress, pager, history, start_up, workspace } =
-        settings;
+    // all values live and end within
+    memory::on_deep_stack(settings.limits.stack, || run_here(settings))
+}
+
+fn run_here(settings: Settings) -> u8 {
+    let Settings {
+        source,
+        args,
+        out,
+        err,
+        json,
+        limits,
+        quiet,
+        progress,
+        pager,
+        history,
+        start_up,
+        workspace,
+    } = settings;
     let bar = Rc::new(Bar::new(err, progress));
     let workspace = match Workspace::open(workspace, bar.clone()) {
         Ok(workspace) => workspace,
@@ -83,7 +105,7 @@ pub fn run(settings: Settings) -> u8 {
             return error.exit_code();
         }
     };
-    let shell = Shell::new(workspace.clone(), Voice { out, err, json, quiet, args, pager, bar });
+    let shell = Shell::new(workspace.clone(), Voice { out, err, json, quiet, args, pager, bar, limits });
     shell.tell_notes();
     let ended = catch_unwind(AssertUnwindSafe(|| match source {
         Source::File(path) => run_file(&shell, &path),
@@ -101,8 +123,10 @@ pub fn run(settings: Settings) -> u8 {
     }
     shell.teller().end();
     match (ended, signals::pending()) {
-        // a panic has told its message already
-        (Err(_), _) => 101,
+        (Err(_), _) => {
+            apologize(&shell);
+            OUR_FAULT
+        }
         (Ok(_), Some(Pending::End(signal))) => u8::try_from(128 + signal).unwrap_or(FAILED),
         (Ok(code), _) => match shell.output_failure() {
             Some(why) => {
@@ -112,6 +136,18 @@ pub fn run(settings: Settings) -> u8 {
             None => code,
         },
     }
+}
+
+/// What is said behind the message that a panic has told already.
+fn apologize(shell: &Shell) {
+    let message = format!(
+        "that is a fault in ufs {}, not in what you asked for: sorry. What was mounted is unmounted",
+        env!("CARGO_PKG_VERSION")
+    );
+    shell.complain_with(
+        &message,
+        Some("please report the lines above with what you ran; `ufs doctor` describes the machine"),
+    );
 }
 
 fn run_file(shell: &Shell, path: &Path) -> u8 {
@@ -168,6 +204,7 @@ fn run_text(shell: &Shell, name: &str, text: String, print_last: bool, modules: 
             return USAGE;
         }
     };
+    shell.budget().begin();
     let result = ours.engine.eval_ast_with_scope::<Dynamic>(&mut Scope::new(), &ast);
     shell.settle(Moment::End);
     match result {
@@ -232,7 +269,14 @@ pub(super) fn report(
     if shell.is_output_lost() {
         return 0;
     }
+    let overrun;
+    let mut error = error;
     match errors::ending(error) {
+        Some(Ending::Overrun(keys)) => {
+            // the way there may be of a hundred thousand calls
+            overrun = errors::overrun_at(keys, error.position());
+            error = &overrun;
+        }
         Some(Ending::Exit { code, said }) => {
             if let Some(said) = said.as_ref().filter(|_| shell.is_json()) {
                 shell.complain(said);

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use rhai::Dynamic;
 
+use super::limits::{Budget, Limits};
 use super::pager::Pager;
 use super::prompt::Transcript;
 use super::render::Manner;
@@ -39,6 +40,7 @@ struct Inner {
     keys: Cell<Keys>,
     /// Whether stdout is a terminal.
     is_terminal: bool,
+    budget: Budget,
 }
 
 /// The keys of the line editor.
@@ -60,11 +62,13 @@ pub(super) struct Voice {
     pub(super) pager: Option<Pager>,
     /// What shows how far long work is.
     pub(super) bar: Rc<Bar>,
+    /// What scripts may take.
+    pub(super) limits: Limits,
 }
 
 impl Shell {
     pub(super) fn new(workspace: Workspace, voice: Voice) -> Self {
-        let Voice { out, err, json, quiet, args, pager, bar } = voice;
+        let Voice { out, err, json, quiet, args, pager, bar, limits } = voice;
         Self(Rc::new(Inner {
             workspace,
             out,
@@ -80,6 +84,7 @@ impl Shell {
             keys: Cell::default(),
             is_terminal: io::stdout().is_terminal(),
             teller: Teller::new(err, json),
+            budget: Budget::new(limits.memory),
         }))
     }
 
@@ -98,7 +103,8 @@ impl Shell {
         let workspace = Workspace::open(options, Rc::new(Quiet)).unwrap();
         let bar = Rc::new(Bar::new(style, false));
         let (out, err, args) = (style, style, Vec::new());
-        Self::new(workspace, Voice { out, err, json: false, quiet: true, args, pager: None, bar })
+        let limits = Limits::or_default(None, None);
+        Self::new(workspace, Voice { out, err, json: false, quiet: true, args, pager: None, bar, limits })
     }
 
     pub(super) fn workspace(&self) -> &Workspace {
@@ -125,6 +131,11 @@ impl Shell {
 
     pub(super) fn args(&self) -> &[String] {
         &self.0.args
+    }
+
+    /// The memory that the text which runs now may take.
+    pub(super) fn budget(&self) -> &Budget {
+        &self.0.budget
     }
 
     /// From now on, what works is typed at the prompt.
@@ -241,9 +252,14 @@ impl Shell {
 
     /// An error that no line of a script is to blame for.
     pub(super) fn complain(&self, message: &str) {
+        self.complain_with(message, None);
+    }
+
+    /// The same with a hint.
+    pub(super) fn complain_with(&self, message: &str, hint: Option<&str>) {
         let text = match self.manner() {
-            Manner::Json => errors::bare_document("failed", message, None),
-            Manner::Drawn(_) => view::error(message, &[], None, &self.0.err),
+            Manner::Json => errors::bare_document("failed", message, hint),
+            Manner::Drawn(_) => view::error(message, &[], hint, &self.0.err),
         };
         write_err(text.as_bytes());
     }

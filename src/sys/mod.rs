@@ -11,6 +11,7 @@ pub mod fuse;
 pub mod fusermount;
 pub mod handle;
 pub mod lock;
+pub mod memory;
 pub mod mount;
 pub mod mountinfo;
 pub mod namespace;

@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::io::{Read as _, Write as _};
 
-use globset::GlobBuilder;
+use globset::{GlobBuilder, GlobSet};
 
 use super::copying::copy;
 use super::error::{Act, Error};
@@ -273,8 +273,9 @@ pub(super) fn find(files: &dyn Files, pattern: &[u8]) -> Result<Vec<LayerPath>, 
         .literal_separator(true)
         .backslash_escape(true)
         .build()
-        .map_err(|error| bad(error.kind().to_string()))?
-        .compile_matcher();
+        .map_err(|error| bad(error.kind().to_string()))?;
+    // a set of one: alone, a pattern that is too large would panic
+    let glob = GlobSet::new([glob]).map_err(|_| bad("it is too large".to_owned()))?;
     let mut found = Vec::new();
     let mut open = vec![LayerPath::root()];
     while let Some(dir) = open.pop() {

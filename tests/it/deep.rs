@@ -31,7 +31,8 @@ fn a_deep_tree_is_added_sealed_squashed_copied_moved_and_removed_on_a_small_stac
     );
     let mut command = Command::new("sh");
     place.prepare(&mut command, &[("PROGRAM", env!("CARGO_BIN_EXE_ufs"))]);
-    command.args(["-c", &format!("ulimit -s {STACK} && exec \"$PROGRAM\" \"$1\""), "sh"]).arg(script);
+    let limited = format!("ulimit -s {STACK} && exec \"$PROGRAM\" --limit-stack {STACK}K \"$1\"");
+    command.args(["-c", &limited, "sh"]).arg(script);
     let child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
     Ran::of(child.unwrap()).ok();
 }

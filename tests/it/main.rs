@@ -12,6 +12,7 @@ mod files;
 mod help;
 mod host_commands;
 mod layers;
+mod limits;
 mod modes;
 mod mounts;
 mod output;

@@ -146,3 +146,13 @@ fn a_signal_to_end_is_heard_by_a_prompt_that_waits_for_a_key() {
         assert_eq!(terminal.ends(), code);
     }
 }
+
+#[test]
+fn an_entry_that_took_too_much_does_not_keep_the_next_from_running() {
+    let place = Place::new();
+    let mut terminal = Terminal::start(&place, &["--limit-memory", "64M"]);
+    holds(&terminal.ask("let s = \"ab\"; loop { s += s; }"), &["this takes more memory than 64.0 MiB"]);
+    assert_eq!(terminal.ask("1 + 1"), "2");
+    holds(&terminal.ask("let e = \"eval(e)\"; eval(e)"), &["the calls are nested too deeply"]);
+    assert_eq!(terminal.ask("2 + 2"), "4");
+}

@@ -110,6 +110,7 @@ impl Session {
                 return Next::Line;
             }
         };
+        self.shell.budget().begin();
         let clock = answer::Clock::start(&self.shell, &ast);
         let result = self.memory.run(&self.ours.engine, &ast, file);
         let took = clock.stop(&self.shell);
