@@ -2,7 +2,7 @@
 
 use std::cell::RefCell;
 use std::fs::File;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 
 use fuser::BackingId;
 
@@ -86,10 +86,16 @@ impl Adapter {
         }
     }
 
-    /// The file of a handle, opened now if it was not needed before.
+    /// The file of a handle, opened now if it is not. Such a one is a lower layer's, so nobody asks who has paths held.
     pub(super) fn file_of(&self, handle: u64) -> Result<Arc<File>, Errno> {
         let open = self.handles.file(handle)?;
-        open.file_or(|flags| self.open_file(open.node, flags))
+        if let Some(file) = open.file() {
+            return Ok(file);
+        }
+        let _still = self.paths.read().unwrap_or_else(PoisonError::into_inner);
+        let file = open.file_or(|flags| self.open_file(open.node, flags))?;
+        self.handles.note_held(&open);
+        Ok(file)
     }
 
     /// Takes an opened file in, whose attributes may be known; `None` if it must be opened again.

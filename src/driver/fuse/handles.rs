@@ -8,14 +8,18 @@
 //! # Source
 //! Linux `fs/fuse/iomode.c`.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::fs::File;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, Weak};
 
 use fuser::BackingId;
 
 use crate::sys::{Errno, OFlags, rights};
+
+/// So many descriptors of lower layers' files are held at most: such a file can be opened again, and everybody who uses
+/// the mount shares our limit of open files.
+const HELD: usize = 256;
 
 /// An open file.
 #[derive(Debug)]
@@ -23,7 +27,7 @@ pub(super) struct OpenFile {
     pub(super) node: u64,
     /// As it was opened, for opening it once more after a copy-up.
     pub(super) flags: OFlags,
-    /// None until it is first read; and whether it is the upper's.
+    /// None until it is first read, or if there are many others; and whether it is the upper's.
     file: RwLock<(Option<Arc<File>>, bool)>,
 }
 
@@ -58,6 +62,14 @@ impl OpenFile {
         self.file.read().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Closes the file here, if it can be opened again.
+    fn part(&self) {
+        let mut held = self.file.write().unwrap_or_else(PoisonError::into_inner);
+        if !held.1 {
+            held.0 = None;
+        }
+    }
+
     fn swap(&self, file: File) {
         *self.file.write().unwrap_or_else(PoisonError::into_inner) = (Some(Arc::new(file)), true);
     }
@@ -88,6 +100,8 @@ pub(super) struct Handles {
     next: AtomicU64,
     files: RwLock<HashMap<u64, Arc<OpenFile>>>,
     by_node: Mutex<HashMap<u64, Opens>>,
+    /// Those whose lower file was opened, the oldest first.
+    lower: Mutex<VecDeque<Weak<OpenFile>>>,
     /// Whether the kernel lets us name backing files.
     pub(super) passthrough: AtomicBool,
 }
@@ -98,6 +112,7 @@ impl Handles {
             next: AtomicU64::new(1),
             files: RwLock::default(),
             by_node: Mutex::default(),
+            lower: Mutex::default(),
             passthrough: AtomicBool::new(false),
         }
     }
@@ -154,6 +169,9 @@ impl Handles {
 
     fn add(&self, opens: &mut Opens, open: OpenFile) -> u64 {
         let (number, open) = (self.next.fetch_add(1, Ordering::Relaxed), Arc::new(open));
+        if open.file().is_some() {
+            self.note_held(&open);
+        }
         opens.files.push((number, Arc::clone(&open)));
         self.files.write().unwrap_or_else(PoisonError::into_inner).insert(number, open);
         number
@@ -178,6 +196,20 @@ impl Handles {
                 log::debug!("no passthrough: {error}");
                 None
             }
+        }
+    }
+
+    /// Notes that an open lower file has a descriptor; the oldest gives its own up where there are too many.
+    pub(super) fn note_held(&self, open: &Arc<OpenFile>) {
+        if open.in_upper() {
+            return;
+        }
+        let mut lower = self.lower.lock().unwrap_or_else(PoisonError::into_inner);
+        lower.push_back(Arc::downgrade(open));
+        let oldest = if lower.len() > HELD { lower.pop_front() } else { None };
+        drop(lower);
+        if let Some(oldest) = oldest.and_then(|oldest| oldest.upgrade()) {
+            oldest.part();
         }
     }
 

@@ -9,6 +9,7 @@ use ufs::sys::Errno;
 
 use super::memory::Map;
 use super::{Done, told, with_mounts, with_pair};
+use crate::semantics::case::Lower;
 
 fn writer(path: &Path) -> File {
     OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path).unwrap()
@@ -297,4 +298,43 @@ fn reading_leaves_a_trace_in_the_upper_alone() {
 fn filetime() -> fs::FileTimes {
     let long_ago = std::time::UNIX_EPOCH + std::time::Duration::from_secs(1_000_000);
     fs::FileTimes::new().set_accessed(long_ago).set_modified(long_ago)
+}
+
+#[test]
+fn more_files_of_a_layer_may_be_open_than_the_server_may_have() {
+    use rustix::process::{Resource, Rlimit, setrlimit};
+    with_mounts(|scratch| {
+        const FILES: usize = 1500;
+        let build =
+            |l: &Lower| (0..FILES).for_each(|number| l.file(format!("f{number}"), number.to_string()));
+        let limit = |most| Rlimit { current: Some(most), maximum: Some(most) };
+        // what serves the mount has the limit that it was started with
+        if setrlimit(Resource::Nofile, limit(500)).is_err() {
+            return;
+        }
+        with_pair(scratch, &[&build], |pair| {
+            if setrlimit(Resource::Nofile, limit(8000)).is_err() {
+                return;
+            }
+            pair.each(|root| {
+                let files: Vec<File> =
+                    (0..FILES).map(|number| File::open(root.join(format!("f{number}"))).unwrap()).collect();
+                fs::rename(root.join("f1"), root.join("moved")).unwrap();
+                fs::remove_file(root.join("f2")).unwrap();
+                fs::write(root.join("f3"), "changed").unwrap();
+                for _ in 0..2 {
+                    for (number, file) in files.iter().enumerate() {
+                        // not what the kernel kept of it
+                        rustix::fs::fadvise(file, 0, None, rustix::fs::Advice::DontNeed).unwrap();
+                        let mut content = [0; 16];
+                        let length = file.read_at(&mut content, 0).unwrap();
+                        if number != 3 {
+                            assert_eq!(content[..length], *number.to_string().as_bytes());
+                        }
+                    }
+                }
+            });
+            pair.end();
+        });
+    });
 }
