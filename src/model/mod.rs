@@ -19,7 +19,8 @@ pub use meta::{Metadata, Mode, ModeError, Timestamp, Xattrs};
 pub use name::{LayerName, NameError, is_id};
 pub use node::{Device, Entry, Kind, LinkGroup, Node};
 pub use ondisk::{
-    Decoded, Marks, Opaque, decode_xattrs, encode_node, encode_owner, escape_name, gives_rights, names,
+    Decoded, KeptTime, Marks, Opaque, decode_xattrs, encode_node, encode_owner, escape_name, gives_rights,
+    names,
 };
 pub use owners::{IdRange, Owners};
 pub use path::{LayerPath, NAME_MAX, PATH_MAX, PathError};

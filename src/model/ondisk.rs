@@ -6,10 +6,17 @@
 //! # Source
 //! Kernel `Documentation/filesystems/overlayfs.rst` (whiteouts and opaque directories; nesting).
 
-use super::{Device, Node, Xattrs};
+use super::{Device, Node, Timestamp, Xattrs};
 
 /// Rights that a program has for itself.
 const CAPABILITY: &[u8] = b"security.capability";
+
+/// What a machine says of its own files, which means nothing on another: labels, and a seal over the inode.
+const OF_THE_HOST: [&[u8]; 4] =
+    [b"security.selinux", b"security.SMACK64", b"security.apparmor", b"security.evm"];
+
+/// The kernel's marks without `userxattr`.
+const TRUSTED_OVERLAY: &[u8] = b"trusted.overlay.";
 
 /// The attribute names on disk.
 pub mod names {
@@ -29,6 +36,8 @@ pub mod names {
     pub const UFS: &[u8] = b"user.ufs.";
     /// The owner that the host could not give: `UID:GID` in decimal.
     pub const OWNER: &[u8] = b"user.ufs.owner";
+    /// The time that the file system could not hold: see [`KeptTime`](super::KeptTime).
+    pub const TIME: &[u8] = b"user.ufs.mtime";
     /// In front of the name of an attribute that the host refused to set (`security.capability` without privilege).
     pub const XATTR: &[u8] = b"user.ufs.xattr.";
     /// On a directory of a draft: it is there only for what lies in it.
@@ -133,16 +142,50 @@ pub struct Decoded {
     pub whiteout: bool,
     /// The owner, where the host's is not the layer's.
     pub owner: Option<(u32, u32)>,
+    /// The time, where the file system's is not the layer's.
+    pub time: Option<KeptTime>,
     /// The node that this empty file stands for.
     pub node: Option<Node>,
     /// Whether a directory is marked as there only for what lies in it (it counts in drafts only).
     pub implied: bool,
 }
 
+/// A time that a file system cannot hold, and what it made of it. The file's own time counts again once it is another.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct KeptTime {
+    /// The layer's.
+    pub meant: Timestamp,
+    /// What the file has in its place.
+    pub held: Timestamp,
+}
+
+impl KeptTime {
+    /// The layer's time of a file that has this one.
+    pub fn of(self, found: Timestamp) -> Timestamp {
+        if found == self.held { self.meant } else { found }
+    }
+
+    /// The value of [`names::TIME`]: `SECS.NANOS` of both, with a space between.
+    pub fn encode(self) -> Vec<u8> {
+        let Self { meant, held } = self;
+        format!("{}.{:09} {}.{:09}", meant.secs, meant.nanos, held.secs, held.nanos).into_bytes()
+    }
+
+    fn parse(value: &[u8]) -> Option<Self> {
+        let time = |text: &str| {
+            let (secs, nanos) = text.split_once('.')?;
+            let nanos = nanos.parse().ok().filter(|nanos| *nanos < 1_000_000_000)?;
+            Some(Timestamp { secs: secs.parse().ok()?, nanos })
+        };
+        let (meant, held) = std::str::from_utf8(value).ok()?.split_once(' ')?;
+        Some(Self { meant: time(meant)?, held: time(held)? })
+    }
+}
+
 /// Tells a file's raw attributes apart: marks, our own, the user's.
 ///
-/// Drops the kernel's bookkeeping (`origin`, `impure`, `uuid`, …) and what a layer never carries
-/// (`security.selinux`, `trusted.*`, `system.*` but the ACLs); brings `security.capability` to its v2 form.
+/// Drops the kernel's bookkeeping (`origin`, `impure`, `uuid`, …) and what a layer never carries (labels of the host,
+/// `trusted.overlay.*`, `system.*` but the ACLs); brings `security.capability` to its v2 form.
 pub fn decode_xattrs<'a>(raw: impl IntoIterator<Item = (&'a [u8], &'a [u8])>) -> Decoded {
     let mut decoded = Decoded::default();
     for (name, value) in raw {
@@ -157,6 +200,7 @@ pub fn decode_xattrs<'a>(raw: impl IntoIterator<Item = (&'a [u8], &'a [u8])>) ->
             names::WHITEOUT => decoded.whiteout = true,
             names::OWNER => decoded.owner = parse_owner(value),
             names::NODE => decoded.node = parse_node(value),
+            names::TIME => decoded.time = KeptTime::parse(value),
             names::IMPLIED => decoded.implied = true,
             _ if name.starts_with(names::UFS) => {
                 if let Some(plain) = name.strip_prefix(names::XATTR).filter(|plain| is_carried(plain)) {
@@ -177,10 +221,11 @@ pub fn decode_xattrs<'a>(raw: impl IntoIterator<Item = (&'a [u8], &'a [u8])>) ->
     decoded
 }
 
-/// Whether an attribute is a mark of ours that gives a file rights: an owner, a device, a capability.
+/// Whether an attribute is a mark of ours that gives a file what only a privileged user can: an owner, a device, a
+/// capability and the like.
 pub fn gives_rights(name: &[u8]) -> bool {
-    [names::OWNER, names::NODE].contains(&name)
-        || name.strip_prefix(names::XATTR).is_some_and(|plain| plain == CAPABILITY)
+    let privileged = |plain: &[u8]| plain.starts_with(b"security.") || plain.starts_with(b"trusted.");
+    [names::OWNER, names::NODE].contains(&name) || name.strip_prefix(names::XATTR).is_some_and(privileged)
 }
 
 /// The name under which an attribute of a layer is stored in a tree; `None` if a layer never carries it.
@@ -210,7 +255,12 @@ fn is_carried(name: &[u8]) -> bool {
     if name.starts_with(names::OVERLAY) || name.starts_with(names::UFS) {
         return false;
     }
-    name.starts_with(b"user.") || [CAPABILITY, names::ACCESS_LIST, names::DEFAULT_LIST].contains(&name)
+    if name.starts_with(b"security.") {
+        return OF_THE_HOST.iter().all(|label| !name.starts_with(label));
+    }
+    name.starts_with(b"user.")
+        || name.starts_with(b"trusted.") && !name.starts_with(TRUSTED_OVERLAY)
+        || [names::ACCESS_LIST, names::DEFAULT_LIST].contains(&name)
 }
 
 fn parse_owner(value: &[u8]) -> Option<(u32, u32)> {
@@ -274,6 +324,32 @@ mod tests {
         let v2 = [&[1, 0, 0, 2][..], &[9; 16]].concat();
         let decoded = decode_xattrs([(&b"security.capability"[..], &v3[..])]);
         assert_eq!(&*decoded.xattrs[&b"security.capability"[..]], &v2[..]);
+    }
+
+    #[test]
+    fn what_says_something_of_one_machine_alone_is_not_carried() {
+        for name in ["security.ima", "security.capability", "trusted.k", "user.k", "system.posix_acl_default"]
+        {
+            assert_eq!(escape_name(name.as_bytes()), Some(name.into()), "{name}");
+        }
+        for name in
+            ["security.selinux", "security.SMACK64EXEC", "security.evm", "trusted.overlay.opaque", "system.x"]
+        {
+            assert_eq!(escape_name(name.as_bytes()), None, "{name}");
+        }
+    }
+
+    #[test]
+    fn kept_times_read_back_and_count_only_while_the_file_has_what_they_say() {
+        let time = |secs, nanos| Timestamp { secs, nanos };
+        let kept = KeptTime { meant: time(-6_798_822_499, 5), held: time(-2_147_483_648, 0) };
+        let read = decode_xattrs([(names::TIME, &kept.encode()[..])]).time.unwrap();
+        assert_eq!(read, kept);
+        assert_eq!(read.of(kept.held), kept.meant);
+        assert_eq!(read.of(time(7, 0)), time(7, 0));
+        for damaged in ["", "1.0", "1 2", "1.0 2.1000000000", "x.0 2.0"] {
+            assert_eq!(decode_xattrs([(names::TIME, damaged.as_bytes())]).time, None, "{damaged}");
+        }
     }
 
     #[test]

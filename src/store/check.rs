@@ -8,7 +8,7 @@ use super::layers::{Files, write_watched};
 use super::scan::scan_watched;
 use super::seal::Progress;
 use super::walk::{ScanHow, identity};
-use super::{Error, StackPart, Store};
+use super::{Error, StackPart, Store, place};
 use crate::model::{Change, Changeset, Kind, LayerName, LayerPath, TreeId};
 
 /// Something that is not as it should be.
@@ -140,7 +140,8 @@ impl Store {
     }
 }
 
-/// The first path on which an index and its tree differ, but for owners that symlinks and special files cannot keep.
+/// The first path on which an index and its tree differ, but for owners and times that symlinks and special files cannot
+/// keep.
 fn first_difference(index: &Changeset, tree: &Changeset) -> Option<LayerPath> {
     let mut found = tree.iter();
     for (path, change) in index.iter() {
@@ -157,6 +158,9 @@ fn first_difference(index: &Changeset, tree: &Changeset) -> Option<LayerPath> {
                 }
                 if !matches!(a.node.kind(), Kind::File | Kind::Dir) {
                     (b.meta.uid, b.meta.gid) = (a.meta.uid, a.meta.gid);
+                    if !place::holds(a.meta.mtime) {
+                        b.meta.mtime = a.meta.mtime;
+                    }
                 }
                 *a == b
             }

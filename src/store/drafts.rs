@@ -23,7 +23,7 @@ use super::publish::{replace_json, replace_json_beside};
 use super::record::{NameJson, VERSION, hex, id_from, read_json, unhex};
 use super::walk::ScanHow;
 use super::{Error, Held, NameRecord, Sealed, StackPart, Store, changes, place};
-use crate::model::{Kind, LayerName, LayerPath, Metadata, Mode};
+use crate::model::{KeptTime, Kind, LayerName, LayerPath, Metadata, Mode, Timestamp};
 use crate::sys::{Dir, Errno, RenameFlags};
 
 /// The prefix of an intent; no name begins with a dot.
@@ -46,6 +46,37 @@ struct DraftJson {
     /// Path in hex → user and group.
     #[serde(default)]
     owners: BTreeMap<String, (u32, u32)>,
+    /// Path in hex → seconds and nanoseconds of the time that is meant, and of the one in its place.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    times: BTreeMap<String, (i64, u32, i64, u32)>,
+}
+
+/// What symlinks and special files, which take no attributes of ours, cannot keep themselves.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Kept {
+    /// The owners that the host could not give.
+    pub owners: BTreeMap<LayerPath, (u32, u32)>,
+    /// The times that the file system could not hold.
+    pub times: BTreeMap<LayerPath, KeptTime>,
+}
+
+impl Kept {
+    /// Whatever is kept of one file is of the other too.
+    pub(super) fn copy(&mut self, from: &LayerPath, to: &LayerPath) {
+        self.set(to, self.owners.get(from).copied(), self.times.get(from).copied());
+    }
+
+    /// Records what a file cannot keep itself.
+    pub(super) fn set(&mut self, path: &LayerPath, owner: Option<(u32, u32)>, time: Option<KeptTime>) {
+        match owner {
+            Some(owner) => self.owners.insert(path.clone(), owner),
+            None => self.owners.remove(path),
+        };
+        match time {
+            Some(time) => self.times.insert(path.clone(), time),
+            None => self.times.remove(path),
+        };
+    }
 }
 
 #[derive(Serialize, Deserialize)]
@@ -82,36 +113,47 @@ impl Draft {
         self.path.join("tree")
     }
 
-    /// The owners that the host could not give to symlinks and special files.
+    /// What its symlinks and special files cannot keep themselves.
     ///
     /// # Errors
     /// [`Error::Damaged`], [`Error::Io`].
-    pub fn owners(&self) -> Result<BTreeMap<LayerPath, (u32, u32)>, Error> {
+    pub fn kept(&self) -> Result<Kept, Error> {
         let Some(json) = read_json::<DraftJson>(&self.dir, "draft.json", &self.path)? else {
-            return Ok(BTreeMap::new());
+            return Ok(Kept::default());
         };
-        let damaged = |why: String| Error::Damaged { path: self.path.join("draft.json"), why };
-        let mut owners = BTreeMap::new();
-        for (path, owner) in json.owners {
-            let parsed = unhex(&path).and_then(|raw| LayerPath::parse(&raw).ok());
-            owners.insert(parsed.ok_or_else(|| damaged(format!("`{path}` is no path in hex")))?, owner);
-        }
-        Ok(owners)
+        let parsed = |path: &String| {
+            let parsed = unhex(path).and_then(|raw| LayerPath::parse(&raw).ok());
+            let why = || format!("`{path}` is no path in hex");
+            parsed.ok_or_else(|| Error::Damaged { path: self.path.join("draft.json"), why: why() })
+        };
+        let owners = json.owners.iter().map(|(path, &owner)| Ok((parsed(path)?, owner)));
+        let time = |&(secs, nanos, held_secs, held_nanos): &(i64, u32, i64, u32)| KeptTime {
+            meant: Timestamp { secs, nanos: nanos.min(999_999_999) },
+            held: Timestamp { secs: held_secs, nanos: held_nanos },
+        };
+        let times = json.times.iter().map(|(path, kept)| Ok((parsed(path)?, time(kept))));
+        Ok(Kept {
+            owners: owners.collect::<Result<_, Error>>()?,
+            times: times.collect::<Result<_, Error>>()?,
+        })
     }
 
     /// How its tree is read.
     ///
     /// # Errors
-    /// Those of [`Draft::owners`].
+    /// Those of [`Draft::kept`].
     pub fn how(&self, store: &Store) -> Result<ScanHow, Error> {
         let root = Some(Metadata::of_plain_dir());
-        let (owners, trust) = (self.owners()?, store.trust());
-        Ok(ScanHow { owners, trust, root, draft: true, ..ScanHow::default() })
+        let (kept, trust) = (self.kept()?, store.trust());
+        Ok(ScanHow { kept, trust, root, draft: true, ..ScanHow::default() })
     }
 
-    pub(super) fn set_owners(&self, owners: &BTreeMap<LayerPath, (u32, u32)>) -> Result<(), Error> {
-        let owners = owners.iter().map(|(path, &owner)| (hex(path.as_bytes()), owner)).collect();
-        let json = DraftJson { version: VERSION, owners };
+    pub(super) fn set_kept(&self, kept: &Kept) -> Result<(), Error> {
+        let owners = kept.owners.iter().map(|(path, &owner)| (hex(path.as_bytes()), owner)).collect();
+        let times = kept.times.iter().map(|(path, KeptTime { meant, held })| {
+            (hex(path.as_bytes()), (meant.secs, meant.nanos, held.secs, held.nanos))
+        });
+        let json = DraftJson { version: VERSION, owners, times: times.collect() };
         replace_json_beside(&self.dir, "draft.json", &json, &self.path, self.sync)
     }
 
@@ -132,13 +174,11 @@ impl Draft {
             changes::say(&dir, name).map_err(tree("set the owner of", path))?;
         }
         if kept.is_some() || !matches!(kind, Kind::File | Kind::Dir) {
-            let mut owners = self.owners()?;
-            let changed = match kept {
-                Some(owner) => owners.insert(path.clone(), owner) != Some(owner),
-                None => owners.remove(path).is_some(),
-            };
-            if changed {
-                self.set_owners(&owners)?;
+            let before = self.kept()?;
+            let mut now = before.clone();
+            now.set(path, kept, before.times.get(path).copied());
+            if now != before {
+                self.set_kept(&now)?;
             }
         }
         Ok(())

@@ -7,7 +7,7 @@
 //!   ephemeral                                           in one that is gone at its end: locked by its process; see `ephemeral`
 //!   tmp/                                                what is being made or on its way out; see `temporary`
 //!   layers/sha256/<id>/{tree/, index, meta.json}        sealed, immutable; meta.json only says what follows from the content
-//!   drafts/<name>/{tree/, draft.json}                   draft.json: owners that the host could not give, if any
+//!   drafts/<name>/{tree/, draft.json}                   draft.json: owners and times that files cannot keep, if any
 //!   drafts/.seal-<name>                                 the intent of a seal that is under way; see `drafts`
 //!   names/<name>                                        name → stack, chain ID, message, time; the roots of collection
 //!   mounts/<name>/{up/tree/, work/, merged/, mount.json}
@@ -61,7 +61,7 @@ pub use check::Problem;
 pub use collect::Collected;
 pub use commit::Seal;
 pub use count::count_tree;
-pub use drafts::Draft;
+pub use drafts::{Draft, Kept};
 pub use error::Error;
 pub use export::{Present, write_host_file};
 pub use layers::{Outline, Sealed, Summary, Timings};

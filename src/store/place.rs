@@ -1,7 +1,8 @@
 //! Puts files and metadata into a tree, as far as the host allows; what it refuses is kept in attributes.
 
 use crate::model::{
-    Identity, Kind, Metadata, Mode, Node, decode_xattrs, encode_node, encode_owner, escape_name, names,
+    Identity, KeptTime, Kind, Metadata, Mode, Node, Timestamp, decode_xattrs, encode_node, encode_owner,
+    escape_name, names,
 };
 use crate::sys::{Dir, Errno, RawStat, xattr};
 
@@ -31,6 +32,8 @@ pub(super) fn make(dir: &Dir, name: &[u8], node: &Node) -> Result<(), Errno> {
 pub(super) struct LeftOver {
     /// The owner of a file that has no attributes of its own.
     pub(super) owner: Option<(u32, u32)>,
+    /// The time of such a file, where the file system cannot hold it.
+    pub(super) time: Option<KeptTime>,
     /// Attributes that are lost.
     pub(super) xattrs: Vec<Box<[u8]>>,
 }
@@ -114,15 +117,37 @@ pub(super) fn set_metadata(dir: &Dir, name: &[u8], kind: Kind, meta: &Metadata) 
     if kind != Kind::Symlink {
         dir.chmod(name, meta.mode)?;
     }
-    dir.set_times(name, None, Some(meta.mtime))?;
+    left.time = set_time(dir, name, kind, meta.mtime)?;
     Ok(left)
+}
+
+/// Whether every file system that layers can lie on holds a time.
+pub(super) fn holds(time: Timestamp) -> bool {
+    (0..i64::from(i32::MAX)).contains(&time.secs)
+}
+
+/// Gives a file its time; gives back one that neither the file system nor the file itself can keep.
+fn set_time(dir: &Dir, name: &[u8], kind: Kind, meant: Timestamp) -> Result<Option<KeptTime>, Errno> {
+    dir.set_times(name, None, Some(meant))?;
+    if holds(meant) {
+        return Ok(None);
+    }
+    let held = dir.stat(name)?.mtime;
+    let kept = (held != meant).then_some(KeptTime { meant, held });
+    match kept {
+        Some(time) if matches!(kind, Kind::File | Kind::Dir) => {
+            set_own(dir, name, names::TIME, &time.encode())?;
+            Ok(None)
+        }
+        kept => Ok(kept),
+    }
 }
 
 /// As [`set_metadata`] on a directory that is there already: attributes that it had before go.
 pub(super) fn replace_metadata(dir: &Dir, name: &[u8], meta: &Metadata) -> Result<LeftOver, Errno> {
     for (attribute, value) in xattr::all_at(dir, name)? {
         let decoded = decode_xattrs([(&attribute[..], &value[..])]);
-        if !decoded.xattrs.is_empty() {
+        if !decoded.xattrs.is_empty() || decoded.time.is_some() {
             xattr::remove_at(dir, name, &attribute)?;
         }
     }

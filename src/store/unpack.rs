@@ -13,7 +13,7 @@ use super::changes::{descend, is_whiteout, mark_opaque, put_whiteout, say};
 use super::error::{io, tree as failed};
 use super::seal::Progress;
 use super::walk::{identity, is_bookkeeping};
-use super::{Draft, Error, Store, place};
+use super::{Draft, Error, Kept, Store, place};
 use crate::model::{Identity, Kind, LayerPath, Metadata, Node, WhiteoutForm, Xattrs, decode_xattrs, names};
 use crate::sys::{Dir, Errno, RawItem, RawStat, copy, process, xattr};
 use crate::tar;
@@ -70,8 +70,9 @@ impl fmt::Display for Note {
 pub(super) struct Adding<'a> {
     pub(super) tree: Dir,
     pub(super) form: WhiteoutForm,
-    pub(super) owners: std::collections::BTreeMap<LayerPath, (u32, u32)>,
-    pub(super) owners_changed: bool,
+    pub(super) kept: Kept,
+    /// What was kept before.
+    before: Kept,
     /// The owner of all, whatever they have.
     pub(super) owner: Option<(u32, u32)>,
     pub(super) notes: Vec<Note>,
@@ -86,11 +87,12 @@ impl<'a> Adding<'a> {
         owner: Option<(u32, u32)>,
         progress: &'a mut dyn FnMut(Progress) -> bool,
     ) -> Result<Self, Error> {
+        let kept = draft.kept()?;
         Ok(Self {
             tree: draft.tree()?,
             form: store.whiteout_form(),
-            owners: draft.owners()?,
-            owners_changed: false,
+            before: kept.clone(),
+            kept,
             owner,
             notes: Vec::new(),
             done: Progress::default(),
@@ -99,8 +101,8 @@ impl<'a> Adding<'a> {
     }
 
     pub(super) fn finish(self, draft: &Draft) -> Result<Vec<Note>, Error> {
-        if self.owners_changed {
-            draft.set_owners(&self.owners)?;
+        if self.kept != self.before {
+            draft.set_kept(&self.kept)?;
         }
         Ok(self.notes)
     }
@@ -132,11 +134,7 @@ impl<'a> Adding<'a> {
             place::set_metadata(dir, name, kind, meta)
         };
         let left = set.map_err(failed("set the owner, mode or attributes of", path))?;
-        let earlier = match left.owner {
-            Some(owner) => self.owners.insert(path.clone(), owner),
-            None => self.owners.remove(path),
-        };
-        self.owners_changed |= earlier != left.owner;
+        self.kept.set(path, left.owner, left.time);
         self.notes.extend(left.xattrs.into_iter().map(|name| Note::Attribute { path: path.clone(), name }));
         Ok(())
     }
@@ -406,10 +404,7 @@ impl Copier<'_> {
         }
         target.remove_tree(new).map_err(failed("replace", path))?;
         link(&self.adding.tree, first, target, new).map_err(failed("link", path))?;
-        if let Some(&owner) = self.adding.owners.get(first) {
-            self.adding.owners.insert(path.clone(), owner);
-            self.adding.owners_changed = true;
-        }
+        self.adding.kept.copy(first, path);
         Ok(())
     }
 
@@ -429,7 +424,7 @@ fn plain_xattrs(raw: &xattr::RawXattrs) -> Xattrs {
         }
         if name.starts_with(names::OVERLAY) {
             plain.insert(name.clone().into(), value.clone().into());
-        } else if !name.starts_with(names::UFS) {
+        } else if !name.starts_with(names::UFS) && !name.starts_with(b"trusted.") {
             plain.extend(decode_xattrs([(&name[..], &value[..])]).xattrs);
         }
     }

@@ -222,10 +222,7 @@ impl Unpacker<'_> {
             return Err(wrong().into());
         }
         link(&self.adding.tree, to, &dir, name).map_err(failed("link", path))?;
-        if let Some(&owner) = self.adding.owners.get(to) {
-            self.adding.owners.insert(path.clone(), owner);
-            self.adding.owners_changed = true;
-        }
+        self.adding.kept.copy(to, path);
         self.own.insert(path.clone(), Own::File);
         Ok(())
     }

@@ -5,14 +5,14 @@
 //! each name in it. Holds the names of the directories on the way to where it is, one descriptor for each of these, and
 //! each inode that has several names; however deep that is, it needs no more stack.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::fs::File;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::rc::Rc;
 
 use super::error::{io, tree};
 use super::seal::root_differs;
-use super::{Error, place};
+use super::{Error, Kept, place};
 use crate::model::{
     Change, Changeset, Decoded, Entry, Identity, Kind, LayerPath, LinkGroup, Marks, Metadata, Mode, Node,
     Opaque, Timestamp, Trust, decode_xattrs, gives_rights, names,
@@ -38,8 +38,8 @@ pub(super) fn identity() -> Identity {
 pub struct ScanHow {
     /// Later times become this one.
     pub clamp: Option<Timestamp>,
-    /// Owners of symlinks and special files that the host could not give (see `Draft::set_owner`).
-    pub owners: BTreeMap<LayerPath, (u32, u32)>,
+    /// What symlinks and special files cannot keep themselves (see `Draft::kept`).
+    pub kept: Kept,
     /// The merged root beneath: a root that looks just so, the time aside, is implied.
     pub root: Option<Metadata>,
     /// Whether directories that are marked so are implied: in a draft. In an upper the mark means nothing.
@@ -358,7 +358,8 @@ impl<V: Visit> Walker<'_, V> {
         let goes = |name: &[u8]| match self.how.trust {
             _ if name == names::IMPLIED => !self.how.draft,
             _ if trusted => false,
-            Trust::Nobody => name.starts_with(names::UFS),
+            // a time gives nobody anything
+            Trust::Nobody => name.starts_with(names::UFS) && name != names::TIME,
             Trust::FilesOf(_) => gives_rights(name),
         };
         for (name, _) in raw.extract_if(.., |(name, _)| goes(name)) {
@@ -384,14 +385,16 @@ impl<V: Visit> Walker<'_, V> {
     fn entry(&self, path: &LayerPath, node: Node, stat: &RawStat, decoded: Decoded) -> Entry {
         let kept = decoded.owner.or_else(|| match node {
             Node::File { .. } | Node::Dir { .. } => None,
-            _ => self.how.owners.get(path).copied(),
+            _ => self.how.kept.owners.get(path).copied(),
         });
+        let time = decoded.time.or_else(|| self.how.kept.times.get(path).copied());
+        let mtime = time.map_or(stat.mtime, |kept| kept.of(stat.mtime));
         let given = self.owners.to_layer(stat.uid, stat.gid);
         let special = !matches!(node, Node::File { .. } | Node::Dir { .. });
         let lost = || self.how.owner_beneath(path, &node).filter(|_| special && given == (0, 0));
         let (uid, gid) = kept.or_else(lost).unwrap_or(given);
         let mode = stat.mode;
-        let meta = Metadata { mode, uid, gid, mtime: stat.mtime, xattrs: decoded.xattrs };
+        let meta = Metadata { mode, uid, gid, mtime, xattrs: decoded.xattrs };
         let mut entry = Entry::new(node, meta);
         if let Some(limit) = self.how.clamp {
             entry.clamp(limit);

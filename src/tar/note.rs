@@ -21,6 +21,15 @@ pub enum Note {
         /// The deleted name.
         path: LayerPath,
     },
+    /// An attribute that no layer carries, left out.
+    Attribute {
+        /// Its name.
+        name: Vec<u8>,
+        /// The first file that has it.
+        path: LayerPath,
+        /// How many files have it.
+        count: u64,
+    },
     /// An access control list as text, left out (the binary attributes are kept).
     TextAcl {
         /// The file.
@@ -37,6 +46,13 @@ impl fmt::Display for Note {
             Self::GlobalHeader => f.write_str("left out a global header"),
             Self::VolumeLabel => f.write_str("left out a volume label"),
             Self::DeviceWhiteout { path } => write!(f, "took the device 0:0 at {path:?} as a whiteout"),
+            Self::Attribute { name, path, count: 1 } => {
+                write!(f, "left out the attribute `{}` of {path:?}", name.escape_ascii())
+            }
+            Self::Attribute { name, path, count } => {
+                let name = name.escape_ascii();
+                write!(f, "left out the attribute `{name}` of {count} files, {path:?} first")
+            }
             Self::TextAcl { path } => {
                 write!(f, "left out the access control list of {path:?}, which is text")
             }

@@ -6,6 +6,9 @@ use super::sparse::Extent;
 use super::{Limits, field, pax};
 use crate::model::{Metadata, Mode, Timestamp, Xattrs, decode_xattrs, names};
 
+/// A record that is the attribute `security.selinux`.
+const LABEL: &[u8] = b"RHT.security.selinux";
+
 /// What extension headers say about the next entry.
 #[derive(Default)]
 pub(super) struct Pending {
@@ -23,6 +26,8 @@ pub(super) struct Pending {
     gid: Option<u64>,
     mtime: Option<Timestamp>,
     xattrs: Vec<(Vec<u8>, Vec<u8>)>,
+    /// A label as Red Hat's tar and star write it.
+    label: bool,
     /// Whether there was an access control list as text.
     pub(super) text_acl: bool,
     /// The layout of a sparse file.
@@ -75,6 +80,7 @@ impl Pending {
                     let numbers = numbers.filter(|numbers| numbers.len() % 2 == 0).ok_or(NUMBER)?;
                     self.sparse.map = Some(numbers.chunks_exact(2).map(|pair| (pair[0], pair[1])).collect());
                 }
+                LABEL => self.label = true,
                 _ => {
                     if let Some(name) = key.strip_prefix(pax::SCHILY_XATTR) {
                         self.xattrs.push((pax::parse_name(name), value.to_vec()));
@@ -130,6 +136,12 @@ impl Pending {
             mtime,
             xattrs: self.xattrs(),
         })
+    }
+
+    /// The attributes that no layer carries.
+    pub(super) fn left_out<'a>(&'a self, kept: &'a Xattrs) -> impl Iterator<Item = &'a [u8]> {
+        let names = self.xattrs.iter().map(|(name, _)| &name[..]).filter(|name| !kept.contains_key(*name));
+        names.chain(self.label.then_some(LABEL))
     }
 
     /// The attributes as a layer carries them: overlay marks of a foreign archive are plain attributes.

@@ -3,6 +3,7 @@
 //! Nothing in an archive is trusted: names stay inside the layer, sizes are bounded, foreign overlay marks
 //! are plain attributes, content that is missing is an error.
 
+use std::collections::HashMap;
 use std::io::{self, Read};
 
 use tar_core::Header;
@@ -59,6 +60,8 @@ pub struct Reader<R> {
     source: Source<R>,
     limits: Limits,
     notes: Vec<Note>,
+    /// Attributes that were left out → where that is noted.
+    left_out: HashMap<Vec<u8>, usize>,
     done: bool,
 }
 
@@ -70,7 +73,7 @@ impl<R: Read> Reader<R> {
 
     /// Starts reading with other limits.
     pub fn with_limits(source: R, limits: Limits) -> Self {
-        Self { source: Source::new(source), limits, notes: Vec::new(), done: false }
+        Self { source: Source::new(source), limits, notes: Vec::new(), left_out: HashMap::new(), done: false }
     }
 
     /// The next entry; `None` after the last. What was not read of the last one's content is skipped.
@@ -273,7 +276,21 @@ impl<R: Read> Reader<R> {
         }
         let damaged = |reason| TarError::Header { offset: start, reason };
         let meta = pending.metadata(header).map_err(damaged)?;
+        for name in pending.left_out(&meta.xattrs) {
+            self.note_left_out(name, &path);
+        }
         Ok(Some(Item { path, what: What::Put(Entry::new(node, meta)) }))
+    }
+
+    /// Notes each attribute once.
+    fn note_left_out(&mut self, attribute: &[u8], at: &LayerPath) {
+        let known = self.left_out.get(attribute).and_then(|&place| self.notes.get_mut(place));
+        if let Some(Note::Attribute { count, .. }) = known {
+            *count += 1;
+            return;
+        }
+        self.left_out.insert(attribute.to_vec(), self.notes.len());
+        self.notes.push(Note::Attribute { name: attribute.to_vec(), path: at.clone(), count: 1 });
     }
 
     /// Finds the layout of a sparse file; gives its full size.

@@ -147,7 +147,7 @@ pub(super) const COMMANDS: &[Command] = &[
         &["invalid_path", "no_attribute", "no_mount", "not_a_directory", "not_found", "not_mounted"], &["set_xattr", "rm_xattr"],
         |call| Ok(from_bytes(call.mount()?.xattr(&call.bytes(0)?, &call.bytes(1)?)?))),
     command!(Changes "set_xattr" ["path", "attribute", "value"] [global on_mount on_layer] "", "Sets an extended attribute.",
-        "A layer carries `user.*`, `security.capability` and POSIX ACLs.",
+        "A layer carries `user.*`, `trusted.*` (not `trusted.overlay.*`), `security.*` (not labels of the host) and POSIX ACLs.",
         "set_xattr(\"/etc/motd\", \"user.colour\", \"red\");", &["invalid_path", "no_mount", "not_a_directory", "not_found", "not_mounted", "read_only", "sealed", "wrong_layer"], &["xattr"],
         |call| { let (path, name, value) = (call.bytes(0)?, call.bytes(1)?, call.bytes(2)?); done(both!(call, |on| on.set_xattr(&path, &name, &value))) }),
     command!(Changes "rm_xattr" ["path", "attribute"] [global on_mount] "", "Removes an extended attribute.", "",

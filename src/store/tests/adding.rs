@@ -165,7 +165,7 @@ fn a_layers_tar_unpacks_to_the_same_layer() {
     draft.set_owner(&path("sym"), 70_000, 5).unwrap();
     draft.set_owner(&path("d"), 70_000, 5).unwrap();
     let mut changes =
-        scan(&tree, &ScanHow { owners: draft.owners().unwrap(), trust: store.trust(), ..ScanHow::default() })
+        scan(&tree, &ScanHow { kept: draft.kept().unwrap(), trust: store.trust(), ..ScanHow::default() })
             .unwrap()
             .changes;
     for (at, node) in [
@@ -184,7 +184,7 @@ fn a_layers_tar_unpacks_to_the_same_layer() {
     untar(&store, &copy, "/", &tar).unwrap();
     let found = scan(
         &copy.tree().unwrap(),
-        &ScanHow { owners: copy.owners().unwrap(), trust: store.trust(), ..ScanHow::default() },
+        &ScanHow { kept: copy.kept().unwrap(), trust: store.trust(), ..ScanHow::default() },
     )
     .unwrap();
     assert_eq!(found.changes, changes);
@@ -358,4 +358,48 @@ fn attributes_that_linux_would_not_list_again_are_refused() {
     }
     let refused = untar(&store, &draft, "/", &archive(&[("f", many, b"")])).unwrap_err();
     assert!(matches!(&refused, Error::Attributes { count: 10_000, .. }), "{refused}");
+}
+
+#[test]
+fn times_that_the_file_system_cannot_hold_are_the_layers_all_the_same() {
+    let (_host, store) = store();
+    let draft = store.draft(&name("d")).unwrap();
+    let tree = draft.tree().unwrap();
+    // of the years 1754 and 2603, which ext4 does not hold; tmpfs does
+    let times = [(-6_798_822_499, 0), (20_000_000_000, 5)].map(|(secs, nanos)| Timestamp { secs, nanos });
+    let nodes = [Node::Dir { opaque: false }, Node::File { size: 1 }, Node::Fifo, symlink()];
+    for (at, time) in ["early", "late"].iter().zip(times) {
+        let mut writer = Writer::new(Vec::new());
+        for (number, node) in nodes.iter().enumerate() {
+            let path = path(&format!("{at}/{number}"));
+            let mut entry = entry(node.clone());
+            entry.meta.mtime = time;
+            // its owner too must not be kept from marking it
+            entry.meta.mode = Mode::new(0o400);
+            writer.put(&path, &entry).unwrap();
+            if let Node::File { size } = node {
+                writer.content(&path, *size, &mut &b"x"[..]).unwrap();
+                writer.link(&path.parent().unwrap().join(b"hard").unwrap(), &entry, &path).unwrap();
+            }
+        }
+        untar(&store, &draft, "/", &writer.finish().unwrap()).unwrap();
+    }
+    // whatever changes a file gives it a time of its own
+    put(&tree.dir(b"early").unwrap(), "new", b"1");
+    let hard = tree.dir(b"late").unwrap();
+    hard.set_times(b"hard", None, Some(TIME)).unwrap();
+    let id = seal_draft(&store, &draft).id;
+    let changes = store.changeset(id).unwrap();
+    let time = |at: &str| changes.entry(&path(at)).unwrap().meta.mtime;
+    for number in 0..nodes.len() {
+        assert_eq!(time(&format!("early/{number}")), times[0], "{number}");
+        let late = if number == 1 { TIME } else { times[1] };
+        assert_eq!(time(&format!("late/{number}")), late, "{number}");
+    }
+    assert_eq!((time("early/hard"), time("early/new")), (times[0], TIME));
+    assert!(check(&store).unwrap().is_empty(), "{:?}", check(&store));
+}
+
+fn symlink() -> Node {
+    Node::Symlink { target: (*b"there").into() }
 }

@@ -116,7 +116,37 @@ fn attributes_keep_every_byte_and_overlay_marks_are_never_honoured() {
             (b"user.overlay.opaque", b"y")
         ]
     );
-    assert_eq!(found.notes, [Note::TextAcl { path: path("d") }]);
+    let left_out = |name: &str| Note::Attribute { name: name.into(), path: path("d"), count: 1 };
+    assert_eq!(
+        found.notes,
+        [
+            Note::TextAcl { path: path("d") },
+            left_out("user.ufs.owner"),
+            left_out("trusted.overlay.opaque"),
+            left_out("security.selinux")
+        ]
+    );
+}
+
+#[test]
+fn attributes_of_the_system_are_kept_and_labels_of_a_host_noted_once() {
+    let labelled = || {
+        pax(&[
+            (b"SCHILY.xattr.security.ima", b"v"),
+            (b"SCHILY.xattr.trusted.k", b"v"),
+            (b"SCHILY.xattr.security.selinux", b"x"),
+            (b"RHT.security.selinux", b"x"),
+        ])
+    };
+    let parts = [labelled(), plain("a", b'0', b""), labelled(), plain("b", b'0', b"")];
+    let found = read(&archive(&parts)).unwrap();
+    for at in ["a", "b"] {
+        let xattrs = &found.assembled.entry(&path(at)).unwrap().meta.xattrs;
+        let names: Vec<&[u8]> = xattrs.keys().map(|name| &**name).collect();
+        assert_eq!(names, [&b"security.ima"[..], b"trusted.k"]);
+    }
+    let left_out = |name: &str| Note::Attribute { name: name.into(), path: path("a"), count: 2 };
+    assert_eq!(found.notes, [left_out("security.selinux"), left_out("RHT.security.selinux")]);
 }
 
 #[test]
