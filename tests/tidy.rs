@@ -31,13 +31,16 @@ const SHUT: &[(&str, &str, &str)] = &[
 /// The outside crates and the modules (or files) that are their home.
 const HOMES: &[(&str, &[&str])] = &[
     ("annotate_snippets", &["shell"]),
+    ("bzip2", &["tar"]),
     ("clap", &["cli"]),
     ("clap_complete", &["cli"]),
     ("clap_mangen", &["cli"]),
     ("dirs", &["config.rs"]),
+    ("flate2", &["tar"]),
     ("fuser", &["driver"]),
     ("globset", &["workspace"]),
     ("libc", &["sys"]),
+    ("lzma_rust2", &["tar"]),
     ("nix", &["sys"]),
     ("owo_colors", &["view"]),
     ("rhai", &["shell"]),
@@ -50,6 +53,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("tar_core", &["tar"]),
     ("tempfile", &["store"]),
     ("unicode_width", &["view"]),
+    ("zstd", &["tar"]),
 ];
 
 /// Crates that may appear anywhere.

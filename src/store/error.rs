@@ -230,8 +230,7 @@ impl Error {
             Self::Changed { .. } | Self::Tar(TarError::SizeChanged { .. }) => "changed",
             Self::Path { .. } => "invalid_path",
             Self::NotADirectory { .. } => "not_a_directory",
-            Self::Attributes { .. } => "too_many_attributes",
-            Self::Tar(_) => "tar",
+            Self::Tar(_) | Self::Attributes { .. } => "tar",
             Self::Interrupted => "interrupted",
         }
     }

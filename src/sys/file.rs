@@ -29,17 +29,31 @@ pub fn read_at(file: &File, buffer: &mut [u8], offset: u64) -> Result<usize, Err
 /// # Errors
 /// `EINTR` where a signal came that this thread is to heed.
 pub fn read_whole(path: &Path) -> Result<Vec<u8>, Errno> {
-    signals::while_waiting(|| {
-        let flags = OFlags::RDONLY | OFlags::CLOEXEC;
-        let file = until_heeded(|| rustix::fs::open(path, flags, rustix::fs::Mode::empty()))?;
-        read_rest(file)
-    })
-    .unwrap_or(Err(Errno::INTR))
+    signals::while_waiting(|| read_rest(open_until_heeded(path)?)).unwrap_or(Err(Errno::INTR))
 }
 
 /// Reads what is left of an open file or pipe, as [`read_whole`].
 pub fn read_to_end(file: impl AsFd) -> Result<Vec<u8>, Errno> {
     signals::while_waiting(|| read_rest(file)).unwrap_or(Err(Errno::INTR))
+}
+
+/// Opens a file for reading, a pipe once somebody writes into it; waits as [`read_whole`].
+pub fn open_waiting(path: &Path) -> Result<File, Errno> {
+    signals::while_waiting(|| open_until_heeded(path)).unwrap_or(Err(Errno::INTR))
+}
+
+fn open_until_heeded(path: &Path) -> Result<File, Errno> {
+    let flags = OFlags::RDONLY | OFlags::CLOEXEC;
+    until_heeded(|| rustix::fs::open(path, flags, rustix::fs::Mode::empty())).map(File::from)
+}
+
+/// Reads what comes next, as [`read_whole`].
+pub fn read_waiting(file: &File, buffer: &mut [u8]) -> Result<usize, Errno> {
+    if signals::interrupted() {
+        return Err(Errno::INTR);
+    }
+    signals::while_waiting(|| until_heeded(|| rustix::io::read(file, &mut *buffer)))
+        .unwrap_or(Err(Errno::INTR))
 }
 
 fn read_rest(file: impl AsFd) -> Result<Vec<u8>, Errno> {

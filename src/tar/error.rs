@@ -67,7 +67,21 @@ pub enum TarError {
         /// The cause.
         source: io::Error,
     },
-    /// The archive ends before its end mark.
+    /// A compressed archive cannot be read at its beginning.
+    #[error("what is compressed with {how} there cannot be read")]
+    Compressed {
+        /// The way of compression.
+        how: &'static str,
+        /// The cause.
+        source: io::Error,
+    },
+    /// What comes behind the archive cannot be read.
+    #[error("cannot read what comes behind the tar, up to the end of its source")]
+    Behind {
+        /// The cause.
+        source: io::Error,
+    },
+    /// The archive ends within an entry.
     #[error("the tar ends too early, at byte {offset}")]
     Truncated {
         /// Where in the archive.
@@ -157,7 +171,11 @@ impl TarError {
     /// The system's error behind it.
     pub fn io(&self) -> Option<&io::Error> {
         match self {
-            Self::Write { source } | Self::Content { source, .. } | Self::Read { source, .. } => Some(source),
+            Self::Write { source }
+            | Self::Content { source, .. }
+            | Self::Read { source, .. }
+            | Self::Compressed { source, .. }
+            | Self::Behind { source } => Some(source),
             _ => None,
         }
     }

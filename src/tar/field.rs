@@ -59,19 +59,6 @@ pub(super) fn checksum_fits(block: &[u8; BLOCK]) -> bool {
     stored == Some(i128::from(unsigned)) || stored == Some(signed)
 }
 
-/// Whether a block is a tar header, by its checksum: the sum of its bytes, those of the checksum taken as spaces.
-pub fn is_header(block: &[u8; super::BLOCK]) -> bool {
-    const CHECKSUM: std::ops::Range<usize> = 148..156;
-    let sum: u64 = block
-        .iter()
-        .enumerate()
-        .map(|(at, &byte)| u64::from(if CHECKSUM.contains(&at) { b' ' } else { byte }))
-        .sum();
-    let digits: Vec<u8> = block[CHECKSUM].iter().copied().filter(u8::is_ascii_digit).collect();
-    let told = std::str::from_utf8(&digits).ok().and_then(|text| u64::from_str_radix(text, 8).ok());
-    told == Some(sum)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,4 +1,4 @@
-//! The canonical tar of a layer out, any tar in.
+//! The canonical tar of a layer out, any tar in, compressed or not.
 //!
 //! # The canonical form, version 1
 //! A public contract: the SHA-256 of these bytes is a layer's tree ID. The same layer always gives the same
@@ -41,6 +41,7 @@ mod error;
 mod field;
 mod layer;
 mod note;
+mod packed;
 mod pax;
 mod pending;
 mod reader;
@@ -52,9 +53,9 @@ mod writer;
 pub use assemble::Assembler;
 pub use content::{Content, Piece};
 pub use error::TarError;
-pub use field::is_header;
 pub use layer::{ContentSource, Summary, write_layer};
 pub use note::Note;
+pub use packed::{Compression, Form, Peeked, is_image, tells_of_image, unpacked};
 pub use reader::{Item, Limits, Reader, What};
 pub use writer::Writer;
 

@@ -30,6 +30,8 @@ pub enum Note {
         /// How many files have it.
         count: u64,
     },
+    /// The end mark is missing, and the archive ends after an entry.
+    NoEnd,
     /// An access control list as text, left out (the binary attributes are kept).
     TextAcl {
         /// The file.
@@ -52,6 +54,9 @@ impl fmt::Display for Note {
             Self::Attribute { name, path, count } => {
                 let name = name.escape_ascii();
                 write!(f, "left out the attribute `{name}` of {count} files, {path:?} first")
+            }
+            Self::NoEnd => {
+                f.write_str("the tar has no end mark: what may have stood behind its last entry is not there")
             }
             Self::TextAcl { path } => {
                 write!(f, "left out the access control list of {path:?}, which is text")

@@ -124,6 +124,8 @@ impl Pending {
             Some(id) => id.try_into().ok(),
             None => field::fitting(field),
         };
+        // chown(2) takes the highest for "leave it as it is"
+        let owner = |record, field: &[u8]| owner(record, field).filter(|&id: &u32| id != u32::MAX);
         let mtime = match self.mtime {
             Some(mtime) => mtime,
             None => Timestamp { secs: field::fitting(&fields.mtime).ok_or("a time is no number")?, nanos: 0 },
@@ -131,8 +133,8 @@ impl Pending {
         let mode: u64 = field::fitting(&fields.mode).ok_or("a mode is no number")?;
         Ok(Metadata {
             mode: Mode::new((mode & 0o7777) as u32),
-            uid: owner(self.uid, &fields.uid).ok_or("an owner is no number from 0 to 4294967295")?,
-            gid: owner(self.gid, &fields.gid).ok_or("a group is no number from 0 to 4294967295")?,
+            uid: owner(self.uid, &fields.uid).ok_or("an owner is no number from 0 to 4294967294")?,
+            gid: owner(self.gid, &fields.gid).ok_or("a group is no number from 0 to 4294967294")?,
             mtime,
             xattrs: self.xattrs(),
         })

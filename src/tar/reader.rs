@@ -165,7 +165,8 @@ impl<R: Read> Reader<R> {
         self.source.skip(bytes).map_err(|source| self.read_error(source))
     }
 
-    /// The next header block; `None` at the end mark (a single block of NUL at the very end counts as one).
+    /// The next header block; `None` at the end mark (a single block of NUL at the very end counts as one), or where the
+    /// archive ends after an entry.
     fn block(&mut self) -> Result<Option<[u8; BLOCK]>, TarError> {
         let mut block = [0; BLOCK];
         let mut fill = |block: &mut [u8; BLOCK]| self.source.fill(block);
@@ -178,7 +179,11 @@ impl<R: Read> Reader<R> {
                 Ok(_) => Ok(None),
                 Err(source) => Err(self.read_error(source)),
             },
-            Ok(false) => Err(TarError::Truncated { offset: self.source.offset }),
+            Ok(false) if self.source.offset == 0 => Err(TarError::Truncated { offset: 0 }),
+            Ok(false) => {
+                self.notes.push(Note::NoEnd);
+                Ok(None)
+            }
             Err(source) => Err(self.read_error(source)),
         }
     }

@@ -1,13 +1,12 @@
 //! Between a layer and the host: copying in, unpacking a tar, exporting one, copying out.
 
-use std::fs::File;
-use std::io::{self, BufReader, Read as _};
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 
 use super::copying;
 use super::error::{Act, Error};
 use super::files;
+use super::incoming;
 use super::opening::total_of;
 use super::progress::Total;
 use super::{AddOptions, Workspace};
@@ -18,10 +17,7 @@ use crate::sys::dir::own_ids;
 use crate::sys::namespace::State;
 use crate::sys::{Dir, Errno};
 
-/// The block of a tar, in bytes (POSIX `ustar`).
-const BLOCK: usize = 512;
-
-/// Copies a host file or directory into a draft; a tar is unpacked unless that is turned off.
+/// Copies a host file or directory into a draft; a tar, compressed or not, is unpacked unless that is turned off.
 pub(super) fn add(
     workspace: &Workspace,
     draft: &Draft,
@@ -29,49 +25,40 @@ pub(super) fn add(
     at: &LayerPath,
     options: AddOptions,
 ) -> Result<(), Error> {
-    let told = |cause: &io::Error| Error::host(Act::Add, host, cause);
-    let kind = host.metadata().map_err(|cause| told(&cause))?;
-    let tar = options.unpack && kind.is_file() && is_tar(host).map_err(|cause| told(&cause))?;
+    let kind = host.metadata().map_err(|cause| Error::host(Act::Add, host, &cause))?;
+    let tar = if options.unpack { incoming::tar(host, &kind)? } else { None };
     let work = workspace.work(|| {
-        // a tar is little more than its files
-        let total =
-            if kind.is_file() { Total::of_bytes(kind.len()) } else { Total::of_tree(Dir::open(host)) };
+        let total = match &tar {
+            Some(tar) if !tar.is_plain() => Total::Unknown,
+            // a tar is little more than its files
+            _ if kind.is_file() => Total::of_bytes(kind.len()),
+            _ => Total::of_tree(Dir::open(host)),
+        };
         (format!("adding {}", host.display()), total)
     });
     let mut progress = work.watch();
-    let result = if tar {
-        let file = File::open(host).map_err(|cause| told(&cause))?;
-        let reader = BufReader::with_capacity(1 << 18, file);
-        workspace.store()?.add_tar(draft, at, reader, options.owner, &mut progress)
+    let notes = if let Some(mut tar) = tar {
+        let added = workspace.store()?.add_tar(draft, at, &mut tar, options.owner, &mut progress);
+        let added = added.map_err(Error::from).and_then(|notes| tar.finish().map(|()| notes));
+        if tar.was_stopped() { Err(Error::Interrupted) } else { added }
     } else {
-        workspace.store()?.add_host(draft, at, host, options.owner, &mut progress)
+        let added = workspace.store()?.add_host(draft, at, host, options.owner, &mut progress);
+        added.map_err(|error| match error {
+            // what the host refuses is no fault of the store's
+            store::Error::Io { path, errno, .. } if path.starts_with(host) => {
+                Error::Host { act: Act::Add, path, errno }
+            }
+            other => other.into(),
+        })
     };
     drop(work);
-    let notes = result.map_err(|error| match error {
-        // what the host refuses is no fault of the store's
-        store::Error::Io { path, errno, .. } if path.starts_with(host) => {
-            Error::Host { act: Act::Add, path, errno }
-        }
-        other => other.into(),
-    })?;
-    for note in notes {
+    for note in notes? {
         match note {
             store::Note::Own => workspace.note_own_files(),
             note => workspace.note(note.to_string()),
         }
     }
     Ok(())
-}
-
-/// Whether a file is a tar by its first header's checksum.
-fn is_tar(host: &Path) -> io::Result<bool> {
-    let mut file = File::open(host)?;
-    let mut header = [0; BLOCK];
-    match file.read_exact(&mut header) {
-        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(false),
-        other => other?,
-    }
-    Ok(crate::tar::is_header(&header))
 }
 
 /// Writes a sealed layer's canonical tar to a host file, whole or not at all.

@@ -134,6 +134,16 @@ pub enum Error {
         /// The limit in bytes.
         limit: u64,
     },
+    /// What was to be added is no layer's tar, and will not be taken for a mere file.
+    #[error("cannot add `{}`: it is {what}", path.display())]
+    NoLayer {
+        /// The host path.
+        path: PathBuf,
+        /// What it is.
+        what: String,
+        /// What to do instead.
+        instead: &'static str,
+    },
     /// A glob cannot be read.
     #[error("`{}` is not a glob: {reason}", pattern.escape_ascii())]
     Glob {
@@ -295,7 +305,7 @@ impl Error {
             Self::Interrupted => "interrupted",
             Self::Mount(error) => error.kind(),
             Self::Store(error) => error.kind(),
-            Self::Tar(_) => "tar",
+            Self::Tar(_) | Self::NoLayer { .. } => "tar",
         }
     }
 
@@ -305,7 +315,9 @@ impl Error {
         match self {
             Self::Path { path, .. } => Some(path.clone()),
             Self::File { path, .. } | Self::TooLarge { path, .. } => Some([b"/", path.as_bytes()].concat()),
-            Self::Host { path, .. } => Some(path.as_os_str().as_bytes().to_vec()),
+            Self::Host { path, .. } | Self::NoLayer { path, .. } => {
+                Some(path.as_os_str().as_bytes().to_vec())
+            }
             Self::Store(error) => error.path(),
             Self::Mount(error) => error.path(),
             _ => None,
@@ -400,6 +412,8 @@ impl Error {
             ),
             Self::NoMount => "mount a stack first: `mount(\"base\")`, or resume one: `mounts()`".to_owned(),
             Self::WrongLayer { instead, .. } => instead.clone(),
+            Self::NoLayer { instead, .. } => (*instead).to_owned(),
+            Self::Tar(TarError::Compressed { .. }) => "`#{ unpack: false }` adds it as a file".to_owned(),
             Self::NotMounted { name } => format!("`use_mount(\"{name}\")` mounts it again"),
             Self::ReadOnly { .. } => "mount the stack without `read_only: true` to change it".to_owned(),
             Self::Sealed { layer } => {

@@ -389,7 +389,7 @@ impl Layer {
         Ok(self.workspace.store()?.put_opaque(&draft.tree()?, &path(at)?)?)
     }
 
-    /// Copies a host file or directory into the draft, metadata included; a tar is unpacked.
+    /// Copies a host file or directory into the draft, metadata included; a tar, compressed or not, is unpacked.
     pub fn add(&self, host: &Path, at: &[u8], options: AddOptions) -> Result<(), Error> {
         let draft = self.open_draft()?;
         let at = path(at)?;

@@ -10,6 +10,7 @@ mod copying;
 mod doctor;
 mod error;
 mod files;
+mod incoming;
 mod known;
 mod layer;
 mod lowers;

@@ -329,3 +329,53 @@ fn a_layer_is_the_same_after_the_way_through_its_tar() {
     "#;
     place.code(code).ok();
 }
+
+#[test]
+fn add_unpacks_what_is_a_tar_whatever_it_is_called_or_comes_from() {
+    let place = Place::new();
+    let sh = |command: &str| {
+        let status = Command::new("sh").args(["-ec", command]).current_dir(place.path()).status();
+        assert!(status.unwrap().success(), "{command}");
+    };
+    sh("mkdir d; echo hi >d/f; tar -cf t.tar -C d .; gzip <t.tar >name; ln -s t.tar link; mkfifo pipe");
+    sh("head -c 1024 /dev/zero >empty; echo text | gzip >text.gz; cat t.tar >pipe &");
+    place
+        .code(
+            r#"
+            let want = layer("t"); want.add("t.tar"); want.seal();
+            for from in ["name", "link", "pipe"] {
+                let l = layer(from); l.add(from); l.seal(); assert_eq(l.diff_id, want.diff_id, from);
+            }
+            let e = layer("e"); e.add("empty"); assert_eq(e.ls(), []);
+            let k = layer("k"); k.add("name", "/", #{ unpack: false }); k.add("text.gz"); assert_eq(k.ls(), ["name", "text.gz"]);
+            "#,
+        )
+        .ok();
+}
+
+#[test]
+fn add_names_an_archive_or_an_image_that_it_does_not_unpack() {
+    let place = Place::new();
+    let sh = |command: &str| {
+        let status = Command::new("sh").args(["-ec", command]).current_dir(place.path()).status();
+        assert!(status.unwrap().success(), "{command}");
+    };
+    sh(
+        "mkdir -p oci/blobs; echo '{\"imageLayoutVersion\": \"1.0.0\"}' >oci/oci-layout; tar -cf oci.tar -C oci blobs oci-layout",
+    );
+    sh(
+        "printf 'PK\\003\\004rest' >z; printf 070701rest | gzip >c; gzip <oci.tar | head -c 60 >cut; gzip <oci.tar >oci.gz",
+    );
+    for (name, what) in [
+        ("z", "it is a zip archive"),
+        ("c", "it is a cpio archive, in gzip"),
+        ("cut", "gzip there cannot be read"),
+        ("oci", "it is a whole image"),
+        ("oci.tar", "it is a whole image"),
+        ("oci.gz", "it is a whole image"),
+    ] {
+        let told = place.code(&format!("layer(\"l\").add(\"{name}\")")).fails(1);
+        holds(&told, &[what, "unpack: false"]);
+        place.code(&format!("layer(\"l\").add(\"{name}\", \"/{name}\", #{{ unpack: false }})")).ok();
+    }
+}

@@ -140,9 +140,11 @@ pub(super) const COMMANDS: &[Command] = &[
             ]),
         ],
         gives: "",
-        summary: "Copies a host file or directory into a draft, metadata included; a tar is unpacked.",
+        summary: "Copies a host file or directory into a draft, metadata included; a tar, compressed or not, is unpacked.",
         details: "`at` is where it goes, the root if left out: a directory's content goes there, a file gets its own \
                   name there unless `at` names a file.\n\
+                  Tars are known by their content, also in gzip, zstd, xz or bzip2 and out of a pipe, such as \
+                  `/dev/stdin`. Other archives and whole images are errors that name them.\n\
                   Owners are added as this user sees them: without root's rights your own files are 0:0, and others' that \
                   a user namespace does not show are 65534, with a note. `#{ owner: \"0:0\" }` gives all one owner, so \
                   that everybody's layer is the same.",

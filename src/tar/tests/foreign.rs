@@ -1,6 +1,6 @@
 //! Forms that we never write: old headers, GNU long names, base 256, libarchive's attributes, odd orders.
 
-use super::super::{Note, TarError};
+use super::super::{Form, Note, Peeked, TarError};
 use super::{path, read};
 use crate::model::{Change, Entry, LayerPath, Node, Timestamp};
 
@@ -259,13 +259,24 @@ fn only_files_bring_content() {
 }
 
 #[test]
-fn a_tar_without_its_end_mark_is_cut_off() {
+fn a_tar_without_its_end_mark_is_read_with_a_note() {
     let part = plain("a", b'0', b"a");
-    assert!(matches!(read(&part), Err(TarError::Truncated { offset: 1024 })));
+    assert_eq!(read(&part).unwrap().notes, [Note::NoEnd]);
     assert!(matches!(read(b""), Err(TarError::Truncated { offset: 0 })));
     let mut lone = part;
     lone.resize(lone.len() + 512, 0);
     assert!(read(&lone).is_ok());
     lone.extend(plain("b", b'0', b""));
     assert!(matches!(read(&lone), Err(TarError::Header { .. })));
+}
+
+#[test]
+fn a_checksum_of_signed_bytes_is_one_too() {
+    let mut part = raw(b"caf\xe9", b'0', USTAR, b"hi", |_| {});
+    let stored = u32::from_str_radix(std::str::from_utf8(&part[148..154]).unwrap(), 8).unwrap();
+    part[148..154].copy_from_slice(format!("{:06o}", stored - 256).as_bytes());
+    let tar = archive(&[part]);
+    assert_eq!(Peeked::new(&tar[..]).unwrap().form(), Form::Tar);
+    let name = LayerPath::parse(b"caf\xe9").unwrap();
+    assert_eq!(read(&tar).unwrap().contents[&name], b"hi");
 }
