@@ -139,7 +139,7 @@ impl Adapter {
     /// How long the kernel may take a node's attributes for granted: memory of a file that it reads and writes by itself
     /// changes the file's times, and nothing that it keeps.
     pub(super) fn lasts(&self, node: u64, shown: &Shown) -> Duration {
-        if self.handles.may_be_mapped_aside(node) { NEVER } else { lasts(shown) }
+        if self.nodes.may_be_mapped(node) { NEVER } else { lasts(shown) }
     }
 
     /// Makes the kernel ask for a node's attributes again.

@@ -117,7 +117,7 @@ impl Adapter {
             Admitted::Cached(handle) => Some(Opened::Cached(handle, !self.nodes.is_bypassed(node))),
             Admitted::Passthrough(handle, backing) => {
                 if writes(flags) {
-                    self.nodes.note_bypassed(node);
+                    self.nodes.note_bypassed(node, flags.contains(OFlags::RDWR));
                 }
                 Some(Opened::Passthrough(handle, backing))
             }

@@ -224,14 +224,6 @@ impl Handles {
         self.opens().get(&node)?.files.first().map(|(_, open)| Arc::clone(open))
     }
 
-    /// Whether somebody may have shared memory of a node's file that the kernel reads and writes by itself.
-    pub(super) fn may_be_mapped_aside(&self, node: u64) -> bool {
-        let all = self.opens();
-        all.get(&node).is_some_and(|opens| {
-            opens.backing.is_some() && opens.files.iter().any(|(_, open)| open.flags.contains(OFlags::RDWR))
-        })
-    }
-
     /// After a copy-up: whoever has the node open goes on with the upper's file, as `reopen` gives it.
     pub(super) fn raise(&self, node: u64, reopen: impl Fn(OFlags) -> Result<File, Errno>) {
         let mut all = self.opens();

@@ -46,6 +46,8 @@ struct Node {
     cached: bool,
     /// Whether it may have been written to past the kernel's cache.
     bypassed: bool,
+    /// Whether somebody may have shared memory of it that the kernel writes by itself; it may outlive every descriptor.
+    mapped: bool,
     /// Whether its file is known to have no attribute that users see.
     bare: bool,
     hold: Option<Arc<Hold>>,
@@ -141,6 +143,7 @@ impl Nodes {
             in_upper: true,
             cached: false,
             bypassed: false,
+            mapped: false,
             bare: false,
             hold: None,
         };
@@ -221,6 +224,7 @@ impl Nodes {
             in_upper,
             cached,
             bypassed: false,
+            mapped: false,
             bare: false,
             hold: None,
         };
@@ -345,10 +349,16 @@ impl Nodes {
         self.lock().nodes.get(&id).is_some_and(|node| node.bypassed)
     }
 
+    /// Whether somebody may have shared memory of a node's file that the kernel writes by itself.
+    pub(super) fn may_be_mapped(&self, id: u64) -> bool {
+        self.lock().nodes.get(&id).is_some_and(|node| node.mapped)
+    }
+
     /// Notes that a node's file may be written to past the kernel's cache from now on.
-    pub(super) fn note_bypassed(&self, id: u64) {
+    pub(super) fn note_bypassed(&self, id: u64, mapped: bool) {
         if let Some(node) = self.lock().nodes.get_mut(&id) {
             node.bypassed = true;
+            node.mapped |= mapped;
         }
     }
 

@@ -60,6 +60,19 @@ fn a_mapped_write_changes_the_times_that_everybody_sees() {
                 write_mapped(&path, &writer, true)
             });
             assert_eq!(made, (true, true, true));
+            // memory outlives the descriptor that it was made of
+            let closed = pair.same(|at| {
+                let path = at.join("made");
+                let writer = OpenOptions::new().read(true).write(true).open(&path).unwrap();
+                let mut map = Map::new(&writer, 4096, true, true).unwrap();
+                writer.set_modified(SystemTime::UNIX_EPOCH).unwrap();
+                drop(writer);
+                assert_eq!(fs::metadata(&path).unwrap().mtime(), 0);
+                map.write(9, b'?');
+                map.sync().unwrap();
+                fs::metadata(&path).unwrap().mtime() != 0
+            });
+            assert!(closed);
         });
     });
 }
