@@ -182,11 +182,16 @@ fn take_apart(error: &EvalAltResult, text: &Text, known: &Known<'_>) -> Told {
         }
         EvalAltResult::ErrorParsing(kind, position) => parse_told(kind, *position, text),
         other => {
-            let (message, hint) = translate::told(other, known);
+            let (mut message, mut hint) = translate::told(other, known);
             let (text, position) = match translate::racing(other) {
                 Some(name) => (text.clone(), only_call(&text.source, name)),
                 None => known.locate(text, other.position()),
             };
+            if matches!(other, EvalAltResult::ErrorVariableNotFound(..))
+                && let Some((said, instead)) = syntax::host_command(position, &text.source)
+            {
+                (message, hint) = (said, Some(instead));
+            }
             let keys = errors::keys(errors::kind(other));
             Told { message, hint, position, text: Some(text), through: Vec::new(), keys }
         }

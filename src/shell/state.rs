@@ -15,7 +15,7 @@ use super::render::Manner;
 use super::watching::Teller;
 use super::{draw, errors, json};
 use crate::sys;
-use crate::view::{self, Bar, Style};
+use crate::view::{self, Bar, Paint, Style};
 use crate::workspace::{Moment, Workspace};
 
 /// A cheap handle on what all commands share.
@@ -41,6 +41,8 @@ struct Inner {
     /// Whether stdout is a terminal.
     is_terminal: bool,
     budget: Budget,
+    /// Whether the line that the cursor stands in may hold text.
+    open_line: Cell<bool>,
 }
 
 /// The keys of the line editor.
@@ -85,6 +87,7 @@ impl Shell {
             is_terminal: io::stdout().is_terminal(),
             teller: Teller::new(err, json),
             budget: Budget::new(limits.memory),
+            open_line: Cell::new(false),
         }))
     }
 
@@ -238,9 +241,36 @@ impl Shell {
         }
     }
 
+    /// Something else had the terminal: nobody knows where it left the cursor.
+    pub(super) fn lose_line(&self) {
+        self.0.open_line.set(true);
+    }
+
+    /// Begins a new line of the terminal where the cursor does not stand at the beginning of one, with a mark behind the
+    /// text that had no newline. The terminal is not asked, whose answer would mix with what is typed ahead: the mark and
+    /// spaces fill a line, and go over into the next where there was something in it already.
+    pub(super) fn close_line(&self) {
+        let columns = sys::terminal_size(io::stdout()).map_or(0, |(columns, _)| usize::from(columns));
+        if !self.0.open_line.take() || columns == 0 {
+            return;
+        }
+        let style = self.style();
+        let mark = style.paint(Paint::Dim, if style.unicode { "⏎" } else { "%" });
+        let fill = format!("{mark}{}\r \r\x1b[K", " ".repeat(columns - 1));
+        self.write_out(fill.as_bytes());
+        self.0.open_line.set(false);
+    }
+
+    fn keep_line(&self, bytes: &[u8]) {
+        if let Some(last) = bytes.last() {
+            self.0.open_line.set(*last != b'\n');
+        }
+    }
+
     /// Writes to stdout as it is.
     pub(super) fn write_out(&self, bytes: &[u8]) {
         self.0.bar.end();
+        self.keep_line(bytes);
         let mut out = io::stdout().lock();
         if let Err(error) = out.write_all(bytes).and_then(|()| out.flush())
             // a prompt goes on: its terminal may come back, and a hangup ends it
@@ -279,6 +309,7 @@ impl Shell {
     /// Writes to stderr as it is, in the middle of a call.
     pub(super) fn write_err(&self, bytes: &[u8]) {
         self.0.bar.end();
+        self.keep_line(bytes);
         write_err(bytes);
     }
 

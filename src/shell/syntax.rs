@@ -17,6 +17,12 @@ const NOTHING: &[&str] = &["null", "nil", "undefined"];
 pub(super) fn told(kind: &ParseErrorType, position: Position, source: &str) -> (String, Option<String>) {
     let (before, rest) = around(source, position);
     let of_rhai = || translate::lower_first(&kind.to_string());
+    if before.trim().is_empty()
+        && let Some(topic) = rest.strip_prefix('?').map(str::trim).filter(|topic| is_word(topic))
+    {
+        let hint = format!("in a script: `print(help({}))`", literal(topic, &Style::plain(usize::MAX)));
+        return (format!("`?{topic}` asks for help at the prompt only"), Some(hint));
+    }
     match kind {
         ParseErrorType::BadInput(error) => bad_input(error, before, rest),
         ParseErrorType::UnknownOperator(operator) => {
@@ -43,6 +49,11 @@ pub(super) fn told(kind: &ParseErrorType, position: Position, source: &str) -> (
         }
         ParseErrorType::MissingToken(token, _) if token == ";" => {
             let word = last_word(before);
+            if before.trim().is_empty() && !rest.is_empty() {
+                let hint =
+                    "a `;` does: one is missing behind what stands before this, or a bracket or a comma";
+                return ("the end of a line does not end a statement here".to_owned(), Some(hint.to_owned()));
+            }
             let hint = if FUNCTIONS.contains(&word) {
                 "a function begins with `fn`: `fn name(x) { … }`".to_owned()
             } else if VARIABLES.contains(&word) {
@@ -64,6 +75,16 @@ pub(super) fn told(kind: &ParseErrorType, position: Position, source: &str) -> (
         ),
         _ => (of_rhai(), None),
     }
+}
+
+/// What is meant by a line that a script has as the negation of a variable that there is not: a command of the host.
+pub(super) fn host_command(position: Position, source: &str) -> Option<(String, String)> {
+    let (before, rest) = around(source, position);
+    let command = before.trim_start().strip_prefix('!').filter(|between| between.trim().is_empty())?;
+    let command = format!("{command}{rest}");
+    let command = command.trim().trim_end_matches(';');
+    let said = format!("`!{command}` runs a command of the host at the prompt only");
+    Some((said, format!("in a script: `sh({})`", literal(command, &Style::plain(usize::MAX)))))
 }
 
 /// What the lexer could not take.

@@ -65,7 +65,8 @@ fn header(report: &StackReport, frame: usize, style: &Style, out: &mut String) {
     let taken = [title.as_str(), driver, state].into_iter().filter(|text| !text.is_empty());
     let taken: usize = taken.map(|text| width(text) + 2).sum::<usize>() + 2 + layers.len();
     let most = style.width.min(frame.max(80));
-    let place = fit_path(&place, most.saturating_sub(taken), style);
+    let whole = place;
+    let place = fit_path(&whole, most.saturating_sub(taken), style);
     let mut line = Line::new(style);
     let pieces = [
         (Paint::Heading, title.as_str()),
@@ -84,6 +85,10 @@ fn header(report: &StackReport, frame: usize, style: &Style, out: &mut String) {
         // it is there to be copied: whole, over two rows where one is too short
         out.push_str(&style.paint(Paint::Dim, "from another terminal: "));
         out.push_str(&style.paint(Paint::Path, &host_path(path, style)));
+        out.push('\n');
+    } else if place != whole {
+        out.push_str(&style.paint(Paint::Dim, "merged: "));
+        out.push_str(&style.paint(Paint::Path, &whole));
         out.push('\n');
     }
 }

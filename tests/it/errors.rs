@@ -261,3 +261,21 @@ fn an_error_in_a_text_that_is_evaluated_is_told_at_the_call() {
     let err = Place::new().code("\"…\"; eval(\"a b\")").fails(2);
     holds(&err, &["-e:1:11", "eval(\"a b\")"]);
 }
+
+#[test]
+fn what_is_for_the_prompt_says_so_in_a_script() {
+    let place = Place::new();
+    for (text, said, hint) in [
+        (
+            "let x = 1;\n!ls -l /etc\n",
+            "`!ls -l /etc` runs a command of the host at the prompt only",
+            "sh(\"ls -l /etc\")",
+        ),
+        ("?commit\n", "`?commit` asks for help at the prompt only", "print(help(\"commit\"))"),
+        ("print(1)\nprint(2)\n", "the end of a line does not end a statement here", "a `;` does"),
+    ] {
+        let ran = place.pipe(text.as_bytes(), &[]);
+        assert_eq!(ran.out, "");
+        holds(&ran.err, &[said, hint]);
+    }
+}

@@ -156,3 +156,23 @@ fn an_entry_that_took_too_much_does_not_keep_the_next_from_running() {
     holds(&terminal.ask("let e = \"eval(e)\"; eval(e)"), &["the calls are nested too deeply"]);
     assert_eq!(terminal.ask("2 + 2"), "4");
 }
+
+#[test]
+fn output_without_a_newline_stays_and_the_prompt_begins_a_new_line() {
+    let place = Place::new();
+    let mut terminal = Terminal::start(&place, &[]);
+    assert_eq!(terminal.ask("!printf abc").trim_end(), "abc⏎");
+    assert_eq!(terminal.ask("!printf 'one\\ntwo'").trim_end(), "one\ntwo⏎");
+    assert_eq!(terminal.ask("!echo whole"), "whole");
+    assert_eq!(terminal.ask("!true"), "");
+    assert_eq!(terminal.ask("1 + 1"), "2");
+}
+
+#[test]
+fn a_byte_that_is_no_utf_8_drops_the_line_and_not_the_session() {
+    let place = Place::new();
+    let mut terminal = Terminal::start(&place, &[]);
+    assert_eq!(terminal.ask("1"), "1");
+    terminal.keys("let x").wait_for("let x").bytes(b"\xff").wait_for("that was not UTF-8");
+    assert_eq!(terminal.ask("1 + 1"), "2");
+}

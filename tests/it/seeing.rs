@@ -124,3 +124,25 @@ fn a_tree_of_one_layer_has_its_whiteouts() {
     let out = Place::new().code(&format!("layer(\"b\").write(\"/x\", \"1\"); {code}")).ok();
     holds(&out, &["gone", "whiteout"]);
 }
+
+#[test]
+fn show_takes_names_and_its_json_is_whole() {
+    let place = Place::new();
+    let made = "let a = layer(\"one\"); for i in 0..100 { a.write(`f${i}`, \"x\"); } a.seal(); \
+                layer(\"two\").write(\"g\", \"y\");";
+    for (call, layers) in [("show(\"one\")", 1), ("show([\"one\", \"two\"])", 2), ("show([a, \"two\"])", 2)] {
+        let out = place
+            .run(&[
+                "--json",
+                "-e",
+                &format!("{} {call}", made.replace("layer(\"one\")", "layer(\"one\", #{ fresh: true })")),
+            ])
+            .ok();
+        assert_eq!(out.matches("\"writable\"").count(), layers, "{call}: {out}");
+        assert!(out.contains("\"/f99\"") && out.contains("\"left_out\":0"), "{call}: {out}");
+    }
+    assert_eq!(
+        Place::new().code("show(\"no such name\"); show([\"a\", \"b\"]);").ok(),
+        "no such name\n[\"a\", \"b\"]\n"
+    );
+}

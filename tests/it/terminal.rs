@@ -206,6 +206,12 @@ impl Terminal {
         self
     }
 
+    /// Types bytes that need be no text.
+    pub(crate) fn bytes(&mut self, bytes: &[u8]) -> &mut Self {
+        self.master.write_all(bytes).unwrap();
+        self
+    }
+
     /// Pastes a text, as a terminal does: marked as such if the program asked for that, lines ending in Enter.
     pub(crate) fn paste(&mut self, text: &str) -> &mut Self {
         let text = text.replace('\n', ENTER);

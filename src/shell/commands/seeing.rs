@@ -4,10 +4,12 @@ use std::rc::Rc;
 
 use rhai::Dynamic;
 
-use crate::shell::command::{Call, Command, Effect, Group, Outcome, global, on_layer, on_mount, usage};
+use crate::shell::command::{
+    Call, Command, Effect, Group, Outcome, Raise, global, on_layer, on_mount, usage,
+};
 use crate::shell::errors;
 use crate::shell::values::{Explanation, Picture, Union, changes, generations};
-use crate::workspace::{Layer, Moment, Subject};
+use crate::workspace::{Layer, Moment, Mount, Subject};
 
 /// How many rows `show()` draws at the most; the rest is counted.
 const ROWS: usize = 60;
@@ -25,8 +27,9 @@ pub(super) const COMMANDS: &[Command] = &[
         details: "On top, one line a layer: role, short ID, message, what it adds, changes and deletes, bytes. Then every \
                   path and, for each layer, whether it supplies it, is hidden, deletes it or cuts off what lies beneath. \
                   Many paths are folded, with a count of the rest.\n\
-                  `x` is a mount, a layer, a stack (an array), or any value.\n\
-                  With `--json`: `title, driver, mounted, merged, host_path, layers, rows, total, left_out`. `layers` \
+                  `x` is a mount, a layer, its name or ID, a stack (an array of them), or any other value, which is printed: \
+                  a text that names no layer, too.\n\
+                  With `--json` every path has its row: `title, driver, mounted, merged, host_path, layers, rows, total, left_out`. `layers` \
                   (bottom first): `name, id, message, writable, added, changed, deleted, size`. `rows`: `path, kind, \
                   entry, cells, note, by, below, folded`; `cells` has one word a layer: `absent`, `supplies`, `merges`, \
                   `hidden`, `whiteout` or `opaque`; `note` is `only`, `hides`, `deletes`, `gone_with_parent`, `merged` \
@@ -181,20 +184,43 @@ fn show(call: &Call<'_>) -> Outcome {
         (None, None) => Subject::Mount(call.mount()?),
         (None, Some(value)) => {
             let is_stack = value.is::<Layer>()
-                || value.is::<crate::workspace::Mount>()
+                || value.is::<Mount>()
                 || value.read_lock::<rhai::Array>().is_some_and(|items| is_stack(&items));
-            if !is_stack {
+            let named = if is_stack { Some(call.subject(0)?) } else { by_name(call, value)? };
+            let Some(subject) = named else {
                 call.shell.print(value);
                 return Ok(Dynamic::UNIT);
-            }
-            call.subject(0)?
+            };
+            subject
         }
     };
-    let picture = Picture(Rc::new(workspace.show(&subject, ROWS)?));
+    // what programs read is whole
+    let rows = if call.shell.is_json() { usize::MAX } else { ROWS };
+    let picture = Picture(Rc::new(workspace.show(&subject, rows)?));
     call.shell.print(&Dynamic::from(picture));
     Ok(Dynamic::UNIT)
 }
 
 fn is_stack(items: &rhai::Array) -> bool {
     !items.is_empty() && items.iter().all(rhai::Dynamic::is::<Layer>) && items.len() > 1
+}
+
+/// The stack that a text, or an array with texts in it, names; `None` where it is a value like any other.
+fn by_name(call: &Call<'_>, value: &Dynamic) -> Result<Option<Subject>, Raise> {
+    let may_be = |item: &Dynamic| item.is_string() || item.is::<Layer>() || item.is::<Mount>();
+    let items = value.read_lock::<rhai::Array>();
+    let wanted = match &items {
+        Some(items) => items.iter().all(may_be) && items.iter().any(Dynamic::is_string),
+        None => value.is_string(),
+    };
+    if !wanted {
+        return Ok(None);
+    }
+    match call.subject(0) {
+        Ok(subject) => Ok(Some(subject)),
+        Err(Raise::Workspace(error)) if !matches!(error.kind(), "unknown_layer" | "invalid_argument") => {
+            Err(Raise::Workspace(error))
+        }
+        Err(_) => Ok(None),
+    }
 }

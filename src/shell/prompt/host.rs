@@ -80,6 +80,7 @@ impl Host {
     }
 
     fn came_back(&mut self, shell: &Shell, command: &str, job: Job, back: Back) {
+        shell.lose_line();
         match back {
             Back::Ended(0) => {}
             Back::Ended(code) => shell.tell(&format!("exit code {code}")),

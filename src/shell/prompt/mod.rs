@@ -93,6 +93,9 @@ fn read_lines(shell: &Shell, session: &RefCell<Session>, editor: &mut editor::Li
             asked.begin();
         }
         let mut begun = false;
+        if edited {
+            shell.close_line();
+        }
         let read = if signals::take_interrupt() {
             // it came between two lines, when no editor was there to hear it as a key
             Some(Err(ReadlineError::Interrupted))
@@ -128,6 +131,11 @@ fn read_lines(shell: &Shell, session: &RefCell<Session>, editor: &mut editor::Li
                 continue;
             }
             Err(ReadlineError::Eof) => return 0,
+            // a key of another encoding, or a paste of bytes
+            Err(ReadlineError::Io(error)) if error.kind() == std::io::ErrorKind::InvalidData => {
+                shell.tell("that was not UTF-8, so the line is dropped");
+                continue;
+            }
             Err(error) => {
                 shell.tell(&format!("cannot read on: {error}"));
                 return running::FAILED;
