@@ -3,6 +3,7 @@
 use std::fmt;
 use std::path::PathBuf;
 
+use super::damage::no_record;
 use super::hashing::HashStream;
 use super::layers::{Files, write_watched};
 use super::scan::scan_watched;
@@ -81,15 +82,24 @@ impl Store {
                 Ok(Some(record)) => {
                     let missing = || !path.join("up/tree").is_dir();
                     if missing() && self.is_settled(&name) && missing() {
-                        add(path.clone(), &Error::NoUpper { name });
+                        add(path.clone(), &Error::NoUpper { name: name.clone() });
+                    }
+                    if let Err(error @ Error::Damaged { .. }) = self.intended(&name) {
+                        add(path.clone(), &error);
                     }
                     stacks.push((path, record.stack));
                 }
-                Ok(None) if self.is_settled(&name) => {
-                    add(path.clone(), &Error::Damaged { path, why: "it has no record".to_owned() });
-                }
+                Ok(None) if self.is_settled(&name) => add(path.clone(), &no_record(&path)),
                 Ok(None) => {}
                 Err(error) => add(path, &error),
+            }
+        }
+        if let Err(error) = self.intended_by_seals() {
+            add(self.drafts_path(), &error);
+        }
+        for name in self.drafts()? {
+            if let Some(error) = self.draft_damage(&name) {
+                add(self.drafts_path().join(name.file_name()), &error);
             }
         }
         for (path, stack) in stacks {
@@ -108,7 +118,7 @@ impl Store {
 
     /// Whether a mount is there, no other process uses it, and no commit in it waits to be ended: one that is committed in,
     /// or dropped, is not whole for a moment.
-    fn is_settled(&self, name: &LayerName) -> bool {
+    pub(super) fn is_settled(&self, name: &LayerName) -> bool {
         self.mount_user(name).is_none() && self.has_mount(name) && !self.is_half_committed(name)
     }
 

@@ -2,26 +2,28 @@
 
 use std::collections::BTreeSet;
 
+use super::damage::{no_record, of_mount};
 use super::error::io;
 use super::{Error, StackPart, Store};
 use crate::model::TreeId;
 use crate::sys::lock;
 
 /// What a collection freed.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[derive(Debug, Default)]
 pub struct Collected {
     /// Layers.
     pub layers: u64,
     /// Bytes of their files.
     pub bytes: u64,
+    /// The records that do not read back: where there is one it may hold any layer, so all stay.
+    pub doubts: Vec<Error>,
 }
 
 impl Store {
     /// Removes every layer that no name, no mount and nothing in `pinned` holds.
     ///
     /// # Errors
-    /// [`Error::Busy`] while another process uses the store; [`Error::Damaged`] if a name's or mount's record does
-    /// not read back: then nothing is removed, as it may hold any layer.
+    /// [`Error::Busy`] while another process uses the store; [`Error::Io`].
     pub fn collect(&self, pinned: &BTreeSet<TreeId>) -> Result<Collected, Error> {
         self.check_writable()?;
         let lock_path = self.path.join("lock");
@@ -41,8 +43,11 @@ impl Store {
     fn collect_alone(&self, pinned: &BTreeSet<TreeId>) -> Result<Collected, Error> {
         // a process may have ended in the midst of a seal since the store was opened
         self.recover_drafts()?;
-        let held = self.held_layers()?;
         let mut collected = Collected::default();
+        let held = self.held_layers(&mut collected.doubts)?;
+        if !collected.doubts.is_empty() {
+            return Ok(collected);
+        }
         for id in self.layers()? {
             if held.contains(&id) || pinned.contains(&id) {
                 continue;
@@ -58,30 +63,34 @@ impl Store {
         Ok(collected)
     }
 
-    fn held_layers(&self) -> Result<BTreeSet<TreeId>, Error> {
+    fn held_layers(&self, doubts: &mut Vec<Error>) -> Result<BTreeSet<TreeId>, Error> {
         let mut held = BTreeSet::new();
-        let mut hold = |stack: &[StackPart]| {
-            held.extend(stack.iter().filter_map(|part| match part {
-                StackPart::Sealed(id) => Some(*id),
-                StackPart::Host(_) => None,
-            }));
+        let mut hold = |stack: Result<Vec<StackPart>, Error>| match stack {
+            Ok(stack) => {
+                held.extend(stack.into_iter().filter_map(|part| match part {
+                    StackPart::Sealed(id) => Some(id),
+                    StackPart::Host(_) => None,
+                }));
+                Ok(())
+            }
+            Err(damage) if damage.is_damage() => {
+                doubts.push(damage);
+                Ok(())
+            }
+            Err(error) => Err(error),
         };
         for name in self.name_list()? {
-            if let Some(record) = self.name(&name)? {
-                hold(&record.stack);
-            }
+            hold(self.name(&name).map(|record| record.map_or_else(Vec::new, |record| record.stack)))?;
         }
         for name in self.mount_list()? {
-            let damaged = |why: &str| {
-                let path = self.mounts_path().join(name.file_name());
-                Error::Damaged { path, why: why.to_owned() }
-            };
-            // one that cannot be read may hold any layer
-            let record = self.mount(&name)?.ok_or_else(|| damaged("it has no record"))?;
-            hold(&record.stack);
-            hold(&self.intended(&name)?);
+            let path = self.mounts_path().join(name.file_name());
+            let record = self
+                .mount(&name)
+                .and_then(|record| record.ok_or_else(|| of_mount(&name, &path)(no_record(&path))));
+            hold(record.map(|record| record.stack))?;
+            hold(self.intended(&name).map_err(of_mount(&name, &path)))?;
         }
-        hold(&self.intended_by_seals()?);
+        hold(self.intended_by_seals())?;
         Ok(held)
     }
 }

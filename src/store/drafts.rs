@@ -17,10 +17,11 @@ use std::time::Instant;
 use serde::{Deserialize, Serialize};
 
 use super::commit::Seal;
+use super::damage::DAMAGED;
 use super::error::{io, own, tree};
 use super::looking::is_there;
 use super::publish::{replace_json, replace_json_beside};
-use super::record::{NameJson, VERSION, hex, id_from, read_json, unhex};
+use super::record::{NameJson, VERSION, check_version, hex, id_from, read_json, unhex};
 use super::walk::ScanHow;
 use super::{Error, Held, NameRecord, Sealed, StackPart, Store, changes, place};
 use crate::model::{KeptTime, Kind, LayerName, LayerPath, Metadata, Mode, Timestamp};
@@ -37,6 +38,7 @@ pub struct Draft {
     path: PathBuf,
     sync: bool,
     replaces: Option<Rc<NameRecord>>,
+    damaged: Option<PathBuf>,
     _held: Rc<Held>,
 }
 
@@ -61,6 +63,27 @@ pub struct Kept {
 }
 
 impl Kept {
+    /// What a draft's record says.
+    pub(super) fn read(dir: &Dir, at: &Path) -> Result<Self, Error> {
+        let Some(json) = read_json::<DraftJson>(dir, "draft.json", at)? else { return Ok(Self::default()) };
+        let damaged = |why: String| Error::Damaged { path: at.join("draft.json"), why };
+        check_version(json.version).map_err(damaged)?;
+        let parsed = |path: &String| {
+            let parsed = unhex(path).and_then(|raw| LayerPath::parse(&raw).ok());
+            parsed.ok_or_else(|| damaged(format!("`{path}` is no path in hex")))
+        };
+        let owners = json.owners.iter().map(|(path, &owner)| Ok((parsed(path)?, owner)));
+        let time = |&(secs, nanos, held_secs, held_nanos): &(i64, u32, i64, u32)| KeptTime {
+            meant: Timestamp { secs, nanos: nanos.min(999_999_999) },
+            held: Timestamp { secs: held_secs, nanos: held_nanos },
+        };
+        let times = json.times.iter().map(|(path, kept)| Ok((parsed(path)?, time(kept))));
+        Ok(Self {
+            owners: owners.collect::<Result<_, Error>>()?,
+            times: times.collect::<Result<_, Error>>()?,
+        })
+    }
+
     /// Whatever is kept of one file is of the other too.
     pub(super) fn copy(&mut self, from: &LayerPath, to: &LayerPath) {
         self.set(to, self.owners.get(from).copied(), self.times.get(from).copied());
@@ -118,24 +141,12 @@ impl Draft {
     /// # Errors
     /// [`Error::Damaged`], [`Error::Io`].
     pub fn kept(&self) -> Result<Kept, Error> {
-        let Some(json) = read_json::<DraftJson>(&self.dir, "draft.json", &self.path)? else {
-            return Ok(Kept::default());
-        };
-        let parsed = |path: &String| {
-            let parsed = unhex(path).and_then(|raw| LayerPath::parse(&raw).ok());
-            let why = || format!("`{path}` is no path in hex");
-            parsed.ok_or_else(|| Error::Damaged { path: self.path.join("draft.json"), why: why() })
-        };
-        let owners = json.owners.iter().map(|(path, &owner)| Ok((parsed(path)?, owner)));
-        let time = |&(secs, nanos, held_secs, held_nanos): &(i64, u32, i64, u32)| KeptTime {
-            meant: Timestamp { secs, nanos: nanos.min(999_999_999) },
-            held: Timestamp { secs: held_secs, nanos: held_nanos },
-        };
-        let times = json.times.iter().map(|(path, kept)| Ok((parsed(path)?, time(kept))));
-        Ok(Kept {
-            owners: owners.collect::<Result<_, Error>>()?,
-            times: times.collect::<Result<_, Error>>()?,
-        })
+        Kept::read(&self.dir, &self.path)
+    }
+
+    /// Where the record lies that did not read back when the draft was opened.
+    pub fn damaged_record(&self) -> Option<&Path> {
+        self.damaged.as_deref()
     }
 
     /// How its tree is read.
@@ -186,7 +197,7 @@ impl Draft {
 }
 
 impl Store {
-    fn drafts_path(&self) -> PathBuf {
+    pub(super) fn drafts_path(&self) -> PathBuf {
         self.path.join("drafts")
     }
 
@@ -242,8 +253,9 @@ impl Store {
             if let (Ok(here), Ok(there)) = (here, there)
                 && (here.dev, here.ino) == (there.dev, there.ino)
             {
+                let damaged = self.cure_draft(&dir, &at)?;
                 let (name, dir, sync) = (name.clone(), Rc::new(dir), !self.ephemeral);
-                return Ok(Some(Draft { name, dir, path: at, sync, replaces: None, _held: held }));
+                return Ok(Some(Draft { name, dir, path: at, sync, replaces: None, damaged, _held: held }));
             }
             self.forget(&key);
         }
@@ -337,9 +349,11 @@ impl Store {
         };
         self.steps.pass("named");
         self.remove_intent(&intent_name, &at)?;
-        match draft.dir.unlink(b"draft.json") {
-            Ok(()) | Err(Errno::NOENT) => {}
-            Err(errno) => return Err(io("remove", draft.path.join("draft.json"))(errno)),
+        for record in ["draft.json", DAMAGED] {
+            match draft.dir.unlink(record.as_bytes()) {
+                Ok(()) | Err(Errno::NOENT) => {}
+                Err(errno) => return Err(io("remove", draft.path.join(record))(errno)),
+            }
         }
         match &aside {
             Some(aside) => self.temporary.drop_name(aside),

@@ -89,6 +89,16 @@ pub enum Error {
         /// What is wrong with it.
         why: String,
     },
+    /// A mount's record does not read back.
+    #[error("the mount `{name}` cannot be mounted again: {why}")]
+    DamagedMount {
+        /// The mount.
+        name: LayerName,
+        /// Where its upper lies on the host.
+        upper: PathBuf,
+        /// Which record, and what is wrong with it.
+        why: String,
+    },
     /// No layer has this ID.
     #[error("no layer in the store has an ID that begins with `{prefix}`")]
     NoLayer {
@@ -219,7 +229,7 @@ impl Error {
             Self::ReadOnly { .. } => "read_only",
             Self::NotOwn { .. } => "permission",
             Self::Unsuitable { .. } => "unsuitable",
-            Self::Damaged { .. } | Self::Content { .. } => "damaged",
+            Self::Damaged { .. } | Self::DamagedMount { .. } | Self::Content { .. } => "damaged",
             Self::NoLayer { .. } | Self::NoDraft { .. } => "unknown_layer",
             Self::Ambiguous { .. } => "ambiguous_id",
             Self::NoMount { .. } => "unknown_mount",
@@ -233,6 +243,11 @@ impl Error {
             Self::Tar(_) | Self::Attributes { .. } => "tar",
             Self::Interrupted => "interrupted",
         }
+    }
+
+    /// Whether something that the store has written does not read back.
+    pub fn is_damage(&self) -> bool {
+        matches!(self, Self::Damaged { .. } | Self::DamagedMount { .. })
     }
 
     /// The system's answer behind it.
@@ -259,7 +274,9 @@ impl Error {
             | Self::NotOwn { path, .. }
             | Self::Unsuitable { path, .. }
             | Self::Damaged { path, .. } => Some(path.as_os_str().as_bytes().to_vec()),
-            Self::Unsynced { upper, .. } => Some(upper.as_os_str().as_bytes().to_vec()),
+            Self::Unsynced { upper, .. } | Self::DamagedMount { upper, .. } => {
+                Some(upper.as_os_str().as_bytes().to_vec())
+            }
             Self::Tree { path, .. }
             | Self::Changed { path }
             | Self::NotADirectory { path, .. }
@@ -278,6 +295,7 @@ impl Error {
             | Self::NoMount { name }
             | Self::MountExists { name }
             | Self::NoUpper { name }
+            | Self::DamagedMount { name, .. }
             | Self::Unsynced { name, .. } => Some(name.to_string()),
             Self::Content { id, .. } => Some(id.short()),
             _ => None,
@@ -314,6 +332,10 @@ impl Error {
             Self::Damaged { .. } | Self::Content { .. } => {
                 "`check()` tells all that is damaged; another store: `--store DIR`".to_owned()
             }
+            Self::DamagedMount { name, upper, .. } => format!(
+                "its files are in `{}`; `mounts().find(|m| m.name == \"{name}\").discard()` frees its name and keeps them",
+                upper.display()
+            ),
             Self::NoLayer { .. } => "`layers()` lists those that have names, with their IDs".to_owned(),
             Self::NoUpper { .. } => {
                 "its changes are lost with it; `discard()` drops what is left of the mount".to_owned()

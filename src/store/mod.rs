@@ -11,6 +11,7 @@
 //!   drafts/.seal-<name>                                 the intent of a seal that is under way; see `drafts`
 //!   names/<name>                                        name → stack, chain ID, message, time; the roots of collection
 //!   mounts/<name>/{up/tree/, work/, merged/, mount.json}
+//!   mounts/.damaged-<name>-<number>/                    a mount whose record did not read back, dropped; see `damage`
 //!   mounts/<name>/dirs/                                 directories laid over its layers; see `laid`
 //!   mounts/<name>/owner                                 the process that mounted it; gone once it is unmounted
 //!   mounts/<name>/commit.json                           the intent of a commit that is under way; see `commit`
@@ -27,6 +28,7 @@ mod check;
 mod collect;
 mod commit;
 mod count;
+mod damage;
 mod drafts;
 mod ephemeral;
 mod error;
@@ -61,6 +63,7 @@ pub use check::Problem;
 pub use collect::Collected;
 pub use commit::Seal;
 pub use count::count_tree;
+pub use damage::DamagedMount;
 pub use drafts::{Draft, Kept};
 pub use error::Error;
 pub use export::{Present, write_host_file};

@@ -83,13 +83,18 @@ impl Stale {
     /// # Errors
     /// [`Error::Io`], [`Error::Damaged`] where one cannot be opened.
     pub fn dirs(&self) -> Result<Option<(Dir, Dir)>, Error> {
-        let upper = self.dir.dir(b"up").and_then(|up| up.dir(b"tree"));
-        match (upper, self.dir.dir(b"merged")) {
-            (Ok(upper), Ok(merged)) => Ok(Some((upper, merged))),
-            (Err(Errno::NOENT), _) | (_, Err(Errno::NOENT)) => Ok(None),
-            (Err(errno), _) => Err(own("open", self.path.join("up/tree"))(errno)),
-            (_, Err(errno)) => Err(own("open", self.path.join("merged"))(errno)),
-        }
+        dirs_of(&self.dir, &self.path)
+    }
+}
+
+/// The upper and the mount point in a mount's directory; `None` where one is gone.
+pub(super) fn dirs_of(dir: &Dir, path: &Path) -> Result<Option<(Dir, Dir)>, Error> {
+    let upper = dir.dir(b"up").and_then(|up| up.dir(b"tree"));
+    match (upper, dir.dir(b"merged")) {
+        (Ok(upper), Ok(merged)) => Ok(Some((upper, merged))),
+        (Err(Errno::NOENT), _) | (_, Err(Errno::NOENT)) => Ok(None),
+        (Err(errno), _) => Err(own("open", path.join("up/tree"))(errno)),
+        (_, Err(errno)) => Err(own("open", path.join("merged"))(errno)),
     }
 }
 

@@ -6,6 +6,7 @@
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
+use super::damage::{no_record, of_mount};
 use super::error::{io, own};
 use super::looking::is_there;
 use super::mount_dir::{MountJson, is_dirty, read_mount};
@@ -93,7 +94,7 @@ impl Store {
     /// left it mounted.
     ///
     /// # Errors
-    /// [`Error::NoMount`], [`Error::Busy`] with the process that uses it, [`Error::Damaged`].
+    /// [`Error::NoMount`], [`Error::Busy`] with the process that uses it, [`Error::DamagedMount`].
     pub fn open_mount(&self, name: &LayerName) -> Result<MountDir, Error> {
         let (file, key) = (name.file_name(), format!("mount {name}"));
         let path = self.mounts_path().join(&file);
@@ -107,8 +108,13 @@ impl Store {
         }
         let held = self.hold(&key, &dir).map_err(io("lock", &path))?;
         let held = held.ok_or_else(|| self.busy(name))?;
-        self.end_left_commit(&dir, &path)?;
-        let record = read_mount(&dir, name, &path)?.ok_or_else(|| Error::NoMount { name: name.clone() })?;
+        let damage = of_mount(name, &path);
+        self.end_left_commit(&dir, &path).map_err(&damage)?;
+        let record = match read_mount(&dir, name, &path).map_err(&damage)? {
+            Some(record) => record,
+            None if self.is_at_its_place(&dir, name)? => return Err(damage(no_record(&path))),
+            None => return Err(Error::NoMount { name: name.clone() }),
+        };
         let left = record.kept || is_there(dir.stat(b"owner")).map_err(io("look at", path.join("owner")))?;
         Ok(MountDir::new(dir, path, record, left, held))
     }
@@ -204,11 +210,11 @@ impl Store {
     /// A mount's record; `None` if there is none of that name.
     ///
     /// # Errors
-    /// [`Error::Damaged`], [`Error::Io`].
+    /// [`Error::DamagedMount`], [`Error::Io`].
     pub fn mount(&self, name: &LayerName) -> Result<Option<MountRecord>, Error> {
         let path = self.mounts_path().join(name.file_name());
         match self.mounts.dir(name.file_name().as_bytes()) {
-            Ok(dir) => read_mount(&dir, name, &path),
+            Ok(dir) => read_mount(&dir, name, &path).map_err(of_mount(name, &path)),
             Err(Errno::NOENT) => Ok(None),
             Err(errno) => Err(own("open", path)(errno)),
         }
@@ -219,15 +225,7 @@ impl Store {
     /// # Errors
     /// [`Error::Io`] if they cannot be listed.
     pub fn mounts(&self) -> Result<Vec<MountRecord>, Error> {
-        let mut found = Vec::new();
-        for name in self.mount_list()? {
-            match self.mount(&name) {
-                Ok(record) => found.extend(record),
-                Err(error) => log::warn!("{error}"),
-            }
-        }
-        found.sort_by(|a, b| a.name.cmp(&b.name));
-        Ok(found)
+        Ok(self.mounts_and_damage()?.0)
     }
 
     pub(super) fn mount_list(&self) -> Result<Vec<LayerName>, Error> {
@@ -335,15 +333,13 @@ impl Store {
         let key = format!("mount {name}");
         let Some(held) = self.hold(&key, &dir).map_err(io("lock", &path))? else { return Ok(()) };
         // dropped, or looked after, by another process before the lock was ours?
-        let here = dir.stat_self().map_err(io("look at", &path))?;
-        match self.mounts.stat(file.as_bytes()) {
-            Ok(there) if there.ino == here.ino => {}
-            Ok(_) | Err(Errno::NOENT) => return Ok(()),
-            Err(errno) => return Err(io("look at", &path)(errno)),
+        if !self.is_at_its_place(&dir, name)? {
+            return Ok(());
         }
         let owned = has("owner")?;
-        self.end_left_commit(&dir, &path)?;
-        if owned && let Some(record) = read_mount(&dir, name, &path)? {
+        let damage = of_mount(name, &path);
+        self.end_left_commit(&dir, &path).map_err(&damage)?;
+        if owned && let Some(record) = read_mount(&dir, name, &path).map_err(&damage)? {
             let changes = match dir.dir(b"up").and_then(|up| up.dir(b"tree")) {
                 Ok(tree) => is_dirty(&tree, &record.root, &path),
                 // there is nothing that could be lost

@@ -195,8 +195,7 @@ impl Workspace {
         }
         let mount = Mount::new(self, name.clone());
         let dirty = mount.dirty().unwrap_or(true);
-        self.discard(&mount)?;
-        if dirty {
+        if self.discard_or_keep(&mount)? && dirty {
             self.note(format!("dropped the earlier mount `{name}` with its uncommitted changes"));
         }
         Ok(())
@@ -227,8 +226,10 @@ impl Workspace {
 
     /// Every mount of the store, those of earlier runs and of other processes too, by name.
     pub fn mounts(&self) -> Result<Vec<Mount>, Error> {
-        let records = self.store()?.mounts()?;
-        Ok(records.into_iter().map(|record| Mount::new(self, record.name)).collect())
+        let (records, damaged) = self.store()?.mounts_and_damage()?;
+        let mut names: Vec<_> = records.into_iter().map(|record| record.name).chain(damaged).collect();
+        names.sort_unstable();
+        Ok(names.into_iter().map(|name| Mount::new(self, name)).collect())
     }
 
     /// The mount of that name.
@@ -334,8 +335,13 @@ impl Workspace {
         Ok(())
     }
 
-    /// Drops a mount and its upper.
+    /// Drops a mount and its upper. Of one whose record does not read back the files are kept aside, with a note.
     pub fn discard(&self, mount: &Mount) -> Result<(), Error> {
+        self.discard_or_keep(mount).map(drop)
+    }
+
+    /// As [`Workspace::discard`]; whether its files are gone.
+    fn discard_or_keep(&self, mount: &Mount) -> Result<bool, Error> {
         if mount.mounted() {
             self.unmount(mount)?;
         }
@@ -343,9 +349,28 @@ impl Workspace {
         let dir = match live {
             Some(live) => live.dir,
             // nothing is written of whose it is: a full disk may have no room for that
-            None => self.open_left(mount.layer_name())?,
+            None => match self.open_left(mount.layer_name()) {
+                Err(Error::Store(store::Error::DamagedMount { name, .. })) => {
+                    return self.put_aside(&name).map(|()| false);
+                }
+                opened => opened?,
+            },
         };
-        Ok(self.store()?.discard_mount(&dir)?)
+        self.store()?.discard_mount(&dir)?;
+        Ok(true)
+    }
+
+    /// Frees the name of a mount that cannot be mounted again: nothing tells what its files are worth.
+    fn put_aside(&self, name: &LayerName) -> Result<(), Error> {
+        let store = self.store()?;
+        let damaged = store.open_damaged_mount(name)?;
+        driver::unmount_left_over(&damaged.merged, &damaged.path)?;
+        if let Some((upper, merged)) = damaged.dirs()? {
+            driver::refuse_used_upper(&damaged.merged, &upper, &merged)?;
+        }
+        let aside = store.put_aside(&damaged)?;
+        self.note(format!("`{name}` was damaged, so its files are kept: `{}`", aside.display()));
+        Ok(())
     }
 
     /// The current mount.

@@ -168,6 +168,13 @@ impl Workspace {
             return Ok(Some(layer.clone()));
         }
         let Some(draft) = self.store()?.open_draft(name)? else { return Ok(None) };
+        if let Some(record) = draft.damaged_record() {
+            self.note(format!(
+                "the record of the draft `{name}` was damaged and is now `{}`: its symlinks and special files may \
+                 have lost their owners and times, and what was written last before the machine stopped may be missing",
+                record.display()
+            ));
+        }
         let layer = Layer::new(self, State::Draft(draft));
         self.0.drafts.borrow_mut().insert(name.clone(), layer.clone());
         Ok(Some(layer))
@@ -329,7 +336,14 @@ impl Workspace {
     /// Frees what nothing names or uses any more. Gives the number of layers and bytes freed.
     pub fn collect(&self) -> Result<store::Collected, Error> {
         let reached = self.0.handles.borrow().reached();
-        Ok(self.store()?.collect(&reached)?)
+        let collected = self.store()?.collect(&reached)?;
+        for doubt in &collected.doubts {
+            self.note(format!("nothing is freed, as a damaged record may need any layer: {doubt}"));
+            if let Some(hint) = doubt.hint() {
+                self.note(hint);
+            }
+        }
+        Ok(collected)
     }
 
     /// Looks for damage: formats and checksums; with `deep`, the content of every layer too.

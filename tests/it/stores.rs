@@ -186,6 +186,75 @@ fn a_missing_upper_is_told_and_its_mount_can_be_dropped() {
 }
 
 #[test]
+fn a_mount_whose_records_do_not_read_back_stops_nothing_and_keeps_its_files() {
+    for (record, text) in [
+        ("mount.json", Some("")),
+        ("mount.json", Some("{\"v")),
+        ("mount.json", None),
+        ("commit.json", Some("")),
+    ] {
+        let place = with_a_layer();
+        let made = "mount_direct(\"a\", #{ name: \"m\" }); write(\"/g\", \"2\"); mount_direct(\"a\", #{ name: \"ok\" }); \
+                    write(\"/h\", \"3\"); layer(\"old\").write(\"/o\", \"4\"); layer(\"old\").seal(); remove(\"old\");";
+        place.code(made).ok();
+        let path = place.store().join("mounts/m").join(record);
+        match text {
+            Some(text) => std::fs::write(&path, text).unwrap(),
+            None => std::fs::remove_file(&path).unwrap(),
+        }
+        assert_eq!(place.code("mounts().map(|m| m.name)").ok(), "[\"m\", \"ok\"]\n");
+        place.code("mounts()").ok();
+        place.run(&["--json", "-e", "mounts()"]).ok();
+        holds(&place.code("check()").ok(), &["mounts/m"]);
+        let told = place.code("use_mount(\"m\")").fails(4);
+        holds(&told, &["the mount `m` cannot be mounted again", "mounts/m", "hint", "up/tree", "discard()"]);
+        assert_eq!(place.code("use_mount(\"ok\").read(\"/h\")").ok(), "3\n");
+        let ran = place.code("collect().layers");
+        holds(&ran.err, &["nothing is freed", "the mount `m`", "discard()"]);
+        assert_eq!(ran.ok(), "0\n");
+        let ran = place.code("mounts().find(|m| m.name == \"m\").discard()");
+        let kept = place.store().join("mounts/.damaged-m-1");
+        holds(&ran.err, &["its files are kept", &kept.display().to_string()]);
+        ran.ok();
+        assert_eq!(std::fs::read(kept.join("up/tree/g")).unwrap(), b"2");
+        assert_eq!(place.code("collect().layers").ok(), "1\n");
+        place.code("mount_direct(\"a\", #{ name: \"m\" }); write(\"/g\", \"5\");").ok();
+        std::fs::write(place.store().join("mounts/m/mount.json"), "").unwrap();
+        let ran = place.code("mount_direct(\"a\", #{ name: \"m\", fresh: true }); exists(\"/g\")");
+        holds(&ran.err, &["mounts/.damaged-m-2"]);
+        assert!(!ran.err.contains("dropped"), "{}", ran.err);
+        assert_eq!(ran.ok(), "false\n");
+        assert_eq!(place.code("check()").ok(), "[]\n");
+    }
+}
+
+#[test]
+fn a_draft_whose_record_does_not_read_back_goes_on_without_it() {
+    for text in ["", "{\"version\":1,"] {
+        let place = Place::new();
+        place.code("layer(\"n\").write(\"/x\", \"1\"); ()").ok();
+        let draft = place.store().join("drafts/n");
+        std::fs::write(draft.join("draft.json"), text).unwrap();
+        holds(&place.code("check()").ok(), &["drafts/n/draft.json is damaged"]);
+        let ran = place.code("layer(\"n\").write(\"/y\", \"2\"); layer(\"n\").read(\"/x\")");
+        holds(&ran.err, &["the record of the draft `n` was damaged", "draft.json.damaged", "owners"]);
+        assert_eq!(ran.ok(), "1\n");
+        assert_eq!(std::fs::read(draft.join("draft.json.damaged")).unwrap(), text.as_bytes());
+        let ran = place.code("layer(\"n\").seal(); check().len()");
+        assert_eq!(ran.err, "");
+        assert_eq!(ran.ok(), "0\n");
+        assert!(!layer_dir(&place).join("draft.json.damaged").exists());
+    }
+    // what a later version wrote is not damaged
+    let place = Place::new();
+    place.code("layer(\"n\").write(\"/x\", \"1\"); ()").ok();
+    let record = place.store().join("drafts/n/draft.json");
+    std::fs::write(&record, "{\"version\":7}").unwrap();
+    holds(&place.code("layer(\"n\").seal()").fails(4), &["made by a later ufs"]);
+    assert_eq!(std::fs::read(&record).unwrap(), b"{\"version\":7}");
+}
+
+#[test]
 fn a_store_that_cannot_be_written_is_told() {
     let err = Place::new().run(&["--store", "/proc/ufs", "-e", "layers()"]).fails(1);
     holds(&err, &["/proc/ufs"]);

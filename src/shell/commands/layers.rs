@@ -89,7 +89,7 @@ pub(super) const COMMANDS: &[Command] = &[
         forms: &[global(&[])],
         gives: "a map: `layers`, `bytes`",
         summary: "Frees the layers that no name and no mount uses any more.",
-        details: "",
+        details: "Where the record of a name or a mount is damaged it may need any layer: nothing is freed then, and said why.",
         errors: &["busy"],
         example: "layer(\"old\").seal();\nremove(\"old\");\nassert_eq(collect().layers, 1);",
         see: &["remove", "check"],

@@ -159,7 +159,7 @@ pub(super) const COMMANDS: &[Command] = &[
         forms: &[on_mount(&[])],
         gives: "",
         summary: "Drops a mount and its upper with all changes in it.",
-        details: "",
+        details: "Of a mount whose record is damaged the files are kept aside in the store, and it is said where.",
         errors: &["busy", "mount", "unknown_mount"],
         example: "layer(\"base\").write(\"/a\", \"1\");\nlet m = mount(\"base\");\nwrite(\"/b\", \"2\");\nm.discard();",
         see: &["unmount", "reset"],

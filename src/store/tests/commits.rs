@@ -384,7 +384,7 @@ fn a_half_done_commit_never_touches_what_a_link_in_its_place_leads_to() {
     std::fs::rename(&up, &outside).unwrap();
     std::os::unix::fs::symlink(&outside, &up).unwrap();
     let store = open(host.path());
-    assert!(matches!(store.open_mount(&name("web")), Err(Error::Damaged { .. })));
+    assert!(matches!(store.open_mount(&name("web")), Err(Error::DamagedMount { .. })));
     assert!(outside.join("index").exists());
 }
 
