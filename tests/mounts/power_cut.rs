@@ -13,6 +13,7 @@ use ufs::model::{Identity, LayerPath, Mode, Trust, WhiteoutForm};
 use ufs::sys::{Dir, probe};
 
 use crate::host::{skip, with_mounts};
+use crate::semantics::{Rights, rights};
 
 /// An ext4 of its own in a file.
 struct Disk {
@@ -21,7 +22,7 @@ struct Disk {
 
 /// Runs a test with a disk, as root.
 fn with_disk(scratch: &Path, test: impl FnOnce(&Disk)) {
-    if ufs::sys::dir::own_ids().0 != 0 {
+    if rights() != Rights::Root {
         return;
     }
     let disk = Disk { dir: scratch.join("disk") };

@@ -107,6 +107,9 @@ const IMPLIED: &str = r#"
 
 #[test]
 fn an_implied_directory_is_as_the_ones_beneath() {
+    if ufs::sys::dir::own_ids().0 != 0 {
+        return; // only root gives files to others
+    }
     with_mounts(|scratch| {
         on_every_driver(
             scratch,
@@ -153,6 +156,9 @@ fn an_implied_directory_is_as_the_ones_beneath() {
 
 #[test]
 fn an_implied_directory_over_a_deleted_one_is_a_new_one() {
+    if ufs::sys::dir::own_ids().0 != 0 {
+        return; // only root gives files to others
+    }
     with_mounts(|scratch| {
         on_every_driver(
             scratch,
