@@ -68,7 +68,7 @@ fn read_rest(file: impl AsFd) -> Result<Vec<u8>, Errno> {
 }
 
 /// Does again what a signal interrupted that means nothing to this thread.
-fn until_heeded<T>(mut act: impl FnMut() -> Result<T, Errno>) -> Result<T, Errno> {
+pub(super) fn until_heeded<T>(mut act: impl FnMut() -> Result<T, Errno>) -> Result<T, Errno> {
     loop {
         match act() {
             Err(Errno::INTR) if !signals::interrupted() => {}
@@ -145,13 +145,8 @@ pub fn reopen(file: impl AsFd, flags: OFlags) -> Result<File, Errno> {
 /// `EINTR` at Ctrl-C and at a signal to end.
 pub fn open_to_write(path: &Path) -> Result<File, Errno> {
     let flags = OFlags::WRONLY | OFlags::TRUNC | OFlags::NOCTTY | OFlags::CLOEXEC;
-    loop {
-        let opened = signals::while_waiting(|| rustix::fs::open(path, flags, rustix::fs::Mode::empty()));
-        match opened.unwrap_or(Err(Errno::INTR)) {
-            Err(Errno::INTR) if !signals::interrupted() => {}
-            opened => return opened.map(File::from),
-        }
-    }
+    let open = || rustix::fs::open(path, flags, rustix::fs::Mode::empty()).map(File::from);
+    signals::while_waiting(|| until_heeded(open)).unwrap_or(Err(Errno::INTR))
 }
 
 /// A second descriptor of the same open file.

@@ -5,7 +5,8 @@ use std::path::Path;
 
 use rustix::fs::{FlockOperation, Mode, OFlags, flock};
 
-use super::{Dir, Errno, signals};
+use super::file::until_heeded;
+use super::{Dir, Errno};
 
 /// A held lock; released when dropped.
 #[derive(Debug)]
@@ -83,11 +84,6 @@ pub fn try_file(dir: &Dir, name: &[u8], create: bool) -> Result<Option<Lock>, Er
 }
 
 fn wait(file: File, operation: FlockOperation) -> Result<Lock, Errno> {
-    loop {
-        match flock(&file, operation) {
-            Ok(()) => return Ok(Lock(file)),
-            Err(Errno::INTR) if !signals::interrupted() => {}
-            Err(errno) => return Err(errno),
-        }
-    }
+    until_heeded(|| flock(&file, operation))?;
+    Ok(Lock(file))
 }

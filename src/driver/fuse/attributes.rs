@@ -114,6 +114,11 @@ pub(super) fn lasts(shown: &Shown) -> Duration {
     if shown.single && !is_marked { FOREVER } else { NEVER }
 }
 
+/// The same of a file that may be mapped past what the kernel keeps.
+pub(super) fn lasts_of(shown: &Shown, mapped: bool) -> Duration {
+    if mapped { NEVER } else { lasts(shown) }
+}
+
 /// What stands for a name that is not there.
 pub(super) fn nothing() -> FileAttr {
     FileAttr {
@@ -139,7 +144,7 @@ impl Adapter {
     /// How long the kernel may take a node's attributes for granted: memory of a file that it reads and writes by itself
     /// changes the file's times, and nothing that it keeps.
     pub(super) fn lasts(&self, node: u64, shown: &Shown) -> Duration {
-        if self.nodes.may_be_mapped(node) { NEVER } else { lasts(shown) }
+        lasts_of(shown, self.nodes.may_be_mapped(node))
     }
 
     /// Makes the kernel ask for a node's attributes again.

@@ -17,8 +17,6 @@ use crate::union::{Maker, Shown, Writer};
 pub(super) struct Named {
     shown: Shown,
     entered: Entered,
-    /// How long the attributes count, where the ID is the number.
-    lasts: Duration,
 }
 
 impl Named {
@@ -29,7 +27,7 @@ impl Named {
 
     /// How long they count: where the ID is not the number, the kernel asks for the number.
     pub(super) fn lasts(&self) -> Duration {
-        if self.is_known_by_number() { self.lasts } else { NEVER }
+        if self.is_known_by_number() { attributes::lasts_of(&self.shown, self.entered.mapped) } else { NEVER }
     }
 
     /// Whether the node's ID is the file's number.
@@ -65,11 +63,13 @@ fn node_of(mode: u32, rdev: u32) -> Result<Node, Errno> {
 
 impl Adapter {
     pub(super) fn entered(&self, dir: u64, name: &[u8], shown: Shown) -> Named {
-        self.named(shown, self.nodes.enter(dir, name, &shown))
+        Named { shown, entered: self.nodes.enter(dir, name, &shown) }
     }
 
-    fn named(&self, shown: Shown, entered: Entered) -> Named {
-        Named { shown, entered, lasts: self.lasts(entered.id, &shown) }
+    /// The same name once its file was opened, which may have let somebody map it.
+    fn reopened(&self, mut named: Named) -> Named {
+        named.entered.mapped = self.nodes.may_be_mapped(named.entered.id);
+        named
     }
 
     /// What a name leads to; `None` if nothing.
@@ -129,7 +129,7 @@ impl Adapter {
                     self.nodes.note_bare(named.id(), changes);
                 }
                 let opened = self.admit(named.id(), flags_of(flags), (file, true), Some(shown.stat), &back);
-                return Ok((self.named(shown, named.entered), opened.ok_or(Errno::STALE)?));
+                return Ok((self.reopened(named), opened.ok_or(Errno::STALE)?));
             }
             Err(Errno::EXIST) if flags_of(flags).contains(crate::sys::OFlags::EXCL) => {
                 return Err(Errno::EXIST);
@@ -138,7 +138,7 @@ impl Adapter {
             Err(errno) => return Err(errno),
         };
         match self.open_node(named.id(), flags, by, back) {
-            Ok(opened) => Ok((self.named(named.shown, named.entered), opened)),
+            Ok(opened) => Ok((self.reopened(named), opened)),
             Err(errno) => {
                 self.nodes.forget(named.id(), 1);
                 Err(errno)
@@ -205,7 +205,7 @@ impl Adapter {
         // its number may lead elsewhere, if it was one name of several of a lower file
         let entered =
             self.nodes.enter_as(node, dir, name).unwrap_or_else(|| self.nodes.enter(dir, name, &shown));
-        Ok(self.named(shown, entered))
+        Ok(Named { shown, entered })
     }
 
     pub(super) fn link_target(&self, node: u64) -> Result<Vec<u8>, Errno> {

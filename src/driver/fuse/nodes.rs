@@ -109,6 +109,8 @@ impl Names {
 pub(super) struct Entered {
     pub(super) id: u64,
     pub(super) generation: u64,
+    /// As [`Nodes::may_be_mapped`] says of it.
+    pub(super) mapped: bool,
 }
 
 /// All nodes.
@@ -191,7 +193,7 @@ impl Nodes {
             {
                 node.lookups += 1;
                 node.in_upper |= shown.in_upper;
-                return Entered { id, generation: node.generation };
+                return Entered { id, generation: node.generation, mapped: node.mapped };
             }
             table.unname(dir, name);
         }
@@ -207,9 +209,9 @@ impl Nodes {
             node.lookups += 1;
             node.in_upper |= shown.in_upper;
             node.names.add((dir, Arc::clone(&name)));
-            let generation = node.generation;
+            let (generation, mapped) = (node.generation, node.mapped);
             table.children.entry(dir).or_default().insert(name, wanted);
-            return Entered { id: wanted, generation };
+            return Entered { id: wanted, generation, mapped };
         }
         table.made += 1;
         let generation = table.made;
@@ -231,7 +233,7 @@ impl Nodes {
         table.nodes.insert(id, Box::new(node));
         table.peak = table.peak.max(table.nodes.len());
         table.children.entry(dir).or_default().insert(name, id);
-        Entered { id, generation }
+        Entered { id, generation, mapped: false }
     }
 
     /// Counts a lookup of one more name of a node's file.
@@ -239,10 +241,10 @@ impl Nodes {
         let mut table = self.lock();
         let node = table.nodes.get_mut(&id)?;
         node.lookups += 1;
-        let generation = node.generation;
+        let (generation, mapped) = (node.generation, node.mapped);
         table.unname(dir, name);
         table.name(id, dir, name);
-        Some(Entered { id, generation })
+        Some(Entered { id, generation, mapped })
     }
 
     /// The kernel will forget an ID that it was not to take as one; whether a node has it.
