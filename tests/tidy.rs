@@ -63,8 +63,18 @@ const ANYWHERE: &[&str] = &["log", "serde", "thiserror"];
 const LINES: usize = 500;
 
 /// What may stand at the top level beside hidden files.
-const TOP: &[&str] =
-    &["Cargo.lock", "Cargo.toml", "LICENSE", "README.md", "examples", "scripts", "src", "tests"];
+const TOP: &[&str] = &[
+    "CHANGELOG.md",
+    "CONTRIBUTING.md",
+    "Cargo.lock",
+    "Cargo.toml",
+    "LICENSE",
+    "README.md",
+    "examples",
+    "scripts",
+    "src",
+    "tests",
+];
 
 struct Source {
     /// Relative to the top, with `/`.

@@ -8,6 +8,7 @@ use clap::{CommandFactory as _, Parser, Subcommand, ValueEnum, ValueHint};
 use clap_complete::aot::Shell as Completed;
 
 use super::mount::MountArguments;
+use super::version;
 use crate::driver::DriverKind;
 
 /// Explore, build, mount and commit container file-system layers.
@@ -15,6 +16,7 @@ use crate::driver::DriverKind;
 #[command(
     name = "ufs",
     version,
+    long_version = version::long(),
     about,
     max_term_width = 100,
     override_usage = USAGE,

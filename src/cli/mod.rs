@@ -4,6 +4,7 @@ mod arguments;
 mod completions;
 mod man;
 mod mount;
+mod version;
 
 use std::ffi::{OsStr, OsString};
 use std::io::{self, IsTerminal as _, Write as _};

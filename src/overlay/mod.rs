@@ -27,6 +27,7 @@ mod explain;
 mod matrix;
 mod report;
 mod resolve;
+mod resolved;
 mod squash;
 mod survey;
 #[cfg(test)]
@@ -39,6 +40,7 @@ pub use diff::{SameContent, diff};
 pub use explain::explain;
 pub use matrix::matrix;
 pub use report::*;
-pub use resolve::{Resolved, list, resolve, tree};
+pub use resolve::{list, resolve, tree};
+pub use resolved::Resolved;
 pub use squash::squash;
 pub use survey::effects;

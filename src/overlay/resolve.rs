@@ -1,17 +1,9 @@
 //! The merged tree: one path, one directory, everything.
 
 use super::TreeItem;
+use super::resolved::Resolved;
 use super::walk::{Cuts, Trail, Walk, Word, shown};
-use crate::model::{Changeset, Entry, LayerPath};
-
-/// What the union shows at a path.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Resolved<'a> {
-    /// The layer that supplies it; for a merged directory, the topmost.
-    pub layer: usize,
-    /// The file.
-    pub entry: &'a Entry,
-}
+use crate::model::{Changeset, LayerPath};
 
 /// The words about a path and about the directories above it.
 pub(super) struct Spot<'a> {

@@ -10,7 +10,7 @@ use std::collections::binary_heap::PeekMut;
 use std::collections::btree_map::Range;
 use std::rc::Rc;
 
-use super::Resolved;
+use super::resolved::Resolved;
 use crate::model::{Change, Changeset, LayerPath};
 
 /// What one layer says about the path at hand.

@@ -19,7 +19,8 @@ use crate::model::{Mode, WhiteoutForm, names};
 use crate::sys::probe::whiteout_form;
 use crate::sys::{Dir, Errno, lock, xattr};
 
-const VERSION: u64 = 1;
+/// The version written here, and the newest that is opened; there was no other yet.
+pub const VERSION: u64 = 1;
 /// Layers hold what their makers put there, such as programs that run as root: nobody else may reach them.
 pub(super) const PRIVATE: Mode = Mode::new(0o700);
 const PARTS: [&str; 6] = ["layers", "layers/sha256", "drafts", "names", "mounts", "tmp"];

@@ -30,8 +30,8 @@ use crate::model::{
 };
 
 const MAGIC: &[u8; 8] = b"ufsindex";
-/// The version written here, and the newest that is read.
-pub(super) const VERSION: u32 = 2;
+/// The version written here, and the newest that is read. Version 1, which has no implied directories, is read as well.
+pub const VERSION: u32 = 2;
 const CHECK: usize = 32;
 const HEAD: usize = 8 + 4 + 32 + 32;
 const IMPLIED: u8 = 8;

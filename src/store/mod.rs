@@ -67,6 +67,8 @@ pub use damage::DamagedMount;
 pub use drafts::{Draft, Kept};
 pub use error::Error;
 pub use export::{Present, write_host_file};
+pub use format::VERSION as FORMAT;
+pub use index::VERSION as INDEX_FORMAT;
 pub use layers::{Outline, Sealed, Summary, Timings};
 pub use looking::{MountPaths, MountUser};
 pub use mount_dir::{MountDir, MountRecord, NewMount, Stale};

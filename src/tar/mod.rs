@@ -40,6 +40,7 @@ mod content;
 mod error;
 mod field;
 mod layer;
+mod limits;
 mod note;
 mod packed;
 mod pax;
@@ -54,9 +55,10 @@ pub use assemble::Assembler;
 pub use content::{Content, Piece};
 pub use error::TarError;
 pub use layer::{ContentSource, Summary, write_layer};
+pub use limits::Limits;
 pub use note::Note;
 pub use packed::{Compression, Form, Peeked, is_image, tells_of_image, unpacked};
-pub use reader::{Item, Limits, Reader, What};
+pub use reader::{Item, Reader, What};
 pub use writer::Writer;
 
 /// Bytes of a block: headers and padded content are multiples of it.

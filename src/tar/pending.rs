@@ -2,8 +2,9 @@
 
 use tar_core::Header;
 
+use super::limits::Limits;
 use super::sparse::Extent;
-use super::{Limits, field, pax};
+use super::{field, pax};
 use crate::model::{Metadata, Mode, Timestamp, Xattrs, decode_xattrs, names};
 
 /// A record that is the attribute `security.selinux`.

@@ -9,25 +9,11 @@ use std::io::{self, Read};
 use tar_core::Header;
 
 use super::content::Source;
+use super::limits::Limits;
 use super::pending::Pending;
 use super::sparse::{Extent, Map};
 use super::{BLOCK, Content, Note, OPAQUE, TarError, WHITEOUT, field, pax};
 use crate::model::{Device, Entry, LayerPath, Node, PATH_MAX};
-
-/// How much of an archive's bookkeeping is held in memory.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Limits {
-    /// Bytes of extension headers before one entry.
-    pub extension: u64,
-    /// Stretches of data in one sparse file.
-    pub extents: usize,
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Self { extension: 1024 * 1024, extents: 1024 * 1024 }
-    }
-}
 
 /// One entry of an archive.
 #[derive(Clone, PartialEq, Eq, Debug)]

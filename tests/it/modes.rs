@@ -209,7 +209,11 @@ fn a_fixed_clock_clamps_later_times_at_commit() {
 fn help_and_version_are_told_on_stdout() {
     let place = Place::new();
     holds(&place.run(&["--help"]).ok(), &["Usage: ufs", "$UFS_STORE", "Exit codes"]);
-    assert_eq!(place.run(&["--version"]).ok(), format!("ufs {}\n", env!("CARGO_PKG_VERSION")));
+    let version = format!("ufs {}", env!("CARGO_PKG_VERSION"));
+    assert_eq!(place.run(&["-V"]).ok(), format!("{version}\n"));
+    let long = place.run(&["--version"]).ok();
+    assert!(long.starts_with(&version));
+    holds(&long, &["formats: store 1, index 2", "kernel: OverlayFS", "FUSE with passthrough"]);
 }
 
 #[test]

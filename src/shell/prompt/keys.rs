@@ -3,12 +3,12 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 
+use rustyline::history::History;
 use rustyline::{
-    Cmd, ConditionalEventHandler, EditMode, Event, EventContext, EventHandler, InputMode, KeyCode, KeyEvent,
-    Modifiers, RepeatCount,
+    Cmd, ConditionalEventHandler, EditMode, Editor, Event, EventContext, EventHandler, Helper, InputMode,
+    KeyCode, KeyEvent, Modifiers, RepeatCount,
 };
 
-use super::editor::Lines;
 use super::incomplete::is_whole;
 use super::lexer::{CommentKind, Kind, Lexed, lex};
 
@@ -16,7 +16,7 @@ use super::lexer::{CommentKind, Kind, Lexed, lex};
 pub(super) const INDENT: &str = "    ";
 
 /// Binds them. A closing bracket that begins its line is put in `closer`, for the completer to place.
-pub(super) fn bind(editor: &mut Lines, closer: &Arc<AtomicU8>) {
+pub(super) fn bind<H: Helper, I: History>(editor: &mut Editor<H, I>, closer: &Arc<AtomicU8>) {
     let mut bind = |code, modifiers, handler: Box<dyn ConditionalEventHandler>| {
         editor.bind_sequence(KeyEvent(code, modifiers), EventHandler::Conditional(handler));
     };

@@ -1,9 +1,11 @@
 //! The prompt, `ufs>`: one line after the other, with state across lines.
 
 mod answer;
+mod calls;
 mod colours;
 mod complete;
 mod editor;
+mod edits;
 mod hints;
 mod history;
 mod host;

@@ -9,8 +9,10 @@ use std::path::{Path, PathBuf};
 
 use rhai::{Engine, OptimizationLevel, Position};
 
+use super::calls::{functions, names};
+use super::edits::{Edit, apply};
 use super::lexer::{Kind, Lexed, lex};
-use super::versions::{Function, Versions};
+use super::versions::Versions;
 
 /// The entries that worked so far.
 #[derive(Default)]
@@ -35,14 +37,6 @@ pub(super) enum What {
     HostAlone,
     /// The start-up file; where it lies.
     StartUp(PathBuf),
-}
-
-/// What is to be written instead of some bytes of an entry.
-#[derive(Clone)]
-pub(super) struct Edit {
-    pub(super) start: usize,
-    pub(super) end: usize,
-    pub(super) text: String,
 }
 
 impl Transcript {
@@ -133,7 +127,11 @@ impl Plan {
             }
             name
         };
-        let code: Vec<_> = entries.iter().zip(texts).map(|both| both.0.is_code().then_some(both)).collect();
+        let code: Vec<_> = entries
+            .iter()
+            .zip(texts)
+            .map(|(entry, text)| entry.is_code().then_some((entry.source.as_str(), text)))
+            .collect();
         plan.versions = Versions::new(&code, &words);
         let mut last: Option<usize> = None;
         for (index, entry) in entries.iter().enumerate().filter(|(_, entry)| entry.is_code()) {
@@ -208,65 +206,9 @@ fn is_talk(source: &str) -> bool {
     matches!(text.text(source, 0), "help" | "save_script" | "edit_mode") && text.pairs.contains(&(1, last))
 }
 
-/// The names in a text, with their tokens' indices.
-fn names<'a>(source: &'a str, text: &'a Lexed) -> impl Iterator<Item = (usize, &'a str)> {
-    let words = text.tokens.iter().enumerate();
-    words.filter(|(_, token)| token.kind != Kind::Text && token.kind != Kind::Comment).filter_map(
-        |(index, token)| {
-            let word = &source[token.start..token.end];
-            word.starts_with(|c: char| c.is_alphabetic() || c == '_').then_some((index, word))
-        },
-    )
-}
-
 /// Whether a `_` is the rest of a `switch`.
 fn is_case(source: &str, text: &Lexed, token: usize) -> bool {
     source[text.tokens[token].end..].trim_start().starts_with("=>")
-}
-
-/// The calls in a text, definitions among them: the name's token, the name, and how many arguments there are.
-pub(super) fn calls<'a>(source: &'a str, text: &'a Lexed) -> impl Iterator<Item = (usize, &'a str, usize)> {
-    names(source, text).filter_map(|(token, name)| {
-        let (open, close) = text.pairs.iter().find(|(open, _)| *open == token + 1)?;
-        (text.text(source, *open) == "(").then(|| (token, name, arguments(source, text, *open, *close)))
-    })
-}
-
-/// How many arguments or parameters stand in brackets.
-fn arguments(source: &str, text: &Lexed, open: usize, close: usize) -> usize {
-    let mut count = 0;
-    let mut index = open + 1;
-    let mut is_open = false;
-    while index < close {
-        let token = text.tokens[index];
-        if token.kind == Kind::Comment {
-        } else if text.text(source, index) == "," {
-            is_open = false;
-        } else if !is_open {
-            is_open = true;
-            count += 1;
-        }
-        // what stands in brackets of its own is one
-        let inside = text.pairs.iter().find(|(open, _)| *open == index);
-        index = inside.map_or(index, |(_, close)| *close) + 1;
-    }
-    count
-}
-
-/// The functions that an entry defines.
-pub(super) fn functions(entry: usize, source: &str, text: &Lexed) -> Vec<Function> {
-    let is_defined = |token: usize| token > 0 && text.text(source, token - 1) == "fn";
-    calls(source, text)
-        .filter(|(token, ..)| is_defined(*token))
-        .filter_map(|(token, name, arity)| {
-            let (_, close) = text.pairs.iter().find(|(open, _)| *open == token + 1)?;
-            let bodies =
-                text.pairs.iter().filter(|(open, _)| open > close && text.text(source, *open) == "{");
-            let (_, end) = bodies.min()?;
-            let start = text.tokens[token - 1].start;
-            Some(Function { name: name.to_owned(), arity, entry, start, end: text.tokens[*end].end })
-        })
-        .collect()
 }
 
 /// Whether an entry names something that the start-up file made.
@@ -302,20 +244,6 @@ fn imports(entry: &Entry, text: &Lexed, dir: &Path) -> Vec<Edit> {
             is_plain.then(|| Edit { start: literal.start, end: literal.end, text: format!("{whole:?}") })
         })
         .collect()
-}
-
-/// A text with other words at some places.
-pub(super) fn apply(source: &str, edits: &[Edit]) -> String {
-    let mut edits: Vec<&Edit> = edits.iter().collect();
-    edits.sort_by_key(|edit| (edit.start, edit.end));
-    let mut text = String::with_capacity(source.len());
-    let mut at = 0;
-    for edit in edits {
-        text += &source[at..edit.start];
-        text += &edit.text;
-        at = edit.end;
-    }
-    text + &source[at..]
 }
 
 /// What parses as scripts are parsed.

@@ -6,28 +6,9 @@
 
 use std::collections::{BTreeSet, HashSet};
 
+use super::calls::{Function, calls, functions};
+use super::edits::{Edit, apply};
 use super::lexer::Lexed;
-use super::transcript::{Edit, Entry, apply, calls, functions};
-
-/// A function in an entry.
-pub(super) struct Function {
-    pub(super) name: String,
-    pub(super) arity: usize,
-    pub(super) entry: usize,
-    /// Its bytes.
-    pub(super) start: usize,
-    pub(super) end: usize,
-}
-
-impl Function {
-    fn is_same(&self, other: &Self) -> bool {
-        self.name == other.name && self.arity == other.arity
-    }
-
-    fn holds(&self, entry: usize, at: usize) -> bool {
-        self.entry == entry && (self.start..self.end).contains(&at)
-    }
-}
 
 /// A call, or the name in a definition.
 struct Called {
@@ -60,21 +41,21 @@ pub(super) struct Versions {
 }
 
 impl Versions {
-    /// Looks through the entries; those that are `None` are no code. `words` are taken.
-    pub(super) fn new(entries: &[Option<(&Entry, &Lexed)>], words: &HashSet<&str>) -> Self {
+    /// Looks through the texts of the entries; those that are `None` are no code. `words` are taken.
+    pub(super) fn new(entries: &[Option<(&str, &Lexed)>], words: &HashSet<&str>) -> Self {
         let mut versions = Self::default();
         for (index, entry) in entries.iter().enumerate() {
-            let Some((entry, text)) = entry else {
+            let Some((source, text)) = entry else {
                 versions.called.push(Vec::new());
                 continue;
             };
-            versions.functions.extend(functions(index, &entry.source, text));
-            let found = calls(&entry.source, text).map(|(token, name, arity)| Called {
+            versions.functions.extend(functions(index, source, text));
+            let found = calls(source, text).map(|(token, name, arity)| Called {
                 name: name.to_owned(),
                 arity,
                 start: text.tokens[token].start,
                 end: text.tokens[token].end,
-                defines: token > 0 && text.text(&entry.source, token - 1) == "fn",
+                defines: token > 0 && text.text(source, token - 1) == "fn",
             });
             versions.called.push(found.collect());
         }
