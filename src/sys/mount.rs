@@ -188,7 +188,7 @@ pub(super) fn begin(what: &'static str) -> Result<OwnedFd, Refused> {
 }
 
 /// The path by which an open file is reached; short enough for every option.
-fn by_fd(fd: impl AsFd) -> String {
+pub(super) fn by_fd(fd: impl AsFd) -> String {
     format!("/proc/self/fd/{}", fd.as_fd().as_raw_fd())
 }
 

@@ -31,9 +31,32 @@ pub fn kernel() -> Answer {
     Ok(rustix::system::uname().release().to_string_lossy().into_owned())
 }
 
+/// Whether `/proc` leads from an open file back to it. Much here goes that way, and who asks for a change, with which
+/// rights, is told there alone.
+pub fn proc() -> Answer {
+    let place = |dir: &Dir| dir.stat_self().map(|stat| (stat.dev, stat.ino));
+    let leads_back = || {
+        let root = Dir::open(Path::new("/"))?;
+        let again = Dir::open(Path::new(&mount::by_fd(&root)))?;
+        Ok(place(&root)? == place(&again)?)
+    };
+    let reason = match leads_back() {
+        Ok(true) => return Ok("mounted".to_owned()),
+        Ok(false) => "`/proc` is not the kernel's".to_owned(),
+        Err(Errno::NOENT | Errno::NOTDIR) => "no `/proc` is mounted that shows this process".to_owned(),
+        Err(errno) => format!("`/proc` does not lead to this process's files: {errno}"),
+    };
+    no(reason, "as root: `mount -t proc proc /proc`")
+}
+
 /// Whether the kernel knows OverlayFS.
 pub fn overlay_in_kernel() -> Answer {
-    let known = std::fs::read_to_string("/proc/filesystems").unwrap_or_default();
+    let known = match std::fs::read_to_string("/proc/filesystems") {
+        Ok(known) => known,
+        Err(error) => {
+            return Err(No { reason: format!("cannot read /proc/filesystems: {error}"), cure: None });
+        }
+    };
     if known.lines().any(|line| line.trim_end().ends_with("\toverlay")) {
         return Ok("yes".to_owned());
     }

@@ -1,6 +1,7 @@
 //! Processes: who we are for other runs, and who uses a mount.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use serde::{Deserialize, Serialize};
@@ -31,7 +32,8 @@ impl Identity {
     /// Whether that process still runs. One of another PID namespace cannot be seen and counts as running until the
     /// machine boots again: only its locks tell.
     pub fn is_alive(&self) -> bool {
-        self.is_of_this_boot() && (self.namespace != namespace() || started(self.pid) == Some(self.started))
+        let is_seen = self.namespace == namespace() && proc_counts_as_we_do();
+        self.is_of_this_boot() && (!is_seen || started(self.pid) == Some(self.started))
     }
 
     /// Whether it is of this PID namespace, in which its number means something, and still runs.
@@ -47,6 +49,21 @@ impl Identity {
 
 fn boot() -> String {
     std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default().trim().to_owned()
+}
+
+/// Whether `/proc` is of this process's PID namespace: in another's, as `unshare --pid` alone leaves it, a number that the
+/// kernel tells us is somebody else's.
+fn proc_counts_as_we_do() -> bool {
+    static ANSWER: OnceLock<bool> = OnceLock::new();
+    *ANSWER.get_or_init(|| {
+        let own = std::fs::read_link("/proc/self").ok();
+        own.and_then(|own| own.to_str()?.parse().ok()) == Some(std::process::id())
+    })
+}
+
+/// What `/proc` has of a process or thread; `None` where it would be somebody else's.
+fn in_proc(number: u32, what: &str) -> Option<PathBuf> {
+    proc_counts_as_we_do().then(|| PathBuf::from(format!("/proc/{number}/{what}")))
 }
 
 fn namespace() -> u64 {
@@ -136,7 +153,7 @@ pub(super) fn started(pid: u32) -> Option<u64> {
 
 /// The fields of `/proc/PID/stat` from the third (the state) on.
 fn stat_fields(pid: u32) -> Option<String> {
-    let stat = std::fs::read(format!("/proc/{pid}/stat")).ok()?;
+    let stat = std::fs::read(in_proc(pid, "stat")?).ok()?;
     // the name in parentheses may hold anything
     let end = stat.iter().rposition(|&b| b == b')')?;
     Some(std::str::from_utf8(stat.get(end + 2..)?).ok()?.to_owned())
@@ -165,7 +182,7 @@ fn principal() -> u32 {
 /// Whether a thread, by its number, is one of this process, or of the one that it works for.
 pub fn is_own_thread(number: u32) -> bool {
     let own = principal();
-    number == own || Path::new(&format!("/proc/{own}/task/{number}")).exists()
+    number == own || in_proc(own, &format!("task/{number}")).is_some_and(|task| task.exists())
 }
 
 /// Whether a process or thread is this process, or was started by it or by what it started.
@@ -192,7 +209,8 @@ pub fn hangs_on_us(number: u32) -> bool {
 /// Linux `kernel/signal.c` (`complete_signal`).
 pub fn is_being_killed(number: u32) -> bool {
     const KILL: u64 = 1 << 8;
-    let status = std::fs::read_to_string(format!("/proc/{number}/status")).unwrap_or_default();
+    let status = in_proc(number, "status").and_then(|path| std::fs::read_to_string(path).ok());
+    let status = status.unwrap_or_default();
     let pending = status.lines().filter_map(|line| {
         let set = line.strip_prefix("SigPnd:").or_else(|| line.strip_prefix("ShdPnd:"))?;
         u64::from_str_radix(set.trim(), 16).ok()
@@ -218,7 +236,7 @@ pub struct Credentials {
 pub fn credentials(number: u32) -> Option<Credentials> {
     const CAP_FSETID: u32 = 4;
     const CAP_SYS_ADMIN: u32 = 21;
-    let status = std::fs::read_to_string(format!("/proc/{number}/status")).ok()?;
+    let status = std::fs::read_to_string(in_proc(number, "status")?).ok()?;
     let groups =
         field(&status, "Groups:")?.split_whitespace().filter_map(|group| group.parse().ok()).collect();
     let held = effective(&status)?;

@@ -10,6 +10,8 @@ impl Workspace {
     pub fn doctor(&self) -> DoctorReport {
         let mut checks =
             vec![check("kernel", probe::kernel()), check("privilege", self.0.options.namespace.answer())];
+        let proc = probe::proc();
+        checks.push(check("/proc", proc.clone()));
         checks.push(check("OverlayFS in the kernel", probe::overlay_in_kernel()));
         let place = match self.store() {
             Ok(store) => {
@@ -51,8 +53,10 @@ impl Workspace {
         checks.push(check("driver `overlay`", overlay));
         checks.push(check("FUSE device", device));
         checks.push(check("driver `fuse`", fuse));
-        checks.push(ok("driver `direct`", "needs nothing from the machine".to_owned()));
-        DoctorReport { checks, best: Some(best) }
+        let direct = proc.map(|_| "needs nothing else from the machine".to_owned());
+        let best = direct.is_ok().then_some(best);
+        checks.push(check("driver `direct`", direct));
+        DoctorReport { checks, best }
     }
 
     /// Mounts by FUSE, in the store, and looks into it.

@@ -245,6 +245,14 @@ pub enum Error {
         /// One reason a driver.
         reasons: String,
     },
+    /// The machine lacks what all that is done with a store needs.
+    #[error("cannot work with a store: {reason}")]
+    Lacks {
+        /// What is missing.
+        reason: String,
+        /// What helps.
+        cure: Option<String>,
+    },
     /// A shell command failed.
     #[error("`{command}` ended with exit code {code}")]
     Command {
@@ -300,7 +308,7 @@ impl Error {
             Self::ReadOnly { .. } => "read_only",
             Self::Sealed { .. } => "sealed",
             Self::WrongLayer { .. } => "wrong_layer",
-            Self::Unsupported { .. } | Self::NoDriver { .. } => "unsupported",
+            Self::Unsupported { .. } | Self::NoDriver { .. } | Self::Lacks { .. } => "unsupported",
             Self::Command { .. } => "command_failed",
             Self::Interrupted => "interrupted",
             Self::Mount(error) => error.kind(),
@@ -432,6 +440,7 @@ impl Error {
                     .to_owned()
             }
             Self::NoDriver { .. } => "`doctor()` tells what is missing and how to get it".to_owned(),
+            Self::Lacks { cure, .. } => return cure.clone(),
             Self::Command { err, .. } if !err.is_empty() => format!("it said: {err}"),
             Self::Command { .. } => "`sh(command, #{ check: false })` gives the code instead".to_owned(),
             Self::Mount(error) => return error.hint(),

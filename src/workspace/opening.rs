@@ -11,7 +11,7 @@ use super::{Amount, Layer, StorePlace, Workspace};
 use crate::driver;
 use crate::model::{Identity, LayerName, LayerPath, TreeId};
 use crate::store::{self, Draft, MountRecord, NameRecord, Opening, Seal, StackPart, Stale, Store};
-use crate::sys::{Dir, Errno};
+use crate::sys::{Dir, Errno, probe};
 
 impl Workspace {
     /// The store, opened (and made) when it is first needed.
@@ -19,6 +19,7 @@ impl Workspace {
         if let Some(store) = self.0.store.get() {
             return Ok(store);
         }
+        probe::proc().map_err(|no| Error::Lacks { reason: no.reason, cure: no.cure })?;
         let store = match &self.0.options.store {
             StorePlace::Dir(dir) => self.open_in(dir, Store::open)?,
             StorePlace::DirOfAnybody(dir) => self.open_in(dir, Store::open_as_root)?,

@@ -23,6 +23,11 @@ struct Served {
 
 /// Mounts and serves; gives the exit code once the mount is ready, or in the foreground once it is gone.
 pub(super) fn start(request: &Request, codes: Codes) -> u8 {
+    if let Err(no) = probe::proc() {
+        let message = format!("cannot serve a mount: {}", no.reason);
+        complain(&Failure { message, hint: no.cure, lacks: true });
+        return codes.lacks;
+    }
     let starting = if request.foreground {
         None
     } else {

@@ -3,4 +3,5 @@
 mod ending;
 mod layers;
 mod options;
+mod proc;
 mod stack;
