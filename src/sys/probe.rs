@@ -138,16 +138,6 @@ pub fn file_system(path: &Path) -> Answer {
     }
 }
 
-/// The program by which users without privilege mount FUSE.
-pub fn fusermount() -> Answer {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let found = std::env::split_paths(&path).map(|dir| dir.join("fusermount3")).find(|file| file.is_file());
-    match found {
-        Some(file) => Ok(file.display().to_string()),
-        None => no("`fusermount3` is not in PATH", "install the package `fuse3`"),
-    }
-}
-
 /// Whether this machine's settings let users without privilege make user namespaces.
 ///
 /// # Source

@@ -192,11 +192,6 @@ pub fn take_interrupt() -> bool {
     told().compare_exchange(Signal::SIGINT as i32, 0, Ordering::SeqCst, Ordering::SeqCst).is_ok()
 }
 
-/// Acts as if Ctrl-C had come, for a prompt in raw mode that reads it as a key.
-pub fn raise_interrupt() {
-    remember(Signal::SIGINT as i32);
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

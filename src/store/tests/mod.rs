@@ -3,6 +3,7 @@
 mod adding;
 mod commits;
 mod exporting;
+mod formats;
 mod keeping;
 mod sealing;
 mod spare;
