@@ -31,6 +31,11 @@ const ENVIRONMENT: &[(&str, &str)] = &[
         "Seconds since 1970. Replaces the clock in all that is written, and clamps later times at commit, so that the \
          same script gives the same diff IDs anywhere.",
     ),
+    (
+        "UFS_LOG",
+        "`debug`: tells on stderr what is done, each operation with its path and how long it took. `error`, `warn`, `info` \
+         tell less, `trace` tells what other crates say, too. Nothing where it is not set.",
+    ),
     ("NO_COLOR", "Set to anything: no colours, unless `--color always` asks for them."),
     ("CLICOLOR_FORCE", "Set to anything but 0: colours, also where output is no terminal."),
     ("TERM", "With `dumb`, nothing is coloured."),
@@ -58,6 +63,7 @@ const EXIT: &[(&str, &str)] = &[
     ("2", "Wrong usage, or a script that cannot be parsed."),
     ("3", "This machine lacks something; `ufs doctor` tells what, and its cure."),
     ("4", "The store is damaged."),
+    ("70", "A fault of ufs itself, which is told with what to report."),
     ("n", "What `exit(n)` asked for. 128 and a signal's number, if that ended the program."),
 ];
 

@@ -1,7 +1,9 @@
 //! The command line.
 
+mod apology;
 mod arguments;
 mod completions;
+mod logger;
 mod man;
 mod mount;
 mod version;
@@ -21,8 +23,18 @@ use crate::workspace::{Options, StorePlace, nearest};
 
 /// Runs the program; gives the exit code.
 pub fn main() -> u8 {
+    let code = run();
+    // also one in another thread, or in a process that worked for this one
+    if sys::fault::happened() { sys::fault::EXIT_CODE } else { code }
+}
+
+fn run() -> u8 {
     // before any thread exists
     sys::clear_umask();
+    sys::fault::install(apology::tell);
+    if let Err(message) = logger::start() {
+        return complain(&message, Some("it is off, error, warn, info, debug or trace"));
+    }
     let words: Vec<OsString> = std::env::args_os().collect();
     if words.first().is_some_and(|name| mount::is_helper(name)) {
         return mount::help_mount(&words);

@@ -24,6 +24,7 @@ use std::sync::Arc;
 
 use crate::model::{Identity, LayerPath, Mode, Trust, WhiteoutForm};
 use crate::sys::Dir;
+use crate::sys::step::step;
 
 pub use crate::union::{Event, Listener, Over};
 
@@ -87,11 +88,15 @@ pub trait Mounted {
 /// # Errors
 /// [`MountError`]; nothing stays mounted.
 pub fn mount(kind: DriverKind, spec: &MountSpec<'_>) -> Result<Box<dyn Mounted>, MountError> {
-    match kind {
+    let on = || spec.target.as_ref().map_or_else(String::new, |target| target.display().to_string());
+    let step = step(kind.mounts(), on);
+    let mounted = match kind {
         DriverKind::Overlay => overlay::mount(spec),
         DriverKind::Direct => direct::mount(spec),
         DriverKind::Fuse => fuse::mount(spec),
-    }
+    };
+    step.ended(&mounted, ToString::to_string);
+    mounted
 }
 
 /// Tries the FUSE driver with a small stack of its own in an empty host directory: a mount, a file, an unmount.
@@ -179,6 +184,15 @@ pub enum DriverKind {
 }
 
 impl DriverKind {
+    /// The step of mounting by it, for the log.
+    fn mounts(self) -> &'static str {
+        match self {
+            Self::Overlay => "mount by overlay",
+            Self::Fuse => "mount by fuse",
+            Self::Direct => "mount by direct",
+        }
+    }
+
     /// The word that users type: `overlay`, `fuse`, `direct`.
     pub fn word(self) -> &'static str {
         match self {

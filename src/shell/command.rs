@@ -227,6 +227,9 @@ pub(super) fn usage<T>(message: impl Into<String>, hint: &str) -> Result<T, Rais
     Err(Raise::Usage { message: message.into(), hint: Some(hint.to_owned()) })
 }
 
+/// How much of an argument the log tells, in bytes.
+const TOLD: usize = 200;
+
 /// One call: what it is on, its arguments, and what all commands share.
 pub(super) struct Call<'a> {
     pub(super) name: &'static str,
@@ -237,6 +240,22 @@ pub(super) struct Call<'a> {
 }
 
 impl Call<'_> {
+    /// What it is about, for the log: what it is called on, and a first argument that may be a path or a name. Data is not
+    /// for logs.
+    pub(super) fn on(&self) -> String {
+        let of = match (self.layer(), &self.receiver) {
+            (Some(layer), _) => layer.title(),
+            (None, Some(value)) => {
+                value.clone().try_cast::<Mount>().map_or_else(String::new, |mount| mount.name())
+            }
+            (None, None) => String::new(),
+        };
+        let first = self.args.first().and_then(as_bytes);
+        let first = first
+            .map_or_else(String::new, |bytes| format!("`{}`", bytes[..bytes.len().min(TOLD)].escape_ascii()));
+        [of, first].into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" ")
+    }
+
     pub(super) fn len(&self) -> usize {
         self.args.len()
     }

@@ -14,6 +14,7 @@ use super::modules::{Modules, Texts};
 use super::state::Shell;
 use super::{commands, errors, limits, values};
 use crate::sys::signals;
+use crate::sys::step::step;
 use crate::workspace::Moment;
 
 /// Nested function calls; each takes a few hundred bytes of stack in Rhai, kilobytes of it in a debug build.
@@ -134,7 +135,9 @@ fn call(
     let mut values = args.iter().map(|arg| arg.flatten_clone());
     let receiver = if has_receiver { values.next() } else { None };
     let call = Call { name, shell, context, receiver, args: values.collect() };
+    let step = step(name, || call.on());
     let outcome = run(&call).map_err(|raise| raise.into_rhai(context.call_position()));
+    step.ended(&outcome, |error| errors::in_words(error));
     shell.tell_notes();
     outcome
 }

@@ -64,6 +64,16 @@ pub(super) fn workspace_document(error: &Error) -> String {
     document(map)
 }
 
+/// What an error says, in one line for the log.
+pub(super) fn in_words(error: &EvalAltResult) -> String {
+    let ours = match error {
+        EvalAltResult::ErrorRuntime(value, _) => value.read_lock::<Map>(),
+        _ => None,
+    };
+    let message = ours.and_then(|map| map.get("message").map(ToString::to_string));
+    message.unwrap_or_else(|| error.to_string())
+}
+
 /// The kind of one of Rhai's own errors.
 pub(super) fn kind(error: &EvalAltResult) -> &'static str {
     match error {

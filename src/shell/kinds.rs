@@ -12,6 +12,7 @@ pub(super) const KINDS: &[(&str, &str)] = &[
     ("damaged", "something in the store is not as it was written; `check()` finds all such"),
     ("data_too_large", "a value takes more memory than the script may; `--limit-memory` allows more"),
     ("exists", "there is something at that path already"),
+    ("fault", "`ufs` itself is at fault; what is told with it helps whoever mends it"),
     ("interrupted", "Ctrl-C; no `try` catches it"),
     (
         "invalid_argument",

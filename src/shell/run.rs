@@ -13,7 +13,7 @@ use super::render::{self, Around, Known, Text};
 use super::state::{Shell, Voice, write_err};
 use super::{Limits, Pager, commands, engine, prompt};
 use crate::sys::{
-    self, Errno, memory,
+    self, Errno, fault, memory,
     signals::{self, Pending},
 };
 use crate::view::{Bar, Style};
@@ -23,9 +23,6 @@ use crate::workspace::{Moment, Options, Workspace};
 pub(super) const FAILED: u8 = 1;
 /// Wrong usage, or a parse error.
 pub(super) const USAGE: u8 = 2;
-
-/// The program itself is at fault: `EX_SOFTWARE` of sysexits(3).
-const OUR_FAULT: u8 = 70;
 
 /// Ctrl-C, as shells count it.
 const INTERRUPTED: u8 = 130;
@@ -123,10 +120,7 @@ fn run_here(settings: Settings) -> u8 {
     }
     shell.teller().end();
     match (ended, signals::pending()) {
-        (Err(_), _) => {
-            apologize(&shell);
-            OUR_FAULT
-        }
+        (Err(_), _) => fault::EXIT_CODE,
         (Ok(_), Some(Pending::End(signal))) => u8::try_from(128 + signal).unwrap_or(FAILED),
         (Ok(code), _) => match shell.output_failure() {
             Some(why) => {
@@ -136,18 +130,6 @@ fn run_here(settings: Settings) -> u8 {
             None => code,
         },
     }
-}
-
-/// What is said behind the message that a panic has told already.
-fn apologize(shell: &Shell) {
-    let message = format!(
-        "that is a fault in ufs {}, not in what you asked for: sorry. What was mounted is unmounted",
-        env!("CARGO_PKG_VERSION")
-    );
-    shell.complain_with(
-        &message,
-        Some("please report the lines above with what you ran; `ufs doctor` describes the machine"),
-    );
 }
 
 fn run_file(shell: &Shell, path: &Path) -> u8 {
@@ -206,6 +188,7 @@ fn run_text(shell: &Shell, name: &str, text: String, print_last: bool, modules: 
     };
     shell.budget().begin();
     let result = ours.engine.eval_ast_with_scope::<Dynamic>(&mut Scope::new(), &ast);
+    fault::planted("script");
     shell.settle(Moment::End);
     match result {
         Ok(value) => {

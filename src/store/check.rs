@@ -11,6 +11,7 @@ use super::seal::Progress;
 use super::walk::{ScanHow, identity};
 use super::{Error, StackPart, Store, place};
 use crate::model::{Change, Changeset, Kind, LayerName, LayerPath, TreeId};
+use crate::sys::step::step;
 
 /// Something that is not as it should be.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -40,6 +41,7 @@ impl Store {
         deep: bool,
         progress: &mut dyn FnMut(Progress) -> bool,
     ) -> Result<Vec<Problem>, Error> {
+        let _step = step("check the store", || self.path.display().to_string());
         let mut problems = Vec::new();
         let mut add = |path: PathBuf, error: &Error| {
             problems.push(Problem { path, what: error.to_string() });

@@ -7,6 +7,7 @@ use super::error::io;
 use super::{Error, StackPart, Store};
 use crate::model::TreeId;
 use crate::sys::lock;
+use crate::sys::step::step;
 
 /// What a collection freed.
 #[derive(Debug, Default)]
@@ -26,6 +27,7 @@ impl Store {
     /// [`Error::Busy`] while another process uses the store; [`Error::Io`].
     pub fn collect(&self, pinned: &BTreeSet<TreeId>) -> Result<Collected, Error> {
         self.check_writable()?;
+        let _step = step("collect in the store", || self.path.display().to_string());
         let lock_path = self.path.join("lock");
         // a lock cannot be strengthened while it is held
         self.lock.take();

@@ -31,6 +31,7 @@ use super::seal::Progress;
 use super::walk::ScanHow;
 use super::{Error, MountDir, MountRecord, NameRecord, Sealed, StackPart, Store};
 use crate::model::{ChainId, Changeset, LayerName, LayerPath, Metadata, Timestamp, TreeId};
+use crate::sys::step::step;
 use crate::sys::{Dir, Errno, RenameFlags};
 
 /// How something is sealed.
@@ -75,6 +76,7 @@ impl Store {
     #[expect(clippy::needless_pass_by_value, reason = "it is used up: what it says happens once")]
     pub fn commit(&self, mount: &MountDir, seal: Seal<'_>) -> Result<Sealed, Error> {
         let (dir, path) = (mount.dir(), mount.path());
+        let _step = step("commit the upper", || path.display().to_string());
         self.end_commit(mount)?;
         let before = mount.record();
         mount.upper()?;

@@ -25,6 +25,7 @@ use super::record::{NameJson, VERSION, check_version, hex, id_from, read_json, u
 use super::walk::ScanHow;
 use super::{Error, Held, NameRecord, Sealed, StackPart, Store, changes, place};
 use crate::model::{KeptTime, Kind, LayerName, LayerPath, Metadata, Mode, Timestamp};
+use crate::sys::step::step;
 use crate::sys::{Dir, Errno, RenameFlags};
 
 /// The prefix of an intent; no name begins with a dot.
@@ -316,6 +317,7 @@ impl Store {
     #[expect(clippy::needless_pass_by_value, reason = "it is used up: what it says happens once")]
     pub fn seal_draft(&self, draft: &Draft, seal: Seal<'_>) -> Result<Sealed, Error> {
         self.check_writable()?;
+        let _step = step("seal the draft", || draft.path.display().to_string());
         if let Some(sealed) = self.end_seal(draft)? {
             return Ok(sealed);
         }

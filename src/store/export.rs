@@ -13,6 +13,7 @@ use super::error::errno_of;
 use super::publish::publish;
 use super::{Error, Progress, Store};
 use crate::model::TreeId;
+use crate::sys::step::step;
 use crate::sys::{self, Dir, Errno, file, signals};
 
 /// How much is written at once, in bytes.
@@ -38,6 +39,7 @@ impl Store {
         host: &Path,
         progress: &mut dyn FnMut(Progress) -> bool,
     ) -> Result<(), Error> {
+        let _step = step("write the tar", || host.display().to_string());
         write_host_file(host, 0o666, Present::Replace, |out| self.export_tar(id, out, progress))
     }
 }

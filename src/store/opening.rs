@@ -8,6 +8,7 @@ use super::temporary::Temporary;
 use super::{Error, Steps, Store, format};
 use crate::model::WhiteoutForm;
 use crate::sys::lock::{self, Lock};
+use crate::sys::step::step;
 use crate::sys::{Dir, Errno, process};
 
 /// How a store is opened.
@@ -61,6 +62,7 @@ impl Store {
     }
 
     fn open_to_work(path: &Path, how: Opening, whose: Whose) -> Result<Self, Error> {
+        let _step = step("open the store", || path.display().to_string());
         let (path, root, form) = format::open_root(path, how, whose)?;
         let temporary = Temporary::new(format::open_sub(&root, "tmp", &path)?, path.join("tmp"));
         let lock_path = path.join("lock");

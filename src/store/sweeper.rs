@@ -99,6 +99,7 @@ impl Shared {
 
     /// Removes until there is nothing more.
     fn work(&self, dir: &Dir) {
+        let _rest = Rest(self);
         loop {
             let mut queue = self.queue();
             let next = queue.names.pop_front().filter(|_| !self.stopped.load(Ordering::Relaxed));
@@ -112,6 +113,18 @@ impl Shared {
             if let Err(errno) = dir.remove_tree_while(&name, go_on) {
                 log::debug!("`{}` stays in the store: {errno}", name.escape_ascii());
             }
+        }
+    }
+}
+
+/// The end of a thread that panics: nobody waits for one that is gone.
+struct Rest<'a>(&'a Shared);
+
+impl Drop for Rest<'_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.0.queue().works = false;
+            self.0.idle.notify_all();
         }
     }
 }

@@ -15,6 +15,7 @@ use super::seal::Progress;
 use super::walk::{identity, is_bookkeeping};
 use super::{Draft, Error, Kept, Store, place};
 use crate::model::{Identity, Kind, LayerPath, Metadata, Node, WhiteoutForm, Xattrs, decode_xattrs, names};
+use crate::sys::step::step;
 use crate::sys::{Dir, Errno, RawItem, RawStat, copy, process, xattr};
 use crate::tar;
 
@@ -172,6 +173,7 @@ impl Store {
         owner: Option<(u32, u32)>,
         progress: &mut dyn FnMut(Progress) -> bool,
     ) -> Result<Vec<Note>, Error> {
+        let _step = step("copy into a draft", || host.display().to_string());
         let mut copier = Copier {
             adding: Adding::start(self, draft, owner, progress)?,
             identity: identity(),

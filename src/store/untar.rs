@@ -15,6 +15,7 @@ use super::seal::Progress;
 use super::unpack::{Adding, Note, link, ready_dir};
 use super::{Draft, Error, Store, place};
 use crate::model::{Entry, Kind, LayerPath, Metadata, Mode, Node, Timestamp};
+use crate::sys::step::step;
 use crate::sys::{Dir, Errno};
 use crate::tar::{Piece, Reader, TarError, What};
 
@@ -34,6 +35,7 @@ impl Store {
         owner: Option<(u32, u32)>,
         progress: &mut dyn FnMut(Progress) -> bool,
     ) -> Result<Vec<Note>, Error> {
+        let _step = step("unpack a tar at", || format!("/{}", at.as_bytes().escape_ascii()));
         let mut unpacker = Unpacker {
             adding: Adding::start(self, draft, owner, progress)?,
             own: BTreeMap::new(),

@@ -17,6 +17,7 @@ use rustix::fs::{Mode, OFlags};
 use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType};
 use rustix::process::{Pid, Resource, Signal, WaitOptions, getrlimit, kill_process, setrlimit, waitpid};
 
+use super::fault::{self, After};
 use super::{Errno, from_nix, process, signals};
 
 /// How long the process may take to end once it was told to.
@@ -112,8 +113,8 @@ impl End {
 #[derive(Debug)]
 pub struct Apart(Option<Pid>);
 
-/// Starts a process that does `work` and ends. Of the open files it has those in `kept` alone, beside `/dev/null` for the
-/// standard ones; signals but SIGKILL do not concern it, and files may be as large in it as this user may allow himself.
+/// Starts a process that does `work` and ends. Of the open files it has those in `kept` alone, beside stderr, on which
+/// it tells its own faults and the log, and `/dev/null` for the other standard ones; signals but SIGKILL do not concern it, and files may be as large in it as this user may allow himself.
 ///
 /// `work` must take no lock that another thread may hold at the moment, but for the allocator's.
 ///
@@ -131,6 +132,7 @@ pub fn start(kept: &[BorrowedFd<'_>], work: impl FnOnce()) -> Result<Apart, Errn
         ForkResult::Parent { child } => Ok(Apart(Pid::from_raw(child.as_raw()))),
         ForkResult::Child => {
             process::stand_in_for(principal);
+            fault::set_after(After::Ends);
             let worked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
                 if settle(&numbers).is_ok() {
                     work();
@@ -145,10 +147,15 @@ pub fn start(kept: &[BorrowedFd<'_>], work: impl FnOnce()) -> Result<Apart, Errn
 }
 
 /// Ends such a process at once, without what its origin wants done at its own end.
-#[expect(unsafe_code, reason = "_exit")]
 pub fn exit() -> ! {
+    exit_with(0)
+}
+
+/// As [`exit`], with a code.
+#[expect(unsafe_code, reason = "_exit")]
+pub(super) fn exit_with(code: u8) -> ! {
     // SAFETY: it ends the process and returns nowhere.
-    unsafe { libc::_exit(0) }
+    unsafe { libc::_exit(code.into()) }
 }
 
 /// Lets go of all that this process has from its origin.
@@ -161,7 +168,6 @@ fn settle(kept: &[RawFd]) -> Result<(), Errno> {
     let null = rustix::fs::open(c"/dev/null", OFlags::RDWR | OFlags::CLOEXEC, Mode::empty())?;
     rustix::stdio::dup2_stdin(&null)?;
     rustix::stdio::dup2_stdout(&null)?;
-    rustix::stdio::dup2_stderr(&null)?;
     raise_file_size()
 }
 
@@ -212,7 +218,17 @@ impl Apart {
         // one that a dead disk holds is left behind
         let gone = by_itself || link.is_hung_up(GRACE);
         let how = if gone { WaitOptions::empty() } else { WaitOptions::NOHANG };
-        while waitpid(Some(pid), how).is_err_and(|errno| errno == Errno::INTR) {}
+        let ended = loop {
+            match waitpid(Some(pid), how) {
+                Err(Errno::INTR) => {}
+                ended => break ended,
+            }
+        };
+        if let Ok(Some((_, status))) = ended
+            && status.exit_status() == Some(fault::EXIT_CODE.into())
+        {
+            fault::note();
+        }
         by_itself
     }
 }

@@ -11,6 +11,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, PidfdFlags, Signal, kill_process, pidfd_open};
 
 use super::signals::{self, Pending};
+use super::step::step;
 use super::{Dir, Errno, process};
 
 /// How long a command may take to end by itself after Ctrl-C, which the terminal sends to it too.
@@ -50,6 +51,7 @@ pub fn shell(
     environment: &[(&str, &str)],
     output: &mut dyn FnMut(Stream, &[u8]),
 ) -> io::Result<Ended> {
+    let _step = step("run", || format!("sh -c {command:?}"));
     let mut start = Command::new("sh");
     start.arg("-c").arg(command).envs(environment.iter().copied());
     start.stdin(Stdio::inherit()).stdout(Stdio::piped()).stderr(Stdio::piped());

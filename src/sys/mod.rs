@@ -6,6 +6,7 @@ mod child;
 pub mod copy;
 pub mod daemon;
 pub mod dir;
+pub mod fault;
 pub mod file;
 pub mod fuse;
 pub mod fusermount;
@@ -21,6 +22,7 @@ mod recent;
 mod remove;
 pub mod rights;
 pub mod signals;
+pub mod step;
 pub mod terminal;
 pub mod xattr;
 

@@ -13,6 +13,7 @@ use super::merged::Merged;
 use super::xattrs::LISTS;
 use super::{Syncs, Union};
 use crate::model::{Device, Kind, Mode, Node, encode_node, encode_owner, gives_rights, names};
+use crate::sys::step::step;
 use crate::sys::{self, Dir, Errno, OFlags, RawStat, RenameFlags, copy, xattr};
 
 /// Whether a copy-up brings the content along.
@@ -90,6 +91,7 @@ impl Union {
             self.raise_dir(&here)?;
         } else {
             let upper = self.writable()?;
+            let _step = step("copy up", || format!("/{}", dir.path_of(name).escape_ascii()));
             let ahead = copied_ahead(found, content)?;
             let name_ahead = ahead.as_ref().map(|copy| copy.name.clone());
             let up = upper.building_on(name_ahead, |work, temporary| {

@@ -27,6 +27,7 @@ mod seeing;
 mod semantics;
 mod start_up;
 mod stores;
+mod telling;
 mod terminal;
 mod typing;
 mod watching;

@@ -4,6 +4,7 @@
 mod command;
 mod copies;
 mod endings;
+mod faults;
 mod fuse;
 mod host;
 mod left_behind;

@@ -7,6 +7,7 @@ use super::{Codes, Failure, Request, complain, incompat};
 use crate::driver::{Alone, AloneSpec, Manner, MountError, mount_alone};
 use crate::model::{Identity, Marks, Trust, WhiteoutForm};
 use crate::sys::daemon::{self, Ends, Parted, Starting};
+use crate::sys::fault;
 use crate::sys::lock::{self, Lock};
 use crate::sys::{self, Dir, Errno, mount, mountinfo, probe, process, signals};
 use crate::union::{Options, Syncs};
@@ -45,6 +46,7 @@ pub(super) fn start(request: &Request, codes: Codes) -> u8 {
         }
     };
     sys::raise_file_limit();
+    fault::set_after(fault::After::Terminates);
     if let Err(errno) = signals::let_writes_fail() {
         log::warn!("a write beyond the limit of file sizes ends the server: {errno}");
     }

@@ -10,7 +10,7 @@ use fuser::Request;
 
 use super::served::Adapter;
 use super::turns::Turn;
-use crate::sys::{Errno, signals};
+use crate::sys::{Errno, fault, signals};
 
 /// What the protocol's requests come to.
 #[derive(Clone, Debug)]
@@ -41,6 +41,7 @@ impl Adapter {
     /// Begins with a request; paths stay as they are until it is done.
     pub(super) fn still(&self, request: &Request) -> Held<'_, RwLockReadGuard<'_, ()>> {
         signals::work_for(request.pid());
+        fault::planted("server");
         let turn = self.turns.begin();
         Held { _paths: self.paths.read().unwrap_or_else(PoisonError::into_inner), _turn: turn }
     }
@@ -83,6 +84,7 @@ impl Protocol {
     ) {
         let asks = request.pid();
         signals::work_for(asks);
+        fault::planted("patience");
         let _turn = self.turns.begin();
         let wanted = match self.union.attempt(|| self.on(paths, || work(self, &reply))) {
             Ok(done) => return answer(reply, done),

@@ -1,0 +1,91 @@
+//! Faults of the program itself, asked for in debug builds: nothing stays mounted, and nobody waits.
+#![cfg(debug_assertions)]
+
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use ufs::sys::{mountinfo, probe};
+
+use crate::host::{skip, with_mounts};
+
+fn ufs(scratch: &Path, fault: &str, words: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_ufs"));
+    command.args(words).env("UFS_STORE", scratch.join("store")).env("UFS_FAULT", fault);
+    command.env_remove("RUST_BACKTRACE").current_dir(scratch).stdin(Stdio::null());
+    command
+}
+
+#[track_caller]
+fn apologizes(scratch: &Path, output: &Output) {
+    let err = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(70), "{err}");
+    assert!(err.contains("that is a fault in ufs"), "{err}");
+    let left = mountinfo::all()
+        .unwrap()
+        .into_iter()
+        .filter(|mount| mount.point.starts_with(scratch) && mount.point != scratch)
+        .count();
+    assert_eq!(left, 0, "mounts are left");
+}
+
+#[test]
+fn a_fault_in_a_script_leaves_no_mount() {
+    with_mounts(|scratch| {
+        let kinds = if probe::fuse_device().is_ok() { &["overlay", "fuse"][..] } else { &["overlay"] };
+        for kind in kinds {
+            let code = format!(
+                "layer(\"{kind}\").write(\"/f\", \"1\"); mount_{kind}(\"{kind}\"); write(\"/f\", \"2\"); ()"
+            );
+            let output = ufs(scratch, "script", &["-q", "--no-userns", "-e", &code]).output().unwrap();
+            apologizes(scratch, &output);
+        }
+    });
+}
+
+#[test]
+fn a_fault_in_the_server_of_a_mount_ends_it_at_once() {
+    with_mounts(|scratch| {
+        if let Err(no) = probe::fuse_device() {
+            return skip(&no.reason);
+        }
+        let code = "layer(\"b\").write(\"/f\", \"1\"); mount_fuse(\"b\"); sh(\"cat f; echo 2 >g\", #{ check: false }); ()";
+        let start = Instant::now();
+        let output = ufs(scratch, "server", &["-q", "--no-userns", "-e", code]).output().unwrap();
+        apologizes(scratch, &output);
+        assert!(start.elapsed() < Duration::from_secs(20));
+    });
+}
+
+#[test]
+fn a_fault_in_the_server_of_the_mount_command_unmounts() {
+    with_mounts(|scratch| {
+        if let Err(no) = probe::fuse_device() {
+            return skip(&no.reason);
+        }
+        for dir in ["base", "up", "work", "merged"] {
+            std::fs::create_dir(scratch.join(dir)).unwrap();
+        }
+        let layers = "lowerdir=base,upperdir=up,workdir=work";
+        for (fault, act) in [("server", "ready"), ("patience", "serve")] {
+            let mut served = ufs(scratch, fault, &["mount", "-f", "-o", layers, "merged"])
+                .stderr(Stdio::piped())
+                .spawn()
+                .unwrap();
+            let merged = scratch.join("merged");
+            let is_mounted = || mountinfo::all().unwrap().into_iter().any(|mount| mount.point == merged);
+            while !is_mounted() && served.try_wait().unwrap().is_none() {
+                std::thread::sleep(Duration::from_millis(5));
+            }
+            // a rename may have to wait for content
+            let made = std::fs::create_dir(merged.join("d"))
+                .and_then(|()| std::fs::rename(merged.join("d"), merged.join("e")));
+            if made.is_ok() {
+                served.kill().unwrap();
+            }
+            let output = served.wait_with_output().unwrap();
+            assert!(act == "ready" || made.is_err());
+            apologizes(scratch, &output);
+        }
+    });
+}
