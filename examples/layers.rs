@@ -14,6 +14,7 @@ fn main() -> Result<(), Error> {
     // before any thread exists: an ordinary user gets a namespace in which mounts are allowed
     let options = Options {
         store: StorePlace::Ephemeral,
+        sync: true,
         driver: None,
         keep: false,
         epoch: None,

@@ -45,6 +45,16 @@ pub(super) struct Arguments {
     /// Uses, as root, a store that belongs to another user
     #[arg(long, conflicts_with = "ephemeral")]
     pub(super) as_root: bool,
+    /// Whether to wait for the disk: with off, what is done may be lost or damaged if the machine stops
+    #[arg(
+        long,
+        value_enum,
+        value_name = "on|off",
+        default_value = "on",
+        conflicts_with = "ephemeral",
+        hide_possible_values = true
+    )]
+    sync: Sync,
     /// The driver that mount takes: overlay, fuse or direct
     #[arg(long, value_enum, hide_possible_values = true)]
     driver: Option<Driver>,
@@ -124,6 +134,12 @@ enum Driver {
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+enum Sync {
+    On,
+    Off,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
 pub(super) enum Color {
     Auto,
     Always,
@@ -173,6 +189,11 @@ impl Arguments {
             return Err(Self::command().error(ErrorKind::ArgumentConflict, message));
         }
         Ok(arguments)
+    }
+
+    /// Whether the store waits for the disk.
+    pub(super) fn syncs(&self) -> bool {
+        self.sync == Sync::On
     }
 
     /// The driver that `mount()` takes, where it is to be a certain one.

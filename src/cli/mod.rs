@@ -137,7 +137,7 @@ fn settings(
     let epoch = config::source_date_epoch().map_err(|text| {
         (format!("`SOURCE_DATE_EPOCH` is `{text}`"), "it is a whole number of seconds since 1970".to_owned())
     })?;
-    let driver = arguments.driver();
+    let (driver, sync) = (arguments.driver(), arguments.syncs());
     let store = if arguments.ephemeral {
         StorePlace::Ephemeral
     } else {
@@ -198,6 +198,6 @@ fn settings(
         },
         history: homes.history_file(),
         start_up: homes.start_up_file().filter(|_| !arguments.no_init),
-        workspace: Options { store, driver, keep: arguments.keep, epoch, namespace },
+        workspace: Options { store, sync, driver, keep: arguments.keep, epoch, namespace },
     })
 }

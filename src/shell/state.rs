@@ -98,6 +98,7 @@ impl Shell {
         use crate::workspace::{Options, Quiet, StorePlace};
         let options = Options {
             store: StorePlace::Ephemeral,
+            sync: true,
             driver: None,
             keep: false,
             epoch: None,

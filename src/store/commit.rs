@@ -115,7 +115,7 @@ impl Store {
             record: record.as_ref().map(NameJson::from),
             replaces: seal.replaces.map(NameJson::from),
         };
-        replace_json_beside(dir, INTENT, &intent, path, !self.ephemeral)?;
+        replace_json_beside(dir, INTENT, &intent, path, self.synced)?;
         self.steps.pass("intent");
         let aside = self.publish(dir, "up", path, sealed.id)?;
         let reused = aside.is_some();
@@ -281,7 +281,7 @@ impl Store {
         let json: Option<MountJson> = read_json(dir, "mount.json", path)?;
         let mut json = json.ok_or_else(|| damaged("the mount's record is missing".to_owned()))?;
         json.grow(&parts_from_json(&intent.stack).map_err(damaged)?, &root);
-        replace_json_beside(dir, "mount.json", &json, path, !self.ephemeral)?;
+        replace_json_beside(dir, "mount.json", &json, path, self.synced)?;
         self.steps.pass("recorded");
         dir.unlink(INTENT.as_bytes()).map_err(io("remove", path.join(INTENT)))?;
         self.sync_dir(dir, path)?;

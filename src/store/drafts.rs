@@ -26,7 +26,7 @@ use super::walk::ScanHow;
 use super::{Error, Held, NameRecord, Sealed, StackPart, Store, changes, place};
 use crate::model::{KeptTime, Kind, LayerName, LayerPath, Metadata, Mode, Timestamp};
 use crate::sys::step::step;
-use crate::sys::{Dir, Errno, RenameFlags};
+use crate::sys::{Dir, Errno, RenameFlags, sync_fs};
 
 /// The prefix of an intent; no name begins with a dot.
 const INTENT: &str = ".seal-";
@@ -255,7 +255,7 @@ impl Store {
                 && (here.dev, here.ino) == (there.dev, there.ino)
             {
                 let damaged = self.cure_draft(&dir, &at)?;
-                let (name, dir, sync) = (name.clone(), Rc::new(dir), !self.ephemeral);
+                let (name, dir, sync) = (name.clone(), Rc::new(dir), self.synced);
                 return Ok(Some(Draft { name, dir, path: at, sync, replaces: None, damaged, _held: held }));
             }
             self.forget(&key);
@@ -267,6 +267,7 @@ impl Store {
         let (aside, dir) = self.temporary.make()?;
         let path = self.temporary.path().join(&aside);
         dir.mkdir(b"tree", Mode::new(0o755)).map_err(io("make", path.join("tree")))?;
+        self.sync_dir(&dir, &path)?;
         let moved = self.temporary.dir().rename(
             aside.as_bytes(),
             &self.drafts,
@@ -297,6 +298,14 @@ impl Store {
         let mut found: Vec<LayerName> = items.iter().filter_map(named).collect();
         found.sort_unstable();
         Ok(found)
+    }
+
+    /// Waits until the disk holds what was written to drafts: they are left for another day.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    pub fn sync_drafts(&self) -> Result<(), Error> {
+        if self.synced { sync_fs(&self.drafts).map_err(io("sync", self.drafts_path())) } else { Ok(()) }
     }
 
     /// Drops a draft with all that it holds.
@@ -340,7 +349,7 @@ impl Store {
             record: record.as_ref().map(NameJson::from),
             replaces: seal.replaces.map(NameJson::from),
         };
-        replace_json(&self.temporary, &self.drafts, &intent_name, &intent, &at, !self.ephemeral)?;
+        replace_json(&self.temporary, &self.drafts, &intent_name, &intent, &at, self.synced)?;
         self.steps.pass("intent");
         let aside = self.publish(&self.drafts, &file, &at, sealed.id)?;
         self.forget(&format!("draft {}", draft.name));

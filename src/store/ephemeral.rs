@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 
 use super::error::{errno_of, io};
 use super::format::PRIVATE;
-use super::{Error, Opening, Store};
+use super::{Error, Opening, Store, Syncs};
 use crate::sys::lock::{self, Lock};
 use crate::sys::{Dir, Errno};
 
@@ -56,7 +56,7 @@ impl Store {
             let Ok(Some(mark)) = lock::try_file(&dir, MARK.as_bytes(), true) else { continue };
             let parent = Dir::open(parent).map_err(failed)?;
             let ending = Ending { parent, name: name.as_bytes().to_vec(), _mark: mark };
-            match Self::open(&path, Opening { create: true, ephemeral: true }) {
+            match Self::open(&path, Opening { create: true, syncs: Syncs::Ephemeral }) {
                 Ok(mut store) => {
                     store.ending = Some(ending);
                     return Ok(store);
@@ -112,7 +112,7 @@ fn take(parent: &Dir, at: &Path, name: &[u8]) -> Result<Option<Store>, Error> {
     };
     let ending =
         Ending { parent: parent.duplicate().map_err(failed("open"))?, name: name.to_vec(), _mark: mark };
-    match Store::open(&path, Opening { create: false, ephemeral: true }) {
+    match Store::open(&path, Opening { create: false, syncs: Syncs::Ephemeral }) {
         Ok(mut store) if store.lies_in(&dir)? => {
             store.ending = Some(ending);
             Ok(Some(store))

@@ -81,6 +81,14 @@ pub enum Error {
         #[source]
         errno: Errno,
     },
+    /// The store was written without syncs when the machine stopped.
+    #[error("the store {} was written with `--sync=off` when the machine stopped: any part of it may be damaged", path.display())]
+    UnsyncedStore {
+        /// The store.
+        path: PathBuf,
+        /// What says so.
+        mark: PathBuf,
+    },
     /// A record does not read back.
     #[error("{} is damaged: {why}", path.display())]
     Damaged {
@@ -235,7 +243,7 @@ impl Error {
             Self::NoMount { .. } => "unknown_mount",
             Self::MountExists { .. } => "mount_exists",
             Self::NoUpper { .. } => "no_upper",
-            Self::Unsynced { .. } => "unsynced",
+            Self::Unsynced { .. } | Self::UnsyncedStore { .. } => "unsynced",
             Self::Busy { .. } => "busy",
             Self::Changed { .. } | Self::Tar(TarError::SizeChanged { .. }) => "changed",
             Self::Path { .. } => "invalid_path",
@@ -272,6 +280,7 @@ impl Error {
             | Self::Newer { path, .. }
             | Self::ReadOnly { path, .. }
             | Self::NotOwn { path, .. }
+            | Self::UnsyncedStore { path, .. }
             | Self::Unsuitable { path, .. }
             | Self::Damaged { path, .. } => Some(path.as_os_str().as_bytes().to_vec()),
             Self::Unsynced { upper, .. } | Self::DamagedMount { upper, .. } => {
@@ -344,6 +353,11 @@ impl Error {
                 "`mounts().find(|m| m.name == \"{name}\").discard()` drops it; what is good can be copied from `{}` before; to use all of it \
                  as it is, remove `{}`",
                 upper.display(),
+                mark.display()
+            ),
+            Self::UnsyncedStore { mark, .. } => format!(
+                "with `--sync=off` it can be looked at and used as it is: `check()` tells what is damaged; to use it as any \
+                 other again, remove `{}`",
                 mark.display()
             ),
             Self::Busy { .. } => "wait until that process has ended".to_owned(),

@@ -10,10 +10,11 @@ use serde::{Deserialize, Serialize};
 
 use super::ephemeral::MARK;
 use super::error::{errno_of, io, own};
-use super::opening::Whose;
+use super::opening::{Syncs, Whose};
 use super::publish::replace_json;
 use super::record::read_json;
 use super::temporary::Temporary;
+use super::unsynced::MARK as UNSYNCED;
 use super::{Error, Opening};
 use crate::model::{Mode, WhiteoutForm, names};
 use crate::sys::probe::whiteout_form;
@@ -67,7 +68,7 @@ pub(super) fn open_root(
         let _alone = lock::exclusive(&lock_path).map_err(|errno| refused(&path, errno))?;
         match read(&root, &path)? {
             Some(form) => form,
-            None => make(&root, &path, !how.ephemeral)?,
+            None => make(&root, &path, how.syncs == Syncs::On)?,
         }
     };
     Ok((path, root, form))
@@ -99,7 +100,7 @@ fn read(root: &Dir, path: &Path) -> Result<Option<WhiteoutForm>, Error> {
 fn check_empty(root: &Dir, path: &Path, create: bool) -> Result<(), Error> {
     let items = root.items().map_err(io("list", path))?;
     // `format` only where another process has just made it
-    let files = [&b"lock"[..], b"format", MARK.as_bytes()];
+    let files = [&b"lock"[..], b"format", MARK.as_bytes(), UNSYNCED.as_bytes()];
     let ours = |name: &[u8]| files.contains(&name) || PARTS.iter().any(|part| part.as_bytes() == name);
     if items.iter().any(|item| !ours(&item.name)) {
         return Err(Error::NotAStore { path: path.to_owned() });

@@ -318,7 +318,7 @@ impl Store {
         let meta =
             MetaJson { version: VERSION, tree_id, diff_id, dirs, files, whiteouts, opaques, bytes, outline };
         write_new_json(container, "meta.json", &meta, at, false)?;
-        if self.ephemeral { Ok(()) } else { crate::sys::sync_fs(container).map_err(io("sync", at)) }
+        if self.synced { crate::sys::sync_fs(container).map_err(io("sync", at)) } else { Ok(()) }
     }
 
     /// Moves a prepared container among the layers. If the layer is there already, this one goes to `tmp/`;

@@ -4,6 +4,7 @@
 //! STORE/
 //!   format                                              version, whiteout form; read before anything else
 //!   lock                                                shared by every process that uses the store
+//!   unsynced                                            in one that is written without syncs; see `unsynced`
 //!   ephemeral                                           in one that is gone at its end: locked by its process; see `ephemeral`
 //!   tmp/                                                what is being made or on its way out; see `temporary`
 //!   layers/sha256/<id>/{tree/, index, meta.json}        sealed, immutable; meta.json only says what follows from the content
@@ -72,7 +73,7 @@ pub use index::VERSION as INDEX_FORMAT;
 pub use layers::{Outline, Sealed, Summary, Timings};
 pub use looking::{MountPaths, MountUser};
 pub use mount_dir::{MountDir, MountRecord, NewMount, Stale};
-pub use opening::Opening;
+pub use opening::{Opening, Syncs};
 pub use record::{NameRecord, StackPart};
 pub use scan::{Scan, ScanHow, scan, scan_root, scan_watched};
 pub use seal::Progress;
@@ -101,6 +102,10 @@ pub struct Store {
     lock: RefCell<Option<Lock>>,
     form: WhiteoutForm,
     ephemeral: bool,
+    /// Whether what is told to be done is on the disk.
+    synced: bool,
+    /// Whether it was written without syncs when the machine stopped.
+    doubtful: bool,
     /// Whether every owner, device and attribute can be given here; not in a store of a user without privilege, also for
     /// root, as it holds what could not be given.
     every_right: bool,
@@ -189,9 +194,19 @@ impl Store {
         &self.path
     }
 
-    /// Whether nothing here needs to outlive a power cut.
+    /// Whether it is gone at its end.
     pub fn is_ephemeral(&self) -> bool {
         self.ephemeral
+    }
+
+    /// Whether what is told to be done here outlives a power cut.
+    pub fn is_synced(&self) -> bool {
+        self.synced
+    }
+
+    /// Whether it was written without syncs when the machine stopped, so that any part of it may be damaged.
+    pub fn is_doubtful(&self) -> bool {
+        self.doubtful
     }
 
     /// On whose files our own marks count here.
@@ -206,7 +221,7 @@ impl Store {
 
     /// Syncs a directory, where that matters.
     fn sync_dir(&self, dir: &Dir, path: &Path) -> Result<(), Error> {
-        if self.ephemeral { Ok(()) } else { crate::sys::sync(dir).map_err(io("sync", path)) }
+        if self.synced { crate::sys::sync(dir).map_err(io("sync", path)) } else { Ok(()) }
     }
 
     /// Takes the lock of a draft's or mount's directory, shared within this process.

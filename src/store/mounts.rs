@@ -69,8 +69,10 @@ impl Store {
             }
             // What nobody has synced in the mount may go with it. Who syncs a file syncs all names above it, and then the
             // record must be there, too.
-            write_new_json(dir, "mount.json", &MountJson::from(&record), &at, !self.ephemeral)?;
+            write_new_json(dir, "mount.json", &MountJson::from(&record), &at, self.synced)?;
             write_new_json(dir, "owner", &Identity::own(), &at, false)?;
+            // and so must all that a mount is made of
+            self.sync_dir(dir, &at)?;
         }
         let held = self.hold(key, dir).map_err(io("lock", &at))?;
         let held = held.ok_or_else(|| self.busy(name))?;
@@ -137,7 +139,7 @@ impl Store {
         let mut record = mount.record();
         if record.kept {
             record.kept = false;
-            replace_json_beside(dir, "mount.json", &MountJson::from(&record), path, !self.ephemeral)?;
+            replace_json_beside(dir, "mount.json", &MountJson::from(&record), path, self.synced)?;
         }
         record.owner = Some(std::process::id());
         mount.set_record(record);
@@ -251,10 +253,10 @@ impl Store {
         if kept {
             let record = MountRecord { kept, owner: None, ..mount.record() };
             let json = MountJson::from(&record);
-            replace_json_beside(mount.dir(), "mount.json", &json, path, !self.ephemeral)?;
+            replace_json_beside(mount.dir(), "mount.json", &json, path, self.synced)?;
         } else {
             self.sweep(mount);
-            if !self.ephemeral && !mount.record().read_only {
+            if self.synced && !mount.record().read_only {
                 mount.sync_upper()?;
             }
         }

@@ -109,7 +109,7 @@ impl Store {
 
     fn write_name(&self, name: &LayerName, record: &NameJson) -> Result<(), Error> {
         let at = self.path.join("names");
-        replace_json(&self.temporary, &self.names, &name.file_name(), record, &at, !self.ephemeral)
+        replace_json(&self.temporary, &self.names, &name.file_name(), record, &at, self.synced)
     }
 
     /// Drops a name, also one that a seal which stopped half-way was about to write; whether there was one. Its layer stays

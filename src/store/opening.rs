@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::error::{io, own};
 use super::temporary::Temporary;
-use super::{Error, Steps, Store, format};
+use super::{Error, Steps, Store, format, unsynced};
 use crate::model::WhiteoutForm;
 use crate::sys::lock::{self, Lock};
 use crate::sys::step::step;
@@ -16,8 +16,20 @@ use crate::sys::{Dir, Errno, process};
 pub struct Opening {
     /// Makes a store where there is none.
     pub create: bool,
-    /// Nothing needs to outlive a power cut: nothing is synced.
-    pub ephemeral: bool,
+    /// Whether it waits for the disk.
+    pub syncs: Syncs,
+}
+
+/// Whether what is done in a store waits until it is on the disk.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Syncs {
+    /// What is told to be done outlives a power cut.
+    #[default]
+    On,
+    /// It does not; a mark in the store says so (see `unsynced`).
+    Off,
+    /// The store is gone at its end, so there is nothing to outlive one.
+    Ephemeral,
 }
 
 /// Whose directory a store may lie in.
@@ -48,7 +60,7 @@ impl Store {
     ///
     /// # Errors
     /// [`Error::Missing`], [`Error::NotAStore`], [`Error::NotOwn`], [`Error::Newer`], [`Error::ReadOnly`],
-    /// [`Error::Unsuitable`], [`Error::Damaged`], [`Error::Io`].
+    /// [`Error::Unsuitable`], [`Error::UnsyncedStore`], [`Error::Damaged`], [`Error::Io`].
     pub fn open(path: &Path, how: Opening) -> Result<Self, Error> {
         Self::open_to_work(path, how, Whose::Own)
     }
@@ -75,29 +87,36 @@ impl Store {
         {
             temporary.clear();
         }
+        if how.syncs != Syncs::Ephemeral {
+            unsynced::settle(&root, &path, how.syncs, &lock_path)?;
+        }
         let lock = lock::shared(&lock_path).map_err(read_only)?;
         let mounts = format::open_sub(&root, "mounts", &path)?;
         let mut store = Self::of_parts(&root, path, form, (mounts, temporary), Some(lock))?;
-        store.ephemeral = how.ephemeral;
+        (store.ephemeral, store.synced) = (how.syncs == Syncs::Ephemeral, how.syncs == Syncs::On);
+        store.doubtful = how.syncs == Syncs::Off && store.mark_store(&root)?;
         store.recover_drafts()?;
         store.recover_mounts()?;
         Ok(store)
     }
 
     /// Opens a store that lies on a read-only disk, to be read. What a mount needs to write lies in a throw-away store
-    /// beneath `aside`.
+    /// beneath `aside`. Nothing is written in it, so `syncs` only tells whether one that may be damaged is refused.
     ///
     /// # Errors
     /// As [`Store::open`].
-    pub fn open_to_read(path: &Path, aside: &Path) -> Result<Self, Error> {
+    pub fn open_to_read(path: &Path, aside: &Path, syncs: Syncs) -> Result<Self, Error> {
         let (path, root, form) = format::open_root(path, Opening::default(), Whose::Anybodys)?;
+        if syncs == Syncs::On {
+            unsynced::refuse_doubtful(&root, &path)?;
+        }
         let aside = Self::temporary(aside)?;
         let again = |dir: &Dir| dir.duplicate().map_err(io("open", aside.path()));
         let temporary = Temporary::new(again(aside.temporary.dir())?, aside.temporary.path().to_owned());
         let mounts = again(&aside.mounts)?;
         let lock = lock::shared_to_read(&root, b"lock").map_err(own("lock", path.join("lock")))?;
         let mut store = Self::of_parts(&root, path, form, (mounts, temporary), lock)?;
-        (store.ephemeral, store.aside) = (true, Some(Box::new(aside)));
+        (store.ephemeral, store.synced, store.aside) = (true, false, Some(Box::new(aside)));
         Ok(store)
     }
 
@@ -120,6 +139,8 @@ impl Store {
             lock: RefCell::new(lock),
             form,
             ephemeral: false,
+            synced: true,
+            doubtful: false,
             every_right: owner == 0 && process::has_every_right(),
             owner,
             ending: None,

@@ -38,7 +38,7 @@ impl Store {
     fn fresh(&self, mount: &MountDir) -> Option<Vec<u8>> {
         let (dir, path, record) = (mount.dir(), mount.path(), mount.record());
         // without syncs the kernel marks the scratch directory as one to be thrown away
-        if self.ephemeral || record.volatile {
+        if !self.synced || record.volatile {
             return None;
         }
         let up = dir.dir(b"up").ok()?;

@@ -67,6 +67,8 @@ pub enum StorePlace {
 pub struct Options {
     /// Where the store is.
     pub store: StorePlace,
+    /// Whether what is told to be done in a store that stays outlives a power cut.
+    pub sync: bool,
     /// The driver for `mount()`, where the user chose one.
     pub driver: Option<DriverKind>,
     /// Whether mounts outlive this process.

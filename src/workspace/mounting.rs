@@ -55,7 +55,7 @@ impl Opened {
             empty: if record.read_only { Some(dir.work()?) } else { None },
             target,
             read_only: record.read_only,
-            volatile: record.volatile || workspace.store()?.is_ephemeral(),
+            volatile: record.volatile || !workspace.store()?.is_synced(),
             whiteouts: workspace.store()?.whiteout_form(),
             identity: workspace.identity(),
             trust: workspace.store()?.trust(),
@@ -322,8 +322,10 @@ impl Workspace {
             mount.record()?;
             return Err(Error::NotMounted { name: mount.name() });
         }
+        let mut dir = None;
         if let Some(held) = live.get_mut(name) {
             held.mounted = None;
+            dir = Some(held.dir.clone());
         }
         let next = live.iter().find(|(_, held)| held.mounted.is_some()).map(|(name, _)| name.clone());
         drop(live);
@@ -332,7 +334,10 @@ impl Workspace {
         if current.as_ref() == Some(name) {
             *current = next;
         }
-        Ok(())
+        match dir {
+            Some(dir) => Ok(self.store()?.sync_mount(&dir)?),
+            None => Ok(()),
+        }
     }
 
     /// Drops a mount and its upper. Of one whose record does not read back the files are kept aside, with a note.

@@ -10,7 +10,7 @@ use super::standing::Standing;
 use super::{Amount, Layer, StorePlace, Workspace};
 use crate::driver;
 use crate::model::{Identity, LayerName, LayerPath, TreeId};
-use crate::store::{self, Draft, MountRecord, NameRecord, Opening, Seal, StackPart, Stale, Store};
+use crate::store::{self, Draft, MountRecord, NameRecord, Opening, Seal, StackPart, Stale, Store, Syncs};
 use crate::sys::{Dir, Errno, probe};
 
 impl Workspace {
@@ -32,6 +32,12 @@ impl Workspace {
             }
         };
         let store = self.0.store.get_or_init(|| store);
+        if store.is_doubtful() {
+            self.note(format!(
+                "the store {} was written with `--sync=off` when the machine stopped: any part of it may be damaged",
+                store.path().display()
+            ));
+        }
         for error in store.take_unsettled() {
             self.note(format!("something that an earlier run left half done must wait: {error}"));
         }
@@ -51,11 +57,12 @@ impl Workspace {
         dir: &Path,
         open: fn(&Path, Opening) -> Result<Store, store::Error>,
     ) -> Result<Store, Error> {
-        let refused = match open(dir, Opening { create: true, ephemeral: false }) {
+        let syncs = if self.0.options.sync { Syncs::On } else { Syncs::Off };
+        let refused = match open(dir, Opening { create: true, syncs }) {
             Err(error @ store::Error::ReadOnly { errno: Errno::ROFS, .. }) => error,
             other => return Ok(other?),
         };
-        match Store::open_to_read(dir, &std::env::temp_dir()) {
+        match Store::open_to_read(dir, &std::env::temp_dir(), syncs) {
             // there is none, and none can be made
             Err(store::Error::Missing { .. }) => Err(refused.into()),
             opened => {
@@ -371,7 +378,10 @@ impl Workspace {
                 lines.push(format!("`{name}`: {error}"));
             }
         }
-        self.0.drafts.borrow_mut().clear();
+        let drafts = std::mem::take(&mut *self.0.drafts.borrow_mut());
+        if let (false, Some(Err(error))) = (drafts.is_empty(), self.0.store.get().map(Store::sync_drafts)) {
+            lines.push(format!("what was written to drafts may not outlive a power cut: {error}"));
+        }
         lines.extend(self.notes());
         if let Some(store) = self.0.store.get().filter(|store| store.is_removing() && !store.is_ephemeral()) {
             let _work = self.work(|| ("removing what was dropped".to_owned(), Total::Unknown));

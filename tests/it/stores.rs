@@ -406,3 +406,39 @@ fn a_full_disk_loses_nothing_and_the_store_works_on_once_there_is_room() {
     assert!(output.status.success(), "{}\n{err}", String::from_utf8_lossy(&output.stdout));
     holds(&err, &["the store", "cannot be written: Read-only file system", "--ephemeral"]);
 }
+
+#[test]
+fn a_store_without_syncs_says_so_until_it_is_synced_and_is_refused_after_another_boot() {
+    let place = Place::new();
+    let mark = place.store().join("unsynced");
+    let unsynced = |code| place.run(&["--sync=off", "-e", code]);
+    unsynced("layer(\"a\").write(\"/f\", \"1\"); layer(\"a\").seal(); ()").ok();
+    let first = std::fs::read_to_string(&mark).unwrap();
+    unsynced("layer(\"b\").write(\"/f\", \"2\"); layer(\"b\").seal(); ()").ok();
+    assert_eq!(std::fs::read_to_string(&mark).unwrap(), first);
+
+    // as long as somebody writes without syncs it stays
+    let code = "layer(\"c\"); print(\"ready\"); sleep(600)";
+    let mut living = place.command(&["--sync=off", "-e", code]).spawn().unwrap();
+    let mut line = String::new();
+    BufReader::new(living.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
+    place.code("layer(\"a\").read(\"/f\")").ok();
+    assert!(mark.exists());
+    living.kill().unwrap();
+    living.wait().unwrap();
+    assert_eq!(place.code("layer(\"a\").read(\"/f\")").ok(), "1\n");
+    assert!(!mark.exists());
+
+    let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap();
+    for doubt in [first.replace(boot.trim(), "earlier"), String::new()] {
+        std::fs::write(&mark, &doubt).unwrap();
+        let err = place.code("layers()").fails(1);
+        holds(&err, &["written with `--sync=off` when the machine stopped", "hint", "unsynced`"]);
+        let ran = unsynced("layer(\"a\").read(\"/f\")");
+        holds(&ran.err, &["any part of it may be damaged"]);
+        assert_eq!(ran.ok(), "1\n");
+        assert_eq!(std::fs::read_to_string(&mark).unwrap(), doubt);
+    }
+    std::fs::remove_file(&mark).unwrap();
+    assert_eq!(place.code("layer(\"b\").read(\"/f\")").ok(), "2\n");
+}

@@ -224,3 +224,51 @@ fn a_file_made_on_the_host_is_whole_or_not_there_after_a_cut() {
         });
     });
 }
+
+#[test]
+fn what_was_written_is_there_after_a_cut_once_it_is_unmounted() {
+    with_mounts(|scratch| {
+        with_disk(scratch, |disk| {
+            let mut drivers = vec!["overlay", "direct"];
+            match probe::fuse_device() {
+                Ok(_) => drivers.push("fuse"),
+                Err(no) => skip(&no.reason),
+            }
+            said(&disk.now(), BASE);
+            for driver in drivers {
+                disk.sync();
+                let (image, cut) = (disk.dir.join("image"), disk.dir.join("cut"));
+                // another program keeps the disk's state when the mount is unmounted, while this one goes on
+                let copy = format!("cp {} {}", image.display(), cut.display());
+                let code = format!(
+                    "let other = mount_overlay(\"base\"); let m = mount_{driver}(\"base\", #{{ name: \"{driver}\" }}); \
+                     m.write(\"new\", \"new\"); m.unmount(); other.sh(\"{copy}\"); m.discard(); other.discard();"
+                );
+                said(&disk.now(), &code);
+                disk.in_cut(|then| {
+                    let code = format!("print(use_mount(\"{driver}\").read(\"new\"));");
+                    assert_eq!(said(then, &code), "new", "{driver}");
+                });
+            }
+        });
+    });
+}
+
+#[test]
+fn a_draft_is_there_after_a_cut_once_its_program_has_ended() {
+    with_mounts(|scratch| {
+        with_disk(scratch, |disk| {
+            said(&disk.now(), BASE);
+            disk.sync();
+            said(
+                &disk.now(),
+                r#"let l = layer("new"); l.write("x", "x"); l.symlink("x", "s"); l.chown("s", 5, 6);"#,
+            );
+            fs::copy(disk.dir.join("image"), disk.dir.join("cut")).unwrap();
+            disk.in_cut(|then| {
+                let code = r#"let l = layer("new"); print(l.read("x") + l.stat("s").uid);"#;
+                assert_eq!(said(then, code), "x5");
+            });
+        });
+    });
+}

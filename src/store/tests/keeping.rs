@@ -8,7 +8,7 @@ use crate::store::{Error, NameRecord};
 #[test]
 fn what_is_no_store_of_ours_is_refused() {
     let host = tempfile::tempdir().unwrap();
-    let create = Opening { create: true, ephemeral: true };
+    let create = Opening { create: true, syncs: Syncs::Ephemeral };
     let at = host.path().join("x");
     assert!(matches!(Store::open(&at, Opening::default()), Err(Error::Missing { .. })));
     std::fs::create_dir(&at).unwrap();
@@ -223,7 +223,7 @@ fn nobody_else_may_reach_what_a_store_holds() {
     let host = tempfile::tempdir().unwrap();
     let open_to_others = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o077;
     let at = host.path().join("new/store");
-    let create = Opening { create: true, ephemeral: true };
+    let create = Opening { create: true, syncs: Syncs::Ephemeral };
     drop(Store::open(&at, create).unwrap());
     assert_eq!((open_to_others(&host.path().join("new")), open_to_others(&at)), (0, 0));
     // a directory that was there keeps its mode, so all that matters inside has one of its own

@@ -11,7 +11,7 @@ mod spare;
 use std::io::Write as _;
 use std::path::Path;
 
-use super::{Draft, MountDir, NewMount, Opening, Seal, Sealed, StackPart, Store};
+use super::{Draft, MountDir, NewMount, Opening, Seal, Sealed, StackPart, Store, Syncs};
 use crate::model::{LayerName, LayerPath, Metadata, Mode, Timestamp, TreeId};
 use crate::sys::Dir;
 
@@ -34,7 +34,7 @@ fn store() -> (tempfile::TempDir, Store) {
 }
 
 fn open(host: &Path) -> Store {
-    Store::open(&host.join("store"), Opening { create: true, ephemeral: true }).unwrap()
+    Store::open(&host.join("store"), Opening { create: true, syncs: Syncs::Ephemeral }).unwrap()
 }
 
 fn put(dir: &Dir, name: &str, content: &[u8]) {

@@ -4,7 +4,7 @@ use super::*;
 
 fn synced_store() -> (tempfile::TempDir, Store) {
     let host = tempfile::tempdir().unwrap();
-    let opening = Opening { create: true, ephemeral: false };
+    let opening = Opening { create: true, ..Opening::default() };
     let store = Store::open(&host.path().join("store"), opening).unwrap();
     (host, store)
 }

@@ -120,7 +120,7 @@ fn outer(scratch: &Path) -> PathBuf {
 fn a_store_on_an_overlay_finds_out_that_whiteouts_need_attributes() {
     with_mounts(|scratch| {
         let outer = outer(scratch);
-        let how = || Opening { create: true, ephemeral: false };
+        let how = || Opening { create: true, ..Opening::default() };
         let store = Store::open(&outer.join("store"), how()).unwrap();
         assert_eq!(store.whiteout_form(), WhiteoutForm::Xattr);
         let store = Store::open(&scratch.join("store"), how()).unwrap();
@@ -139,6 +139,7 @@ fn layers_made_on_an_overlay_are_read_by_the_kernel() {
         let outer = outer(scratch);
         let options = Options {
             store: StorePlace::Dir(outer.join("store")),
+            sync: true,
             driver: None,
             keep: false,
             epoch: None,
