@@ -7,10 +7,13 @@ use std::fs::{self, File};
 use std::os::fd::AsFd as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::time::Duration;
 
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use ufs::driver::{self, DriverKind, MountSpec};
 use ufs::model::{Identity, LayerPath, Mode, Trust, WhiteoutForm};
-use ufs::sys::{Dir, probe};
+use ufs::sys::{Dir, mountinfo, probe};
 
 use crate::host::{skip, with_mounts};
 use crate::semantics::{Rights, rights};
@@ -269,6 +272,48 @@ fn a_draft_is_there_after_a_cut_once_its_program_has_ended() {
                 let code = r#"let l = layer("new"); print(l.read("x") + l.stat("s").uid);"#;
                 assert_eq!(said(then, code), "x5");
             });
+        });
+    });
+}
+
+#[test]
+fn what_was_written_is_on_the_disk_when_the_server_of_a_mount_has_ended() {
+    with_mounts(|scratch| {
+        with_disk(scratch, |disk| {
+            if let Err(no) = probe::fuse_device() {
+                return skip(&no.reason);
+            }
+            let at = |name: &str| disk.now().join(name);
+            for name in ["lower", "upper", "work", "merged"] {
+                fs::create_dir(at(name)).unwrap();
+            }
+            let ways: [(&str, &[&str]); 3] =
+                [("umount", &["umount"]), ("lazily", &["umount", "-l"]), ("signal", &[])];
+            for (name, way) in ways {
+                disk.sync();
+                // in the foreground, so that its end can be waited for
+                let mut server = Command::new(env!("CARGO_BIN_EXE_ufs"))
+                    .args(["mount", "-f", "-o", "lowerdir=lower,upperdir=upper,workdir=work", "merged"])
+                    .current_dir(disk.now())
+                    .spawn()
+                    .unwrap();
+                while !mountinfo::inside(&disk.now()).unwrap().contains(&at("merged")) {
+                    assert!(server.try_wait().unwrap().is_none());
+                    std::thread::sleep(Duration::from_millis(1));
+                }
+                fs::write(at("merged").join(name), vec![b'x'; 100_000]).unwrap();
+                match way {
+                    [] => kill(Pid::from_raw(server.id().cast_signed()), Signal::SIGTERM).unwrap(),
+                    [program, flags @ ..] => {
+                        let flags = flags.iter().map(PathBuf::from);
+                        run(program, &flags.chain([at("merged")]).collect::<Vec<_>>()).unwrap();
+                    }
+                }
+                assert!(server.wait().unwrap().success());
+                fs::copy(disk.dir.join("image"), disk.dir.join("cut")).unwrap();
+                let found = disk.in_cut(|then| fs::read(then.join("upper").join(name)));
+                assert_eq!(found.unwrap(), vec![b'x'; 100_000], "{name}");
+            }
         });
     });
 }

@@ -79,15 +79,16 @@ fn serve(served: Served, ends: &Ends, starting: Option<Starting>, codes: Codes) 
         })
     });
     let told = if is_awaited { ends.wait(alone.ended()) } else { Ok(true) };
-    match told {
-        Ok(false) => 0,
-        Ok(true) | Err(_) => match alone.unmount() {
-            Ok(()) => 0,
-            Err(error) => {
-                complain(&error.into());
-                codes.failed
-            }
-        },
+    let ended = match told {
+        Ok(false) => alone.finish(),
+        Ok(true) | Err(_) => alone.unmount(),
+    };
+    match ended {
+        Ok(()) => 0,
+        Err(error) => {
+            complain(&error.into());
+            codes.failed
+        }
     }
 }
 

@@ -169,8 +169,8 @@ impl Alone {
     /// for whatever they do afterwards.
     ///
     /// # Errors
-    /// [`MountError::Target`] if it stays mounted; the server ends all the same.
-    pub fn unmount(mut self) -> Result<(), MountError> {
+    /// [`MountError::Target`] if it stays mounted, and as [`Alone::finish`]; the server ends all the same.
+    pub fn unmount(self) -> Result<(), MountError> {
         let on_top = self.id.is_some() && mount::id_at(&self.target).ok() == self.id;
         if on_top && let Ok(root) = Dir::open(&self.target) {
             // what programs mapped and wrote to is still in the kernel
@@ -186,11 +186,16 @@ impl Alone {
             (true, true) => fusermount::unmount(&self.target)
                 .map_err(|refused| MountError::Helper { target: self.target.clone(), refused }),
         };
+        self.finish().and(detached)
+    }
+
+    /// What is left to do once somebody has unmounted it: what is unwritten goes to the disk, as with the kernel's umount.
+    ///
+    /// # Errors
+    /// [`MountError::Target`] with the file system's answer.
+    pub fn finish(mut self) -> Result<(), MountError> {
         self.server.end();
         self.union.freeze();
-        if let Err(errno) = self.union.sync() {
-            log::warn!("`{}`: sync: {errno}", self.target.display());
-        }
-        detached
+        self.union.sync().map_err(MountError::target("write out all that was changed in", &self.target))
     }
 }
