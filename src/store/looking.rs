@@ -9,7 +9,7 @@ use super::record::read_json;
 use super::{Error, Store};
 use crate::model::{LayerName, Timestamp};
 use crate::sys::process::Identity;
-use crate::sys::{Errno, RawStat};
+use crate::sys::{Errno, RawStat, holder};
 
 /// Where the parts of a mount lie on the host.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -70,8 +70,10 @@ impl Store {
         let path = self.mounts_path().join(name.file_name());
         // what the record says is for messages only: the lock tells that somebody is there
         let owner = read_json::<Identity>(&dir, "owner", &path).ok().flatten();
-        let seen = owner.filter(Identity::is_seen);
-        Some(seen.map_or(MountUser::Unseen, |owner| MountUser::Process(owner.pid)))
+        let seen = owner.filter(Identity::is_seen).map(|owner| owner.pid);
+        // who uses the upper without the store, as `ufs mount` does, leaves no record
+        let seen = seen.or_else(|| holder::of_lock(&dir).map(|holder| holder.pid));
+        Some(seen.map_or(MountUser::Unseen, MountUser::Process))
     }
 
     /// Since when a mount is as it is: when it was made, or when something was committed in it last.

@@ -8,7 +8,7 @@ use std::rc::Rc;
 
 use super::damage::{no_record, of_mount};
 use super::error::{io, own};
-use super::looking::is_there;
+use super::looking::{MountUser, is_there};
 use super::mount_dir::{MountJson, is_dirty, read_mount};
 use super::publish::{replace_json_beside, write_new_json};
 use super::{Error, Held, MountDir, MountRecord, NewMount, Stale, Store, place};
@@ -85,11 +85,11 @@ impl Store {
     }
 
     fn busy(&self, name: &LayerName) -> Error {
-        let owner = self.mount(name).ok().flatten().and_then(|record| record.owner);
-        Error::Busy {
-            what: format!("the mount `{name}`"),
-            pid: owner.filter(|&pid| pid != std::process::id()),
-        }
+        let pid = match self.mount_user(name) {
+            Some(MountUser::Process(pid)) => Some(pid),
+            Some(MountUser::Unseen) | None => None,
+        };
+        Error::Busy { what: format!("the mount `{name}`"), pid }
     }
 
     /// Opens a mount and locks it. Nothing else is changed before [`Store::take_over`], as an earlier process may have

@@ -112,6 +112,11 @@ pub fn stat_fd(fd: impl AsFd) -> Result<RawStat, Errno> {
     convert(&rustix::fs::fstat(fd)?)
 }
 
+/// stat(2) of a path; symlinks are followed.
+pub(super) fn stat_at(path: &Path) -> Result<RawStat, Errno> {
+    convert(&rustix::fs::stat(path)?)
+}
+
 /// A descriptor's path on the host, by `/proc/self/fd` (for messages and for programs that need a path).
 pub fn path_of(fd: impl AsFd) -> Result<PathBuf, Errno> {
     use std::os::fd::AsRawFd;

@@ -11,6 +11,7 @@ pub mod file;
 pub mod fuse;
 pub mod fusermount;
 pub mod handle;
+pub mod holder;
 pub mod lock;
 pub mod memory;
 pub mod mount;

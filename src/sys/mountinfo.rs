@@ -15,6 +15,8 @@ use super::{Dir, Errno, fuse};
 pub struct Mounted {
     /// The mount's ID.
     pub id: u64,
+    /// The device number of its file system, as stat(2) has it.
+    pub dev: u64,
     /// Where it is mounted.
     pub point: PathBuf,
     /// The file system's type, such as `overlay`.
@@ -24,6 +26,8 @@ pub struct Mounted {
     /// The directories of an overlay, as the kernel names them: its upper and its lowers. A kernel before 6.13 names none that
     /// it got by descriptor.
     pub layers: Vec<PathBuf>,
+    /// The upper alone.
+    pub upper: Option<PathBuf>,
 }
 
 /// Reads every mount of this namespace, in mount order; none where `/proc` is not there.
@@ -31,7 +35,19 @@ pub struct Mounted {
 /// # Errors
 /// What reading it gives otherwise, such as `EMFILE`.
 pub fn all() -> Result<Vec<Mounted>, Errno> {
-    match std::fs::read("/proc/self/mountinfo") {
+    read("/proc/self/mountinfo")
+}
+
+/// As [`all`], in the namespace of a process, whose root is `/` there.
+///
+/// # Errors
+/// As [`all`]; `EACCES` for what this user may not see.
+pub(super) fn of_process(pid: u32) -> Result<Vec<Mounted>, Errno> {
+    read(&format!("/proc/{pid}/mountinfo"))
+}
+
+fn read(file: &str) -> Result<Vec<Mounted>, Errno> {
+    match std::fs::read(file) {
         Ok(text) => Ok(parse(&text)),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Vec::new()),
         Err(error) => Err(Errno::from_io_error(&error).unwrap_or(Errno::IO)),
@@ -46,18 +62,27 @@ fn parse_line(line: &[u8]) -> Option<Mounted> {
     let mut fields = line.split(|&b| b == b' ');
     let id = std::str::from_utf8(fields.next()?).ok()?.parse().ok()?;
     let path = |field| PathBuf::from(OsString::from_vec(unescape(field)));
-    let point = path(fields.nth(3)?);
+    let (major, minor) = std::str::from_utf8(fields.nth(1)?).ok()?.split_once(':')?;
+    let dev = rustix::fs::makedev(major.parse().ok()?, minor.parse().ok()?);
+    let point = path(fields.nth(1)?);
     let mut rest = fields.skip_while(|field| *field != b"-").skip(1);
     let fs_type = String::from_utf8_lossy(rest.next()?).into_owned();
     let source = String::from_utf8_lossy(&unescape(rest.next()?)).into_owned();
-    let options = rest.next().unwrap_or_default().split(|&b| b == b',');
-    let named = options.filter_map(|option| {
-        let value = option.strip_prefix(b"upperdir=").or_else(|| option.strip_prefix(b"lowerdir+="))?;
+    let (mut layers, mut upper) = (Vec::new(), None);
+    for option in rest.next().unwrap_or_default().split(|&b| b == b',') {
+        let (is_upper, value) = match (option.strip_prefix(b"upperdir="), option.strip_prefix(b"lowerdir+="))
+        {
+            (Some(value), _) => (true, value),
+            (_, Some(value)) => (false, value),
+            _ => continue,
+        };
         // such a name means something else in each process
-        (!value.starts_with(b"/proc/")).then(|| path(value))
-    });
-    let layers = if fs_type == "overlay" { named.collect() } else { Vec::new() };
-    Some(Mounted { id, point, fs_type, source, layers })
+        if fs_type == "overlay" && !value.starts_with(b"/proc/") {
+            layers.push(path(value));
+            upper = upper.or_else(|| is_upper.then(|| path(value)));
+        }
+    }
+    Some(Mounted { id, dev, point, fs_type, source, layers, upper })
 }
 
 /// Resolves `\040` and its like.

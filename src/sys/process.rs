@@ -247,8 +247,8 @@ pub fn credentials(number: u32) -> Option<Credentials> {
     Some(Credentials { groups, keeps_set_ids: holds(CAP_FSETID), reaches_trusted: holds(CAP_SYS_ADMIN) })
 }
 
-/// Every process number of this PID namespace.
-fn all() -> impl Iterator<Item = u32> {
+/// Every process number that `/proc` has.
+pub(super) fn all() -> impl Iterator<Item = u32> {
     let entries = std::fs::read_dir("/proc").into_iter().flatten().flatten();
     entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok())
 }
@@ -287,12 +287,13 @@ pub enum Use {
 /// The processes that use what lies beneath `dir`, as far as this user may see them.
 pub fn users(dir: &Path, how: Use) -> Vec<User> {
     let dir = dir.canonicalize().unwrap_or_else(|_| dir.to_owned());
-    let found = all().filter(|&pid| uses(pid, &dir, how));
-    let named = found.map(|pid| {
-        let name = std::fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
-        User { pid, name: name.trim().to_owned() }
-    });
-    named.collect()
+    all().filter(|&pid| uses(pid, &dir, how)).map(user).collect()
+}
+
+/// A process by its number, with its name.
+pub(super) fn user(pid: u32) -> User {
+    let name = std::fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
+    User { pid, name: name.trim().to_owned() }
 }
 
 fn uses(pid: u32, dir: &Path, how: Use) -> bool {

@@ -5,6 +5,7 @@
 //! # Source
 //! mount(8), "EXTERNAL HELPERS"; fuse-overlayfs(1).
 
+mod holding;
 mod incompat;
 mod known;
 mod options;

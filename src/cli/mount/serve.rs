@@ -1,25 +1,21 @@
 //! The daemon: opens the layers, mounts, goes into the background, serves until the mount is gone or a signal comes.
 
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
 
+use super::holding::{self, Held};
 use super::{Codes, Failure, Request, complain, incompat};
 use crate::driver::{Alone, AloneSpec, Manner, MountError, mount_alone};
 use crate::model::{Identity, Marks, Trust, WhiteoutForm};
 use crate::sys::daemon::{self, Ends, Parted, Starting};
 use crate::sys::fault;
-use crate::sys::lock::{self, Lock};
 use crate::sys::{self, Dir, Errno, mount, mountinfo, probe, process, signals};
 use crate::union::{Options, Syncs};
-
-/// How long the server of the mount that had the upper before may take to end.
-const PATIENCE: Duration = Duration::from_secs(5);
 
 /// A mount that is served, and what must be held for as long.
 struct Served {
     alone: Alone,
-    #[expect(dead_code, reason = "held for its lock")]
-    lock: Option<Lock>,
+    #[expect(dead_code, reason = "held")]
+    held: Option<Held>,
 }
 
 /// Mounts and serves; gives the exit code once the mount is ready, or in the foreground once it is gone.
@@ -130,13 +126,13 @@ fn mount_all(request: &Request) -> Result<Served, Failure> {
     };
     let marks = wanted.marks.unwrap_or_else(default_marks);
     let mut whiteouts = WhiteoutForm::default();
-    let mut lock = None;
+    let mut held = None;
     let upper = match pair {
         None => None,
         Some((upper_path, work_path)) => {
             let (upper, work) = (open("upper", upper_path)?, open("work", work_path)?);
             check_upper((&upper, upper_path), (&work, work_path), &wanted.lowers, &target)?;
-            lock = Some(take(&work, upper_path)?);
+            held = Some(holding::take((&upper, upper_path), &work)?);
             incompat::refuse(&work, work_path)?;
             // the union sweeps names away that begin so
             whiteouts = probe::whiteout_form(&work, b".ufs-probe").map_err(|errno| {
@@ -184,7 +180,7 @@ fn mount_all(request: &Request) -> Result<Served, Failure> {
         attributes: wanted.attributes,
         for_helper,
     })?;
-    Ok(Served { alone, lock })
+    Ok(Served { alone, held })
 }
 
 /// Which attributes the kernel's overlay would take for marks here.
@@ -257,20 +253,4 @@ fn check_upper(
         }
     }
     Ok(())
-}
-
-/// Waits until no other server has the upper: one whose mount is gone may take a moment to end.
-fn take(work: &Dir, upper: &Path) -> Result<Lock, Failure> {
-    let start = Instant::now();
-    loop {
-        match lock::try_dir(work, true) {
-            Ok(Some(lock)) => return Ok(lock),
-            Ok(None) if start.elapsed() < PATIENCE => std::thread::sleep(Duration::from_millis(5)),
-            Ok(None) => {
-                let message = format!("the upper `{}` is in use by another mount of ufs", upper.display());
-                return Err(Failure::new(message).hint("unmount that first"));
-            }
-            Err(errno) => return Err(Failure::new(format!("cannot lock the work directory: {errno}"))),
-        }
-    }
 }
