@@ -102,6 +102,23 @@ pub(super) struct Arguments {
 pub(super) enum Word {
     /// Tells what this machine allows; each "no" with its reason and its cure
     Doctor,
+    /// Frees the layers that nothing names or uses, and what programs left that ended early
+    Gc {
+        /// Only lists what would go, and why
+        #[arg(long, short = 'n')]
+        dry_run: bool,
+    },
+    /// Drops the names that were not used for so long and that no mount stands on, then as gc
+    Prune {
+        /// How long: 30d, 12h, 1d12h
+        #[arg(value_hint = ValueHint::Other)]
+        older_than: String,
+        /// Only lists what would go, and why
+        #[arg(long, short = 'n')]
+        dry_run: bool,
+    },
+    /// Tells what each layer, name, draft and upper takes on disk, and what could be freed
+    Du,
     Mount(MountArguments),
     /// Prints the completions for a shell: bash, zsh or fish
     Completions {

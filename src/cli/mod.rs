@@ -75,6 +75,19 @@ fn run() -> u8 {
     }
 }
 
+/// What a word calls.
+fn call(word: &Word) -> Source {
+    match word {
+        Word::Gc { dry_run } => Source::Call("gc", format!("gc({})", !dry_run)),
+        Word::Prune { older_than, dry_run } => {
+            let span = view::escape::literal(older_than, &Style::plain(usize::MAX));
+            Source::Call("prune", format!("prune({span}, {})", !dry_run))
+        }
+        Word::Du => Source::Call("du", "du()".to_owned()),
+        _ => Source::Call("doctor", "doctor()".to_owned()),
+    }
+}
+
 /// Prints help or what is wrong with the arguments; gives the exit code.
 fn answered(error: &clap::Error) -> u8 {
     let printed = error.print().and_then(|()| io::stdout().flush());
@@ -84,7 +97,7 @@ fn answered(error: &clap::Error) -> u8 {
 /// What a word prints that needs no store and no namespace.
 fn text(word: &Word) -> Option<io::Result<Vec<u8>>> {
     match word {
-        Word::Doctor | Word::Mount(_) => None,
+        Word::Doctor | Word::Gc { .. } | Word::Prune { .. } | Word::Du | Word::Mount(_) => None,
         Word::Completions { shell } => Some(Ok(completions::script(*shell, Arguments::command()))),
         Word::Man => Some(man::page(Arguments::command())),
         Word::Definitions => Some(Ok(shell::definitions().into_bytes())),
@@ -152,7 +165,7 @@ fn settings(
     let code = (!arguments.code.is_empty()).then(|| arguments.code.join("\n;\n"));
     let source = match (code, arguments.word) {
         (Some(code), _) => Source::Code(code),
-        (None, Some(_)) => Source::Doctor,
+        (None, Some(word)) => call(&word),
         (None, None) => match words.next() {
             Some(file) if file == "-" => Source::Stdin,
             Some(file) => match no_script(&file) {

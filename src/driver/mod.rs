@@ -130,30 +130,6 @@ pub fn try_fuse(scratch: &Path) -> Result<(), MountError> {
     taken.map_err(|errno| MountError::Server { act: "change something in the mount", errno })
 }
 
-/// A read-only union of layers (bottom → top) inside this process.
-///
-/// # Errors
-/// [`MountError::Layers`].
-pub fn read_union(
-    lowers: Vec<BorrowedFd<'_>>,
-    whiteouts: WhiteoutForm,
-    identity: Identity,
-    trust: Trust,
-) -> Result<Box<dyn Files>, MountError> {
-    let spec = MountSpec {
-        lowers,
-        upper: None,
-        empty: None,
-        target: None,
-        read_only: true,
-        volatile: false,
-        whiteouts,
-        identity,
-        trust,
-    };
-    Ok(Box::new(direct::open(&spec).map_err(|errno| MountError::Layers { errno })?))
-}
-
 /// Unmounts what an earlier process left at a mount point of the mount whose directory in a store is `dir`; what is
 /// somebody else's there stays.
 ///

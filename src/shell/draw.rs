@@ -2,6 +2,7 @@
 
 use rhai::{Array, Blob, Dynamic, Map};
 
+use super::disk::{DiskUsage, Freed};
 use super::values::{Change, Doctor, Entries, Explanation, Generation, Picture, Stat, Text, Union};
 use super::{is_word, layout};
 use crate::overlay::Difference;
@@ -69,6 +70,12 @@ fn ours(value: &Dynamic, style: &Style) -> Option<String> {
     }
     if let Some(doctor) = value.read_lock::<Doctor>() {
         return Some(view::doctor(&doctor.0, style));
+    }
+    if let Some(freed) = value.read_lock::<Freed>() {
+        return Some(view::freed(&freed.0, style));
+    }
+    if let Some(usage) = value.read_lock::<DiskUsage>() {
+        return Some(view::usage(&usage.0, style));
     }
     if let Some(stat) = value.read_lock::<Stat>() {
         return Some(view::stat(&stat.0, style));

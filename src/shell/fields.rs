@@ -2,6 +2,7 @@
 
 use rhai::{Dynamic, Engine};
 
+use super::disk::{DiskUsage, Freed};
 use super::values::{Change, Doctor, Explanation, Generation, Stat, Union};
 
 macro_rules! fields {
@@ -37,5 +38,7 @@ fields! {
     Stat, "Stat": "kind" "size" "mode" "uid" "gid" "mtime" "atime" "ctime" "nlink" "ino" "blocks" "target";
     Union, "Tree": "title" "paths" "layers" "deleted" "left_out";
     Explanation, "Explanation": "path" "steps" "shown";
+    Freed, "Freed": "done" "layers" "names" "bytes" "items" "in_use";
+    DiskUsage, "DiskUsage": "store" "bytes" "gc" "prune" "items";
     Doctor, "Doctor": "checks" "best" "why";
 }

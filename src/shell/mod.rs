@@ -6,6 +6,7 @@
 pub mod command;
 mod commands;
 mod definitions;
+mod disk;
 mod draw;
 mod engine;
 mod errors;

@@ -13,7 +13,7 @@ use super::render::{self, Around, Known, Text};
 use super::state::{Shell, Voice, write_err};
 use super::{Limits, Pager, commands, engine, prompt};
 use crate::sys::{
-    self, Errno, fault, memory,
+    self, Errno, fault, lock, memory,
     signals::{self, Pending},
 };
 use crate::view::{Bar, Style};
@@ -36,8 +36,8 @@ pub enum Source {
     Code(String),
     /// Standard input: a prompt if it is a terminal, else the whole of it as one script.
     Stdin,
-    /// The report of `ufs doctor`.
-    Doctor,
+    /// A call that has a word on the command line: its name, and the code that does it.
+    Call(&'static str, String),
 }
 
 /// How the shell runs.
@@ -90,6 +90,7 @@ fn run_here(settings: Settings) -> u8 {
         workspace,
     } = settings;
     let bar = Rc::new(Bar::new(err, progress));
+    tell_waiting(err, quiet, &bar);
     let workspace = match Workspace::open(workspace, bar.clone()) {
         Ok(workspace) => workspace,
         Err(error) => {
@@ -107,7 +108,7 @@ fn run_here(settings: Settings) -> u8 {
     let ended = catch_unwind(AssertUnwindSafe(|| match source {
         Source::File(path) => run_file(&shell, &path),
         Source::Code(code) => run_text(&shell, "-e", code, true, Path::new("")),
-        Source::Doctor => run_text(&shell, "doctor", "doctor()".to_owned(), true, Path::new("")),
+        Source::Call(name, code) => run_text(&shell, name, code, true, Path::new("")),
         Source::Stdin if io::stdin().is_terminal() => {
             prompt::run(&shell, history.as_deref(), start_up.as_deref())
         }
@@ -130,6 +131,18 @@ fn run_here(settings: Settings) -> u8 {
             None => code,
         },
     }
+}
+
+/// Has stderr told for whom this program waits, where it does.
+fn tell_waiting(style: Style, quiet: bool, bar: &Rc<Bar>) {
+    let bar = bar.clone();
+    lock::tell_waiting(Box::new(move |file, users| {
+        if !quiet {
+            bar.end();
+            let users: Vec<(u32, &str)> = users.iter().map(|user| (user.pid, user.name.as_str())).collect();
+            write_err(crate::view::waiting(file, &users, &style).as_bytes());
+        }
+    }));
 }
 
 fn run_file(shell: &Shell, path: &Path) -> u8 {

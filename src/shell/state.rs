@@ -147,6 +147,11 @@ impl Shell {
         *self.0.transcript.borrow_mut() = Some(Transcript::default());
     }
 
+    /// Whether lines come from a prompt, and from no script.
+    pub(super) fn is_prompt(&self) -> bool {
+        self.0.transcript.borrow().is_some()
+    }
+
     /// Changes what is known of the prompt's entries.
     pub(super) fn record(&self, change: impl FnOnce(&mut Transcript)) {
         if let Some(transcript) = &mut *self.0.transcript.borrow_mut() {

@@ -7,6 +7,7 @@ use rhai::{Array, Dynamic, Engine, FLOAT, Map};
 
 use super::command::from_bytes;
 use super::commands::path_value;
+use super::disk::{DiskUsage, Freed};
 use super::state::Shell;
 use super::{draw, fields, json};
 use crate::driver;
@@ -140,7 +141,7 @@ pub(super) fn id_text(id: Option<impl std::fmt::Display>) -> Dynamic {
     id.map_or(Dynamic::UNIT, |id| id.to_string().into())
 }
 
-fn map_of<const N: usize>(pairs: [(&str, Dynamic); N]) -> Map {
+pub(super) fn map_of<const N: usize>(pairs: [(&str, Dynamic); N]) -> Map {
     pairs.into_iter().map(|(key, value)| (key.into(), value)).collect()
 }
 
@@ -484,7 +485,7 @@ pub(super) fn register(engine: &mut Engine, shell: &Shell) {
         )*};
     }
     drawn!(Layer as "Layer", Mount as "Mount", Union as "Tree", Explanation as "Explanation", Change as "Change",
-        Generation as "Generation", Stat as "Stat", Doctor as "Doctor", Text as "Text", Entries as "Entries");
+        Generation as "Generation", Stat as "Stat", Doctor as "Doctor", Freed as "Freed", DiskUsage as "DiskUsage", Text as "Text", Entries as "Entries");
     fields::register(engine);
     engine.register_fn("==", |a: &mut Layer, b: Layer| *a == b);
     engine.register_fn("!=", |a: &mut Layer, b: Layer| *a != b);

@@ -37,14 +37,6 @@ impl Store {
     pub fn put_opaque(&self, tree: &Dir, dir: &LayerPath) -> Result<(), Error> {
         mark_opaque(&descend(tree, dir, dir, &mut |_, _| {})?, dir)
     }
-
-    /// Records that a directory of a draft is there only for what lies in it.
-    ///
-    /// # Errors
-    /// [`Error::Tree`].
-    pub fn imply(&self, tree: &Dir, dir: &LayerPath) -> Result<(), Error> {
-        tree.beneath(dir).and_then(|open| imply(&open)).map_err(failed("mark", dir))
-    }
 }
 
 pub(super) fn put_whiteout(tree: &Dir, path: &LayerPath, form: WhiteoutForm) -> Result<(), Error> {

@@ -22,6 +22,12 @@ pub struct Problem {
     pub what: String,
 }
 
+/// What holds a stack.
+enum Holder {
+    Name(LayerName),
+    Mount(LayerName),
+}
+
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let path = self.path.display().to_string();
@@ -48,6 +54,11 @@ impl Store {
         };
         let mut done = Progress::default();
         for id in self.layers()? {
+            // nobody collects it while it is looked at
+            let new = self.start_using(id)?;
+            if !self.has_layer(id)? {
+                continue;
+            }
             let path = self.layer_path(id);
             let mut within = |now: Progress| {
                 let all = Progress { entries: done.entries + now.entries, bytes: done.bytes + now.bytes };
@@ -69,12 +80,15 @@ impl Store {
                 Err(Error::Interrupted) => return Err(Error::Interrupted),
                 Err(error) => add(path, &error),
             }
+            if new {
+                self.stop_using(id)?;
+            }
         }
-        let mut stacks: Vec<(PathBuf, Vec<StackPart>)> = Vec::new();
+        let mut stacks: Vec<(PathBuf, Vec<StackPart>, Holder)> = Vec::new();
         for name in self.name_list()? {
             let path = self.path.join("names").join(name.file_name());
             match self.name(&name) {
-                Ok(record) => stacks.extend(record.map(|record| (path, record.stack))),
+                Ok(record) => stacks.extend(record.map(|record| (path, record.stack, Holder::Name(name)))),
                 Err(error) => add(path, &error),
             }
         }
@@ -89,7 +103,7 @@ impl Store {
                     if let Err(error @ Error::Damaged { .. }) = self.intended(&name) {
                         add(path.clone(), &error);
                     }
-                    stacks.push((path, record.stack));
+                    stacks.push((path, record.stack, Holder::Mount(name)));
                 }
                 Ok(None) if self.is_settled(&name) => add(path.clone(), &no_record(&path)),
                 Ok(None) => {}
@@ -104,11 +118,13 @@ impl Store {
                 add(self.drafts_path().join(name.file_name()), &error);
             }
         }
-        for (path, stack) in stacks {
-            for part in stack {
+        for (path, stack, holder) in stacks {
+            for part in &stack {
                 if let StackPart::Sealed(id) = part {
-                    match self.has_layer(id) {
+                    match self.has_layer(*id) {
                         Ok(true) => {}
+                        // it may have been dropped and collected meanwhile
+                        Ok(false) if !self.holds_still(&holder, &stack) => {}
                         Ok(false) => add(path.clone(), &Error::NoLayer { prefix: id.short() }),
                         Err(error) => add(path.clone(), &error),
                     }
@@ -116,6 +132,14 @@ impl Store {
             }
         }
         Ok(problems)
+    }
+
+    /// Whether a record still holds a stack.
+    fn holds_still(&self, holder: &Holder, stack: &[StackPart]) -> bool {
+        match holder {
+            Holder::Name(name) => matches!(self.name(name), Ok(Some(record)) if record.stack == stack),
+            Holder::Mount(name) => matches!(self.mount(name), Ok(Some(record)) if record.stack == stack),
+        }
     }
 
     /// Whether a mount is there, no other process uses it, and no commit in it waits to be ended: one that is committed in,

@@ -215,7 +215,11 @@ impl Store {
     /// The stack that a commit which is under way gives to a mount: its layer may have no name yet.
     pub(super) fn intended(&self, name: &LayerName) -> Result<Vec<StackPart>, Error> {
         let path = self.mounts_path().join(name.file_name());
-        let dir = self.mounts.dir(name.file_name().as_bytes()).map_err(own("open", &path))?;
+        let dir = match self.mounts.dir(name.file_name().as_bytes()) {
+            Ok(dir) => dir,
+            Err(Errno::NOENT) => return Ok(Vec::new()),
+            Err(errno) => return Err(own("open", path)(errno)),
+        };
         let Some(intent) = read_json::<IntentJson>(&dir, INTENT, &path)? else { return Ok(Vec::new()) };
         parts_from_json(&intent.stack).map_err(|why| Error::Damaged { path: path.join(INTENT), why })
     }
@@ -243,6 +247,12 @@ impl Store {
             return Ok(None);
         }
         let id = id_from(&intent.id).map_err(damaged)?;
+        // the intent holds them only until it is removed
+        for part in parts_from_json(&intent.stack).map_err(damaged)? {
+            if let StackPart::Sealed(id) = part {
+                self.hold_layer(id)?;
+            }
+        }
         if !self.has_layer(id)? {
             return Err(damaged(format!("the layer {} that it speaks of is not there", id.short())));
         }

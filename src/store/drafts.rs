@@ -246,9 +246,7 @@ impl Store {
                 Err(Errno::NOENT) => return Ok(None),
                 Err(errno) => return Err(own("open", &at)(errno)),
             };
-            let Some(held) = self.hold(&key, &dir).map_err(io("lock", &at))? else {
-                return Err(Error::Busy { what: format!("the draft `{name}`"), pid: None });
-            };
+            let held = self.hold_draft(name, &key, &dir, &at)?;
             // sealed or dropped by another process before the lock was ours?
             let (here, there) = (dir.stat_self(), self.drafts.stat(file.as_bytes()));
             if let (Ok(here), Ok(there)) = (here, there)
@@ -471,6 +469,8 @@ impl Store {
         }
         let Some(intent) = read_json::<IntentJson>(&self.drafts, intent_name, at)? else { return Ok(()) };
         let id = id_from(&intent.id).map_err(damaged)?;
+        // the intent holds it only until it is removed
+        self.hold_layer(id)?;
         if let (true, Some(name), Some(record)) = (self.has_layer(id)?, intent.name, intent.record) {
             self.resume_name(&name, &record, intent.replaces.as_ref(), damaged)?;
         }

@@ -5,21 +5,29 @@
 //! users plant, symlinks, and stores that are meant to stay are none.
 
 use std::fs::Permissions;
+use std::os::fd::AsFd as _;
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use super::error::{errno_of, io};
 use super::format::PRIVATE;
 use super::{Error, Opening, Store, Syncs};
 use crate::sys::lock::{self, Lock};
-use crate::sys::{Dir, Errno};
+use crate::sys::{Dir, Errno, RenameFlags, apart};
 
 /// What the names of their directories begin with.
 const PREFIX: &str = "ufs-";
 
 /// The file that tells such a store from one that stays.
 pub(super) const MARK: &str = "ephemeral";
+
+/// What the name of one that is being removed ends in.
+const GOING: &[u8] = b".going";
+
+/// How long the end of a program waits for its store to be removed.
+const AT_ONCE: Duration = Duration::from_millis(50);
 
 /// How often a directory is made anew because somebody took the last one for one that was left.
 const TRIES: usize = 8;
@@ -29,12 +37,43 @@ const TRIES: usize = 8;
 pub(super) struct Ending {
     parent: Dir,
     name: Vec<u8>,
-    _mark: Lock,
+    mark: Lock,
 }
 
 impl Ending {
-    /// Removes the store's directory.
-    pub(super) fn remove(&self) -> Result<(), Errno> {
+    /// Removes the store's directory: at once where that goes quickly, else its name at once, and the rest by a process that
+    /// stays behind. Should that be killed, the mark is free and the next start removes what is left.
+    pub(super) fn remove(mut self) -> Result<(), Errno> {
+        let until = Instant::now() + AT_ONCE;
+        match self.clear(&mut || Instant::now() < until) {
+            Err(Errno::INTR) => {}
+            done => return done,
+        }
+        let gone = [&self.name[..], GOING].concat();
+        match self.parent.rename(&self.name, &self.parent, &gone, RenameFlags::NOREPLACE) {
+            Ok(()) => self.name = gone,
+            // it was left half removed by an earlier one
+            Err(errno) => log::debug!("`{}` keeps its name: {errno}", self.name.escape_ascii()),
+        }
+        let left = apart::leave_behind(&[self.parent.as_fd(), self.mark.as_fd()], || {
+            if let Err(errno) = self.clear(&mut || true) {
+                log::debug!("a throw-away store stays: {errno}");
+            }
+        });
+        left.or_else(|_| self.clear(&mut || true))
+    }
+
+    /// Removes what is in it: first what tells that it is a store, and last the mark that tells that it is to go.
+    fn clear(&self, go_on: &mut dyn FnMut() -> bool) -> Result<(), Errno> {
+        let dir = match self.parent.dir(&self.name) {
+            Ok(dir) => dir,
+            Err(Errno::NOENT) => return Ok(()),
+            Err(errno) => return Err(errno),
+        };
+        dir.remove_tree(b"format")?;
+        for item in dir.items()?.into_iter().filter(|item| *item.name != *MARK.as_bytes()) {
+            dir.remove_tree_while(&item.name, go_on)?;
+        }
         self.parent.remove_tree(&self.name)
     }
 }
@@ -55,7 +94,7 @@ impl Store {
             // another process that starts now may take what has no lock yet for something that was left
             let Ok(Some(mark)) = lock::try_file(&dir, MARK.as_bytes(), true) else { continue };
             let parent = Dir::open(parent).map_err(failed)?;
-            let ending = Ending { parent, name: name.as_bytes().to_vec(), _mark: mark };
+            let ending = Ending { parent, name: name.as_bytes().to_vec(), mark };
             match Self::open(&path, Opening { create: true, syncs: Syncs::Ephemeral }) {
                 Ok(mut store) => {
                     store.ending = Some(ending);
@@ -110,8 +149,7 @@ fn take(parent: &Dir, at: &Path, name: &[u8]) -> Result<Option<Store>, Error> {
         Ok(None) | Err(Errno::NOENT) => return Ok(None),
         Err(errno) => return Err(failed("lock")(errno)),
     };
-    let ending =
-        Ending { parent: parent.duplicate().map_err(failed("open"))?, name: name.to_vec(), _mark: mark };
+    let ending = Ending { parent: parent.duplicate().map_err(failed("open"))?, name: name.to_vec(), mark };
     match Store::open(&path, Opening { create: false, syncs: Syncs::Ephemeral }) {
         Ok(mut store) if store.lies_in(&dir)? => {
             store.ending = Some(ending);

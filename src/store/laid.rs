@@ -51,16 +51,6 @@ impl Store {
 }
 
 impl Store {
-    /// Gives directories of a draft's tree, and of nothing else, these metadata.
-    ///
-    /// # Errors
-    /// [`Error::Tree`].
-    pub fn set_dirs(&self, tree: &Dir, dirs: &BTreeMap<LayerPath, &Metadata>) -> Result<(), Error> {
-        set_metadata(tree, dirs)
-    }
-}
-
-impl Store {
     /// Whether a tree is just these directories; one that cannot be read is not.
     fn are_laid(&self, tree: &Dir, dirs: &BTreeMap<LayerPath, &Metadata>) -> bool {
         let Ok(found) = scan(tree, &ScanHow { trust: self.trust(), ..ScanHow::default() }) else {

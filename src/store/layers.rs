@@ -331,6 +331,8 @@ impl Store {
         id: TreeId,
     ) -> Result<Option<String>, Error> {
         let hex = id.hex();
+        // if it is there already, nobody may collect it before it is named
+        self.hold_layer(id)?;
         let aside = match from.rename(name.as_bytes(), &self.layers, hex.as_bytes(), RenameFlags::NOREPLACE) {
             Ok(()) => None,
             Err(Errno::EXIST | Errno::NOTEMPTY) => Some(self.temporary.set_aside(from, name, at)?),

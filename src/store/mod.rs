@@ -3,7 +3,7 @@
 //! ```text
 //! STORE/
 //!   format                                              version, whiteout form; read before anything else
-//!   lock                                                shared by every process that uses the store
+//!   lock                                                shared by every process that uses the store; see `uses`
 //!   unsynced                                            in one that is written without syncs; see `unsynced`
 //!   ephemeral                                           in one that is gone at its end: locked by its process; see `ephemeral`
 //!   tmp/                                                what is being made or on its way out; see `temporary`
@@ -41,9 +41,11 @@ mod index;
 mod laid;
 mod layers;
 mod looking;
+mod merge;
 mod mount_dir;
 mod mounts;
 mod names;
+mod needed;
 mod opening;
 mod place;
 mod publish;
@@ -58,10 +60,12 @@ mod tests;
 mod unpack;
 mod unsynced;
 mod untar;
+mod usage;
+mod uses;
 mod walk;
 
 pub use check::Problem;
-pub use collect::Collected;
+pub use collect::{Collected, Collecting, Waste};
 pub use commit::Seal;
 pub use count::count_tree;
 pub use damage::DamagedMount;
@@ -72,12 +76,14 @@ pub use format::VERSION as FORMAT;
 pub use index::VERSION as INDEX_FORMAT;
 pub use layers::{Outline, Sealed, Summary, Timings};
 pub use looking::{MountPaths, MountUser};
+pub use merge::Source;
 pub use mount_dir::{MountDir, MountRecord, NewMount, Stale};
 pub use opening::{Opening, Syncs};
 pub use record::{NameRecord, StackPart};
 pub use scan::{Scan, ScanHow, scan, scan_root, scan_watched};
 pub use seal::Progress;
 pub use unpack::Note;
+pub use usage::Usage;
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -99,7 +105,7 @@ pub struct Store {
     names: Dir,
     mounts: Dir,
     temporary: Temporary,
-    lock: RefCell<Option<Lock>>,
+    uses: uses::Uses,
     form: WhiteoutForm,
     ephemeral: bool,
     /// Whether what is told to be done is on the disk.

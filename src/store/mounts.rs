@@ -24,7 +24,7 @@ impl Store {
     /// Makes a mount's directories with an empty upper whose root looks like the one beneath.
     ///
     /// # Errors
-    /// [`Error::MountExists`], [`Error::Io`].
+    /// [`Error::MountExists`], [`Error::NoLayer`] for a layer that another process has collected meanwhile, [`Error::Io`].
     pub fn create_mount(&self, name: &LayerName, new: &NewMount<'_>) -> Result<MountDir, Error> {
         if !new.read_only {
             self.check_writable()?;
@@ -33,6 +33,7 @@ impl Store {
         if self.mounts.stat(file.as_bytes()).is_ok() {
             return Err(Error::MountExists { name: name.clone() });
         }
+        self.hold_stack(&new.stack)?;
         let (aside, dir) = self.take_spare(name, new).map_or_else(|| self.temporary.make(), Ok)?;
         let made = self.fill_mount(&dir, &aside, &file, &key, name, new);
         if made.is_err() {

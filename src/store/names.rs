@@ -66,9 +66,14 @@ impl Store {
     /// another process gave it to something else meanwhile, or took it away, it stays so.
     ///
     /// # Errors
-    /// [`Error::Io`].
+    /// [`Error::NoLayer`] for a layer that another process has collected meanwhile, [`Error::Io`].
     pub fn set_name(&self, record: &NameRecord, replaces: Option<&NameRecord>) -> Result<bool, Error> {
         self.check_writable()?;
+        self.hold_stack(&record.stack)?;
+        self.replace_name(record, replaces)
+    }
+
+    fn replace_name(&self, record: &NameRecord, replaces: Option<&NameRecord>) -> Result<bool, Error> {
         let _alone = self.lock_names()?;
         let found = match self.name(&record.name) {
             Ok(found) => found,
@@ -86,7 +91,7 @@ impl Store {
         Ok(true)
     }
 
-    /// As [`Store::set_name`], by what an intent says.
+    /// As [`Store::set_name`], by what an intent says, which holds the layers.
     pub(super) fn resume_name(
         &self,
         name: &str,
@@ -96,7 +101,7 @@ impl Store {
     ) -> Result<bool, Error> {
         let name = LayerName::parse(name).map_err(|error| damaged(error.to_string()))?;
         let read = |json: &NameJson| json.clone().read(name.clone()).map_err(&damaged);
-        self.set_name(&read(record)?, replaces.map(read).transpose()?.as_ref())
+        self.replace_name(&read(record)?, replaces.map(read).transpose()?.as_ref())
     }
 
     /// Keeps other processes from changing names.
@@ -118,9 +123,21 @@ impl Store {
     /// # Errors
     /// [`Error::Io`].
     pub fn remove_name(&self, name: &LayerName) -> Result<bool, Error> {
+        self.remove_name_if(name, || Ok(true))
+    }
+
+    /// As [`Store::remove_name`], if this says so once nobody else can change names.
+    pub(super) fn remove_name_if(
+        &self,
+        name: &LayerName,
+        wanted: impl FnOnce() -> Result<bool, Error>,
+    ) -> Result<bool, Error> {
         let at = self.path.join("names");
         self.check_writable()?;
         let _alone = self.lock_names()?;
+        if !wanted()? {
+            return Ok(false);
+        }
         let coming = self.drop_seal(name)?;
         match self.names.unlink(name.file_name().as_bytes()) {
             Ok(()) => {

@@ -2,9 +2,11 @@
 
 use std::cell::RefCell;
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 
 use super::error::{io, own};
 use super::temporary::Temporary;
+use super::uses::Uses;
 use super::{Error, Steps, Store, format, unsynced};
 use crate::model::WhiteoutForm;
 use crate::sys::lock::{self, Lock};
@@ -76,7 +78,7 @@ impl Store {
     fn open_to_work(path: &Path, how: Opening, whose: Whose) -> Result<Self, Error> {
         let _step = step("open the store", || path.display().to_string());
         let (path, root, form) = format::open_root(path, how, whose)?;
-        let temporary = Temporary::new(format::open_sub(&root, "tmp", &path)?, path.join("tmp"));
+        let mut temporary = Temporary::new(format::open_sub(&root, "tmp", &path)?, path.join("tmp"));
         let lock_path = path.join("lock");
         let read_only = |errno| match errno {
             Errno::ROFS | Errno::ACCESS | Errno::PERM => Error::ReadOnly { path: path.clone(), errno },
@@ -90,7 +92,11 @@ impl Store {
         if how.syncs != Syncs::Ephemeral {
             unsynced::settle(&root, &path, how.syncs, &lock_path)?;
         }
-        let lock = lock::shared(&lock_path).map_err(read_only)?;
+        let lock = lock::shared(&lock_path).map(Rc::new).map_err(|errno| match errno {
+            Errno::INTR => Error::Interrupted,
+            errno => read_only(errno),
+        })?;
+        temporary.guard(lock.clone());
         let mounts = format::open_sub(&root, "mounts", &path)?;
         let mut store = Self::of_parts(&root, path, form, (mounts, temporary), Some(lock))?;
         (store.ephemeral, store.synced) = (how.syncs == Syncs::Ephemeral, how.syncs == Syncs::On);
@@ -114,7 +120,7 @@ impl Store {
         let again = |dir: &Dir| dir.duplicate().map_err(io("open", aside.path()));
         let temporary = Temporary::new(again(aside.temporary.dir())?, aside.temporary.path().to_owned());
         let mounts = again(&aside.mounts)?;
-        let lock = lock::shared_to_read(&root, b"lock").map_err(own("lock", path.join("lock")))?;
+        let lock = lock::shared_to_read(&root, b"lock").map_err(own("lock", path.join("lock")))?.map(Rc::new);
         let mut store = Self::of_parts(&root, path, form, (mounts, temporary), lock)?;
         (store.ephemeral, store.synced, store.aside) = (true, false, Some(Box::new(aside)));
         Ok(store)
@@ -125,7 +131,7 @@ impl Store {
         path: PathBuf,
         form: WhiteoutForm,
         (mounts, temporary): (Dir, Temporary),
-        lock: Option<Lock>,
+        lock: Option<Rc<Lock>>,
     ) -> Result<Self, Error> {
         let sub = |name: &str| format::open_sub(root, name, &path);
         let owner = root.stat_self().map_err(io("look at", &path))?.uid;
@@ -136,7 +142,7 @@ impl Store {
             mounts,
             path,
             temporary,
-            lock: RefCell::new(lock),
+            uses: Uses::new(lock),
             form,
             ephemeral: false,
             synced: true,

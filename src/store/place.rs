@@ -4,6 +4,7 @@ use crate::model::{
     Identity, KeptTime, Kind, Metadata, Mode, Node, Timestamp, decode_xattrs, encode_node, encode_owner,
     escape_name, names,
 };
+use crate::sys::dir::{chmod_fd, set_times_fd, stat_fd};
 use crate::sys::{Dir, Errno, RawStat, xattr};
 
 use super::walk::identity;
@@ -119,6 +120,25 @@ pub(super) fn set_metadata(dir: &Dir, name: &[u8], kind: Kind, meta: &Metadata) 
     }
     left.time = set_time(dir, name, kind, meta.mtime)?;
     Ok(left)
+}
+
+/// As [`set_metadata`], of a regular file that was just made and is open still: by that where the file itself keeps all.
+pub(super) fn set_new_file(
+    dir: &Dir,
+    name: &[u8],
+    file: &std::fs::File,
+    meta: &Metadata,
+) -> Result<LeftOver, Errno> {
+    let made = stat_fd(file)?;
+    let keeps_all = meta.xattrs.is_empty()
+        && holds(meta.mtime)
+        && identity().to_layer(made.uid, made.gid) == (meta.uid, meta.gid);
+    if !keeps_all {
+        return set_metadata(dir, name, Kind::File, meta);
+    }
+    chmod_fd(file, meta.mode)?;
+    set_times_fd(file, None, Some(meta.mtime))?;
+    Ok(LeftOver::default())
 }
 
 /// Whether every file system that layers can lie on holds a time.

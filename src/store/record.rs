@@ -23,7 +23,7 @@ pub(super) const VERSION: u32 = 1;
 const LIMIT: u64 = 16 << 20;
 
 /// One layer of a stack, as records name it.
-#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum StackPart {
     /// A sealed layer of the store.
     Sealed(TreeId),

@@ -7,12 +7,15 @@ use std::cell::OnceCell;
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::Error;
 use super::error::io;
 use super::sweeper::Sweeper;
+use super::uses::byte_of_maker;
 use crate::model::Mode;
+use crate::sys::lock::Lock;
 use crate::sys::process::Identity;
 use crate::sys::{Dir, Errno, RenameFlags, signals};
 
@@ -25,13 +28,20 @@ pub(super) struct Temporary {
     path: PathBuf,
     /// What this process's names begin with; its number alone is that of others in other PID namespaces.
     prefix: OnceCell<String>,
+    /// By which others see that what is made here belongs to somebody.
+    lock: Option<Rc<Lock>>,
     sweeper: Sweeper,
 }
 
 impl Temporary {
     /// Uses an open directory.
     pub(super) fn new(dir: Dir, path: PathBuf) -> Self {
-        Self { dir, path, prefix: OnceCell::new(), sweeper: Sweeper::default() }
+        Self { dir, path, prefix: OnceCell::new(), lock: None, sweeper: Sweeper::default() }
+    }
+
+    /// Shows others by this lock of the store, from the first name on, that this process lives.
+    pub(super) fn guard(&mut self, lock: Rc<Lock>) {
+        self.lock = Some(lock);
     }
 
     pub(super) fn dir(&self) -> &Dir {
@@ -46,7 +56,13 @@ impl Temporary {
     pub(super) fn name(&self) -> String {
         let prefix = self.prefix.get_or_init(|| {
             let own = Identity::own();
-            format!("{}-{}", own.pid, own.started)
+            let byte = byte_of_maker(own.pid, own.started);
+            let shown = self.lock.as_deref().map(|lock| lock.share_byte(byte));
+            match shown {
+                Some(Ok(())) => format!("{}-{}", own.pid, own.started),
+                // of such a name nobody can tell whose it is, so it stays until the store is opened by one process alone
+                _ => format!("by-{}-{}", own.pid, own.started),
+            }
         });
         loop {
             let number = NEXT.fetch_add(1, Ordering::Relaxed);
@@ -72,7 +88,7 @@ impl Temporary {
     }
 
     /// As [`Temporary::set_aside`], of any name.
-    fn take(&self, from: &Dir, name: &[u8]) -> Result<String, Errno> {
+    pub(super) fn take(&self, from: &Dir, name: &[u8]) -> Result<String, Errno> {
         let aside = self.name();
         from.rename(name, &self.dir, aside.as_bytes(), RenameFlags::NOREPLACE)?;
         Ok(aside)
@@ -117,8 +133,33 @@ impl Temporary {
         }
     }
 
+    /// What processes made here that are gone.
+    pub(super) fn left_over(&self) -> Result<Vec<String>, Error> {
+        let failed = |errno| io("look through", &self.path)(errno);
+        let Some(lock) = &self.lock else { return Ok(Vec::new()) };
+        let mut found = Vec::new();
+        for item in self.dir.items().map_err(failed)? {
+            if let Some((name, byte)) = maker_of(&item.name)
+                && !self.prefix.get().is_some_and(|own| name.starts_with(&format!("{own}-")))
+                && !lock.is_byte_used(byte).map_err(failed)?
+            {
+                found.push(name.to_owned());
+            }
+        }
+        Ok(found)
+    }
+
     /// Whether nothing lies here.
     pub(super) fn is_empty(&self) -> Result<bool, Error> {
         Ok(self.dir.items().map_err(io("list", &self.path))?.is_empty())
     }
+}
+
+/// A name as [`Temporary::name`] makes them, and the byte of the process that made it.
+fn maker_of(name: &[u8]) -> Option<(&str, u64)> {
+    let name = std::str::from_utf8(name).ok()?;
+    let mut parts = name.split('-');
+    let (pid, started) = (parts.next()?.parse().ok()?, parts.next()?.parse().ok()?);
+    let number: Option<u64> = parts.next()?.parse().ok();
+    (number.is_some() && parts.next().is_none()).then(|| (name, byte_of_maker(pid, started)))
 }

@@ -5,6 +5,7 @@
 
 use std::collections::HashMap;
 use std::fmt;
+use std::fs::File;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
@@ -126,15 +127,37 @@ impl<'a> Adding<'a> {
         kind: Kind,
         meta: &Metadata,
     ) -> Result<(), Error> {
+        self.give(path, meta, |meta| {
+            if kind == Kind::Dir {
+                say(dir, name).and_then(|()| place::replace_metadata(dir, name, meta))
+            } else {
+                place::set_metadata(dir, name, kind, meta)
+            }
+        })
+    }
+
+    /// As [`Adding::metadata`], of a regular file that is open still.
+    pub(super) fn file_metadata(
+        &mut self,
+        dir: &Dir,
+        name: &[u8],
+        path: &LayerPath,
+        file: &File,
+        meta: &Metadata,
+    ) -> Result<(), Error> {
+        self.give(path, meta, |meta| place::set_new_file(dir, name, file, meta))
+    }
+
+    fn give(
+        &mut self,
+        path: &LayerPath,
+        meta: &Metadata,
+        set: impl FnOnce(&Metadata) -> Result<place::LeftOver, Errno>,
+    ) -> Result<(), Error> {
         let owned = self.owner.map(|(uid, gid)| Metadata { uid, gid, ..meta.clone() });
         let meta = owned.as_ref().unwrap_or(meta);
         can_be_listed(path, &meta.xattrs)?;
-        let set = if kind == Kind::Dir {
-            say(dir, name).and_then(|()| place::replace_metadata(dir, name, meta))
-        } else {
-            place::set_metadata(dir, name, kind, meta)
-        };
-        let left = set.map_err(failed("set the owner, mode or attributes of", path))?;
+        let left = set(meta).map_err(failed("set the owner, mode or attributes of", path))?;
         self.kept.set(path, left.owner, left.time);
         self.notes.extend(left.xattrs.into_iter().map(|name| Note::Attribute { path: path.clone(), name }));
         Ok(())
@@ -388,12 +411,13 @@ impl Copier<'_> {
                 errno => failed("write", path)(errno),
             })?;
             self.adding.tick(0, 0)?;
+            self.adding.file_metadata(target, new, path, &to, &meta)?;
         } else {
             place::make(target, new, &node).map_err(failed("make", path))?;
+            // a stand-in for a device is a file
+            let kind = target.stat(new).map_err(failed("look at", path))?.kind;
+            self.adding.metadata(target, new, path, kind, &meta)?;
         }
-        // a stand-in for a device is a file
-        let kind = target.stat(new).map_err(failed("look at", path))?.kind;
-        self.adding.metadata(target, new, path, kind, &meta)?;
         if let Some(key) = key {
             self.links.insert(key, path.clone());
         }

@@ -146,6 +146,29 @@ pub fn start(kept: &[BorrowedFd<'_>], work: impl FnOnce()) -> Result<Apart, Errn
     }
 }
 
+/// Starts a process that does `work` as in [`start`], and that nobody waits for: it goes on when this one ends, and keeps
+/// nothing of it open, so that a reader of its output sees the end.
+///
+/// # Errors
+/// What fork(2) gives.
+pub fn leave_behind(kept: &[BorrowedFd<'_>], work: impl FnOnce()) -> Result<(), Errno> {
+    // the one between ends at once, so that this process need not wait for the other
+    let between = start(kept, || {
+        let started = start(kept, || {
+            if rustix::stdio::dup2_stderr(rustix::stdio::stdin()).is_ok() {
+                work();
+            }
+        });
+        if let Err(errno) = started {
+            log::debug!("no process can be left behind: {errno}");
+        }
+    })?;
+    if let Apart(Some(pid)) = between {
+        while matches!(waitpid(Some(pid), WaitOptions::empty()), Err(Errno::INTR)) {}
+    }
+    Ok(())
+}
+
 /// Ends such a process at once, without what its origin wants done at its own end.
 pub fn exit() -> ! {
     exit_with(0)

@@ -68,7 +68,7 @@ fn read_rest(file: impl AsFd) -> Result<Vec<u8>, Errno> {
 }
 
 /// Does again what a signal interrupted that means nothing to this thread.
-pub(super) fn until_heeded<T>(mut act: impl FnMut() -> Result<T, Errno>) -> Result<T, Errno> {
+fn until_heeded<T>(mut act: impl FnMut() -> Result<T, Errno>) -> Result<T, Errno> {
     loop {
         match act() {
             Err(Errno::INTR) if !signals::interrupted() => {}

@@ -1,16 +1,47 @@
-//! Advisory locks between processes, by flock(2): gone with the process, however it ends.
+//! Advisory locks between processes, by flock(2), and on single bytes of a file by `fcntl(2)`: gone with the process,
+//! however it ends.
+//!
+//! Who waits for one looks again and again, so that Ctrl-C ends it whichever thread the signal comes to, and tells for
+//! whom it waits once that has taken a while.
 
+use std::cell::RefCell;
 use std::fs::File;
-use std::path::Path;
+use std::os::fd::{AsFd, AsRawFd as _, BorrowedFd};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
+use nix::fcntl::{FcntlArg, fcntl};
 use rustix::fs::{FlockOperation, Mode, OFlags, flock};
 
-use super::file::until_heeded;
-use super::{Dir, Errno};
+use super::process::{self, User};
+use super::{Dir, Errno, signals};
+
+/// How long somebody waits before it is told for whom.
+const PATIENCE: Duration = Duration::from_millis(500);
+/// How often one who waits looks: at first, and when it takes longer.
+const LOOK: (Duration, Duration) = (Duration::from_micros(200), Duration::from_millis(10));
+
+impl AsFd for Lock {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+}
+
+/// Hears that this thread waits for the lock of a file, and which processes hold it, as far as they can be seen.
+pub type Tell = Box<dyn Fn(&Path, &[User])>;
+
+thread_local! {
+    static TELL: RefCell<Option<Tell>> = const { RefCell::new(None) };
+}
+
+/// From now on `tell` hears for whom this thread waits.
+pub fn tell_waiting(tell: Tell) {
+    TELL.set(Some(tell));
+}
 
 /// A held lock; released when dropped.
 #[derive(Debug)]
-pub struct Lock(#[expect(dead_code, reason = "held for its lock")] File);
+pub struct Lock(File);
 
 fn open(path: &Path) -> Result<File, Errno> {
     let flags = OFlags::RDWR | OFlags::CREATE | OFlags::CLOEXEC | OFlags::NOFOLLOW;
@@ -84,6 +115,139 @@ pub fn try_file(dir: &Dir, name: &[u8], create: bool) -> Result<Option<Lock>, Er
 }
 
 fn wait(file: File, operation: FlockOperation) -> Result<Lock, Errno> {
-    until_heeded(|| flock(&file, operation))?;
+    let step = match operation {
+        FlockOperation::LockShared => FlockOperation::NonBlockingLockShared,
+        _ => FlockOperation::NonBlockingLockExclusive,
+    };
+    until_free(&file, None, || flock(&file, step))?;
     Ok(Lock(file))
+}
+
+/// Tries again as long as another process is in the way.
+fn until_free(
+    file: &File,
+    byte: Option<u64>,
+    mut attempt: impl FnMut() -> Result<(), Errno>,
+) -> Result<(), Errno> {
+    let start = Instant::now();
+    let mut told = false;
+    loop {
+        match attempt() {
+            Err(Errno::WOULDBLOCK | Errno::ACCESS) => {}
+            Err(Errno::INTR) if !signals::interrupted() => continue,
+            other => return other,
+        }
+        if signals::interrupted() {
+            return Err(Errno::INTR);
+        }
+        let waited = start.elapsed();
+        if waited >= PATIENCE && !told {
+            told = true;
+            tell(file, byte);
+        }
+        std::thread::sleep(if waited < LOOK.1 { LOOK.0 } else { LOOK.1 });
+    }
+}
+
+fn tell(file: &File, byte: Option<u64>) {
+    TELL.with_borrow(|tell| {
+        if let Some(tell) = tell {
+            tell(&path_of(file), &process::lockers(&path_of(file), byte));
+        }
+    });
+}
+
+/// Where an open file lies.
+fn path_of(file: &File) -> PathBuf {
+    std::fs::read_link(format!("/proc/self/fd/{}", file.as_raw_fd())).unwrap_or_default()
+}
+
+/// Locks on single bytes of the file that a [`Lock`] holds open; the file need not have those bytes, and the lock on the
+/// file as a whole has nothing to do with them. What this process holds is never in its own way.
+///
+/// # Source
+/// `fcntl_locking(2)`, "Open file description locks".
+impl Lock {
+    /// Holds a byte together with others; waits for who has it alone, and Ctrl-C ends the wait with `EINTR`.
+    pub fn share_byte(&self, byte: u64) -> Result<(), Errno> {
+        until_free(&self.0, Some(byte), || self.set(libc::F_RDLCK, byte))
+    }
+
+    /// Takes a byte alone; whether nobody else has it.
+    pub fn try_byte(&self, byte: u64) -> Result<bool, Errno> {
+        match self.set(libc::F_WRLCK, byte) {
+            Ok(()) => Ok(true),
+            Err(Errno::WOULDBLOCK | Errno::ACCESS) => Ok(false),
+            Err(errno) => Err(errno),
+        }
+    }
+
+    /// Lets a byte go.
+    pub fn free_byte(&self, byte: u64) -> Result<(), Errno> {
+        self.set(libc::F_UNLCK, byte)
+    }
+
+    /// Whether another process has a byte.
+    pub fn is_byte_used(&self, byte: u64) -> Result<bool, Errno> {
+        let mut lock = region(libc::F_WRLCK, byte)?;
+        fcntl(&self.0, FcntlArg::F_OFD_GETLK(&mut lock)).map_err(super::from_nix)?;
+        Ok(i32::from(lock.l_type) != libc::F_UNLCK)
+    }
+
+    /// The processes that have a byte, as far as they can be seen.
+    pub fn users_of_byte(&self, byte: u64) -> Vec<User> {
+        process::lockers(&path_of(&self.0), Some(byte))
+    }
+
+    fn set(&self, how: i32, byte: u64) -> Result<(), Errno> {
+        fcntl(&self.0, FcntlArg::F_OFD_SETLK(&region(how, byte)?)).map(|_| ()).map_err(super::from_nix)
+    }
+}
+
+/// One byte, as fcntl(2) is told of it.
+fn region(how: i32, byte: u64) -> Result<libc::flock, Errno> {
+    let start = libc::off_t::try_from(byte).map_err(|_| Errno::OVERFLOW)?;
+    let how = libc::c_short::try_from(how).map_err(|_| Errno::INVAL)?;
+    Ok(libc::flock { l_type: how, l_whence: 0, l_start: start, l_len: 1, l_pid: 0 })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::rc::Rc;
+
+    #[test]
+    fn a_byte_is_shared_or_one_process_has_it_alone() {
+        let host = tempfile::tempdir().unwrap();
+        let path = host.path().join("lock");
+        let (one, two) = (shared(&path).unwrap(), shared(&path).unwrap());
+        one.share_byte(7).unwrap();
+        assert!(!one.is_byte_used(7).unwrap() && two.is_byte_used(7).unwrap());
+        two.share_byte(7).unwrap();
+        assert!(!two.try_byte(7).unwrap() && two.try_byte(1 << 62).unwrap());
+        one.free_byte(7).unwrap();
+        assert!(two.try_byte(7).unwrap());
+        let own = one.users_of_byte(7);
+        assert!(own.iter().any(|user| user.pid == std::process::id()), "{own:?}");
+        drop(two);
+        assert!(!one.is_byte_used(7).unwrap() && one.users_of_byte(7).is_empty());
+    }
+
+    #[test]
+    fn who_waits_long_tells_for_whom_and_goes_on_once_the_lock_is_free() {
+        let host = tempfile::tempdir().unwrap();
+        let path = host.path().join("lock");
+        let held = exclusive(&path).unwrap();
+        let heard = Rc::new(RefCell::new(Vec::new()));
+        let (hears, frees) = (heard.clone(), RefCell::new(Some(held)));
+        tell_waiting(Box::new(move |path, users| {
+            hears.borrow_mut().push((path.to_owned(), users.to_vec()));
+            frees.take();
+        }));
+        drop(shared(&path).unwrap());
+        let heard = heard.borrow();
+        let [(at, users)] = &heard[..] else { panic!("{heard:?}") };
+        assert_eq!(*at, path.canonicalize().unwrap());
+        assert!(users.iter().any(|user| user.pid == std::process::id()), "{users:?}");
+    }
 }

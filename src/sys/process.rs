@@ -296,6 +296,47 @@ pub(super) fn user(pid: u32) -> User {
     User { pid, name: name.trim().to_owned() }
 }
 
+/// The processes that hold a lock on a file, or on one byte of it, as far as this user may see them.
+///
+/// # Source
+/// `proc_pid_fdinfo(5)`: the `lock:` lines, whose last two words are the first and the last byte, or `EOF`.
+pub fn lockers(file: &Path, byte: Option<u64>) -> Vec<User> {
+    let found = all().filter(|&pid| locks(pid, file, byte));
+    found.map(|pid| User { pid, name: command(pid) }).collect()
+}
+
+fn locks(pid: u32, file: &Path, byte: Option<u64>) -> bool {
+    let fds = std::fs::read_dir(format!("/proc/{pid}/fd")).into_iter().flatten().flatten();
+    fds.filter(|fd| std::fs::read_link(fd.path()).is_ok_and(|target| target == file)).any(|fd| {
+        let number = fd.file_name();
+        let info = std::fs::read_to_string(format!("/proc/{pid}/fdinfo/{}", number.display()));
+        let info = info.unwrap_or_default();
+        info.lines().filter(|line| line.starts_with("lock:")).any(|line| match byte {
+            None => line.contains("FLOCK"),
+            Some(byte) => line.contains("OFDLCK") && line.split(' ').rev().nth(1) == Some(&byte.to_string()),
+        })
+    })
+}
+
+/// A process's command with its arguments, cut where it is long; its name alone where nothing more is seen.
+fn command(pid: u32) -> String {
+    const MOST: usize = 60;
+    let line = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+    let words: Vec<String> = line
+        .split(|&byte| byte == 0)
+        .filter(|word| !word.is_empty())
+        .map(|word| String::from_utf8_lossy(word).into_owned())
+        .collect();
+    let text = words.join(" ");
+    if text.is_empty() {
+        return std::fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default().trim().to_owned();
+    }
+    match text.char_indices().nth(MOST) {
+        Some((at, _)) => format!("{}...", &text[..at]),
+        None => text,
+    }
+}
+
 fn uses(pid: u32, dir: &Path, how: Use) -> bool {
     use std::os::unix::ffi::OsStrExt as _;
     let link = |path: String| std::fs::read_link(path).ok().filter(|target| target.starts_with(dir));

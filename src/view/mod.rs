@@ -19,6 +19,7 @@ mod doctor;
 mod entries;
 mod error;
 mod explain;
+mod freed;
 mod help;
 mod history;
 mod layer;
@@ -37,6 +38,8 @@ mod table;
 #[cfg(test)]
 mod tests;
 mod tree;
+mod usage;
+mod waiting;
 mod watch;
 
 pub use bytes::bytes;
@@ -46,6 +49,7 @@ pub use doctor::doctor;
 pub use entries::entries;
 pub use error::error;
 pub use explain::explain;
+pub use freed::{freed, sum as freed_sum};
 pub use help::{calls, names, terms, words};
 pub use history::history;
 pub use layer::{layer, layers};
@@ -56,6 +60,8 @@ pub use records::{Field, records, rest_of_items};
 pub use stack::stack;
 pub use stat::stat;
 pub use tree::tree;
+pub use usage::usage;
+pub use waiting::waiting;
 pub use watch::{watch, watch_more};
 
 /// The most rows of a list; `show()` and `tree()` have bounds of their own.

@@ -56,7 +56,7 @@ impl Workspace {
                 if let Some(name) = name {
                     self.note_lost_name(&name, sealed.id)?;
                 }
-                Ok(self.top_without_name(sealed.id, stack))
+                self.top_without_name(sealed.id, stack)
             }
         }
     }

@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::fmt;
 use std::path::{Path, PathBuf};
-use std::rc::Rc;
+use std::rc::{Rc, Weak};
 
 use super::error::{Act, Error};
 use super::files::{self, on, path};
@@ -12,7 +12,7 @@ use super::report::{LayerLabel, LayerReport, Role};
 use super::standing::Standing;
 use super::{Mount, Stack, Workspace};
 use crate::driver::{DirItem, Files, HostDir, Stat};
-use crate::model::{ChainId, Changeset, DiffId, LayerPath, Timestamp, TreeId};
+use crate::model::{ChainId, Changeset, Counts, DiffId, LayerPath, Timestamp, TreeId};
 use crate::store::{Draft, ScanHow, scan_watched};
 use crate::sys::{Dir, Errno};
 
@@ -65,7 +65,21 @@ impl fmt::Debug for Layer {
     }
 }
 
+/// A handle that keeps nothing.
+pub(super) struct WeakLayer(Weak<RefCell<State>>);
+
+impl WeakLayer {
+    /// The layer, while another handle lives.
+    pub(super) fn upgrade(&self, workspace: &Workspace) -> Option<Layer> {
+        Some(Layer { workspace: workspace.clone(), state: self.0.upgrade()? })
+    }
+}
+
 impl Layer {
+    pub(super) fn downgrade(&self) -> WeakLayer {
+        WeakLayer(Rc::downgrade(&self.state))
+    }
+
     pub(super) fn new(workspace: &Workspace, state: State) -> Self {
         Self { workspace: workspace.clone(), state: Rc::new(RefCell::new(state)) }
     }
@@ -125,7 +139,11 @@ impl Layer {
 
     /// The chain ID of its recorded stack, when all of it is sealed.
     pub fn chain_id(&self) -> Result<Option<ChainId>, Error> {
-        self.stack()?.chain_id()
+        let State::Sealed { standing, .. } = self.state() else { return Ok(None) };
+        Ok(match standing.sealed() {
+            Some(stack) => self.workspace.store()?.chain_id(&stack)?,
+            None => None,
+        })
     }
 
     /// Whether it can never change.
@@ -151,12 +169,20 @@ impl Layer {
 
     /// Bytes of its regular files, each inode once.
     pub fn size(&self) -> Result<u64, Error> {
-        Ok(self.changes()?.counts().bytes)
+        Ok(self.counts()?.bytes)
     }
 
     /// How many files it holds that are no directories.
     pub fn files(&self) -> Result<u64, Error> {
-        Ok(self.changes()?.counts().files)
+        Ok(self.counts()?.files)
+    }
+
+    /// Its totals; those of a sealed layer stand in its record.
+    fn counts(&self) -> Result<Counts, Error> {
+        match self.id() {
+            Some(id) => Ok(self.workspace.store()?.summary(id)?.counts),
+            None => Ok(self.changes()?.counts()),
+        }
     }
 
     /// The directory on the host that holds its tree.
@@ -239,13 +265,16 @@ impl Layer {
 
     /// Its own line.
     pub fn report(&self) -> Result<LayerReport, Error> {
-        let stack = self.stack()?;
+        let depth = match self.state() {
+            State::Sealed { standing, .. } => standing.stack().len(),
+            _ => 1,
+        };
         Ok(LayerReport {
             label: self.label(),
             diff_id: self.diff_id()?,
-            chain_id: stack.chain_id()?,
-            depth: stack.layers().len(),
-            counts: self.changes()?.counts(),
+            chain_id: self.chain_id()?,
+            depth,
+            counts: self.counts()?,
         })
     }
 

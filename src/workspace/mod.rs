@@ -10,6 +10,7 @@ mod copying;
 mod doctor;
 mod error;
 mod files;
+mod freeing;
 mod incoming;
 mod known;
 mod layer;
@@ -24,6 +25,7 @@ mod shell_command;
 mod squashing;
 mod stack;
 mod standing;
+mod usage;
 mod watching;
 
 use std::cell::{Cell, OnceCell, RefCell};
@@ -32,6 +34,7 @@ use std::path::PathBuf;
 use std::rc::Rc;
 
 pub use error::{Act, Error};
+pub use freeing::Freeing;
 pub use known::Known;
 pub use layer::{AddOptions, Layer};
 pub use mount::Mount;
@@ -91,6 +94,8 @@ struct Inner {
     live: RefCell<BTreeMap<LayerName, mount::Live>>,
     current: RefCell<Option<LayerName>>,
     drafts: RefCell<BTreeMap<LayerName, Layer>>,
+    /// Drafts that were only looked at: another process may have them once no handle lives.
+    seen: RefCell<BTreeMap<LayerName, layer::WeakLayer>>,
     handles: RefCell<standing::Handles>,
     told_own_files: Cell<bool>,
     closed: Cell<bool>,
@@ -113,6 +118,7 @@ impl Workspace {
             live: RefCell::default(),
             current: RefCell::default(),
             drafts: RefCell::default(),
+            seen: RefCell::default(),
             handles: RefCell::default(),
             told_own_files: Cell::new(false),
             closed: Cell::new(false),

@@ -165,15 +165,26 @@ impl Workspace {
         let store = self.store()?;
         store.settle_seal(name)?;
         match store.name(name)? {
-            Some(record) => self.named_and_there(record).map(Some),
+            Some(record) => self.named_and_there(&record).map(Some),
             None => self.open_draft(name),
         }
     }
 
     /// The draft of that name, if there is one; none is made.
     fn open_draft(&self, name: &LayerName) -> Result<Option<Layer>, Error> {
+        let Some(layer) = self.look_at_draft(name)? else { return Ok(None) };
+        self.0.drafts.borrow_mut().insert(name.clone(), layer.clone());
+        Ok(Some(layer))
+    }
+
+    /// As [`Workspace::open_draft`], for as long as the handle lives.
+    fn look_at_draft(&self, name: &LayerName) -> Result<Option<Layer>, Error> {
         if let Some(layer) = self.0.drafts.borrow().get(name) {
             return Ok(Some(layer.clone()));
+        }
+        let seen = self.0.seen.borrow().get(name).and_then(|layer| layer.upgrade(self));
+        if let Some(layer) = seen.filter(|layer| matches!(layer.state(), State::Draft(_))) {
+            return Ok(Some(layer));
         }
         let Some(draft) = self.store()?.open_draft(name)? else { return Ok(None) };
         if let Some(record) = draft.damaged_record() {
@@ -184,35 +195,35 @@ impl Workspace {
             ));
         }
         let layer = Layer::new(self, State::Draft(draft));
-        self.0.drafts.borrow_mut().insert(name.clone(), layer.clone());
+        self.0.seen.borrow_mut().insert(name.clone(), layer.downgrade());
         Ok(Some(layer))
     }
 
     /// As [`Workspace::named`], for use: the layer must be there.
-    fn named_and_there(&self, record: NameRecord) -> Result<Layer, Error> {
+    fn named_and_there(&self, record: &NameRecord) -> Result<Layer, Error> {
         let store = self.store()?;
-        let mut gone = None;
+        // from here on nobody collects them
+        let layer = self.named(record.clone())?;
         for part in &record.stack {
             if let StackPart::Sealed(id) = part
                 && !store.has_layer(*id)?
             {
-                gone = Some(*id);
-                break;
-            }
-        }
-        match gone {
-            Some(id) => {
+                if store.name(&record.name)?.as_ref() != Some(record) {
+                    // another process took the name away, and freed what it stood for
+                    return Err(Error::UnknownLayer { name: record.name.to_string(), near: None });
+                }
                 let why = format!("it is gone, although the stack of `{}` needs it", record.name);
-                Err(store::Error::Damaged { path: store.tree_path(id), why }.into())
+                return Err(store::Error::Damaged { path: store.tree_path(*id), why }.into());
             }
-            None => self.named(record),
         }
+        store.note_use(&record.name);
+        Ok(layer)
     }
 
     pub(super) fn named(&self, record: NameRecord) -> Result<Layer, Error> {
         match record.stack.last() {
             Some(StackPart::Sealed(id)) => {
-                Ok(Layer::new(self, self.sealed(*id, Standing::Named(Rc::new(record)))))
+                Ok(Layer::new(self, self.sealed(*id, Standing::Named(Rc::new(record)))?))
             }
             Some(StackPart::Host(dir)) => Ok(Layer::new(self, State::Host(dir.clone()))),
             None => Err(Error::UnknownLayer { name: record.name.to_string(), near: None }),
@@ -222,7 +233,7 @@ impl Workspace {
     pub(super) fn layer_by_id(&self, text: &str) -> Result<Layer, Error> {
         let prefix = text.strip_prefix("sha256:").unwrap_or(text);
         let id = self.store()?.find_id(prefix)?;
-        Ok(Layer::new(self, self.sealed(id, self.standing_of(id)?)))
+        Ok(Layer::new(self, self.sealed(id, self.standing_of(id)?)?))
     }
 
     /// A host directory as a read-only layer, in place.
@@ -255,7 +266,7 @@ impl Workspace {
         let store = self.store()?;
         let mut layers = Vec::new();
         for name in store.drafts()? {
-            match self.open_draft(&name) {
+            match self.look_at_draft(&name) {
                 Ok(draft) => layers.extend(draft),
                 Err(error) => self.note(format!("left out the draft `{name}`: {error}")),
             }
@@ -327,7 +338,7 @@ impl Workspace {
             self.note_lost_name(draft.name(), sealed.id)?;
         }
         let alone = || Standing::In { stack: [StackPart::Sealed(sealed.id)].into(), depth: 1 };
-        Ok(self.sealed(sealed.id, sealed.named.map_or_else(alone, |record| Standing::Named(Rc::new(record)))))
+        self.sealed(sealed.id, sealed.named.map_or_else(alone, |record| Standing::Named(Rc::new(record))))
     }
 
     pub(super) fn note_sockets(&self, sockets: &[LayerPath]) {
@@ -339,19 +350,6 @@ impl Workspace {
                 if sockets.len() > 1 { format!(" and {} more", sockets.len() - 1) } else { String::new() },
             ));
         }
-    }
-
-    /// Frees what nothing names or uses any more. Gives the number of layers and bytes freed.
-    pub fn collect(&self) -> Result<store::Collected, Error> {
-        let reached = self.0.handles.borrow().reached();
-        let collected = self.store()?.collect(&reached)?;
-        for doubt in &collected.doubts {
-            self.note(format!("nothing is freed, as a damaged record may need any layer: {doubt}"));
-            if let Some(hint) = doubt.hint() {
-                self.note(hint);
-            }
-        }
-        Ok(collected)
     }
 
     /// Looks for damage: formats and checksums; with `deep`, the content of every layer too.

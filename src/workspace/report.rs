@@ -6,6 +6,7 @@ use crate::driver::DriverKind;
 use crate::model::{ChainId, Counts, DiffId, Timestamp, TreeId};
 use crate::overlay::{Difference, Life, Matrix, TreeItem};
 use crate::store::MountUser;
+use crate::sys::process::User;
 
 /// What part a layer plays.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -196,4 +197,112 @@ pub struct DoctorReport {
     pub checks: Vec<Check>,
     /// The driver that `mount()` would take, and why.
     pub best: Option<(DriverKind, String)>,
+}
+
+/// What kind of thing takes room in a store.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Part {
+    /// A name of a layer.
+    Name,
+    /// A sealed layer.
+    Layer,
+    /// A draft.
+    Draft,
+    /// A mount's upper.
+    Upper,
+    /// What a process left that is gone.
+    LeftOver,
+}
+
+impl Part {
+    /// As people and scripts read it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Name => "name",
+            Self::Layer => "layer",
+            Self::Draft => "draft",
+            Self::Upper => "upper",
+            Self::LeftOver => "left over",
+        }
+    }
+}
+
+/// Something that a collection frees, or would.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct FreedItem {
+    /// What kind of thing.
+    pub part: Part,
+    /// Its name, else its short ID, else where it lies in the store.
+    pub name: String,
+    /// A layer's ID.
+    pub id: Option<TreeId>,
+    /// Why it goes.
+    pub why: String,
+    /// What it takes on disk.
+    pub bytes: u64,
+}
+
+/// What a collection freed, or would.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct FreedReport {
+    /// Whether it is gone.
+    pub done: bool,
+    /// The call that does it.
+    pub how: String,
+    /// What.
+    pub items: Vec<FreedItem>,
+    /// Layers that stay only as other processes use them, and those processes as far as they can be seen.
+    pub in_use: (usize, Vec<User>),
+}
+
+impl FreedReport {
+    /// How many things of a kind.
+    pub fn count(&self, part: Part) -> u64 {
+        self.items.iter().filter(|item| item.part == part).count() as u64
+    }
+
+    /// What they take on disk together.
+    pub fn bytes(&self) -> u64 {
+        self.items.iter().map(|item| item.bytes).sum()
+    }
+}
+
+/// What one part of a store takes on disk.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct UsageItem {
+    /// What kind of thing.
+    pub part: Part,
+    /// Its name, else its short ID, else where it lies in the store.
+    pub name: String,
+    /// The ID of a layer, or of the one that a name stands for.
+    pub id: Option<TreeId>,
+    /// Bytes on disk; of a name, those of its whole stack.
+    pub bytes: u64,
+    /// Those of them that others have too: a layer that several names or mounts stand on, and such layers of a name's
+    /// stack.
+    pub shared: u64,
+    /// The names and mounts that stand on it.
+    pub used_by: Vec<String>,
+}
+
+impl UsageItem {
+    /// The bytes that nothing else has.
+    pub fn own(&self) -> u64 {
+        self.bytes - self.shared
+    }
+}
+
+/// What a store takes on disk.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct UsageReport {
+    /// Where it lies.
+    pub store: PathBuf,
+    /// Its layers, names, drafts, uppers and what was left over, in this order.
+    pub items: Vec<UsageItem>,
+    /// What all of it takes, each layer once.
+    pub bytes: u64,
+    /// What `gc()` would free.
+    pub gc: u64,
+    /// What `prune("0s")` would free: all that stands under no mount.
+    pub prune: u64,
 }

@@ -1,20 +1,18 @@
 //! Many layers → one.
 //!
-//! What the one says is found by the rules of `overlay`; its files are copied out of the union of the many.
+//! What the one says is found by the rules of `overlay`; its files are copied out of the layers that supply them.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::os::fd::AsFd as _;
 use std::rc::Rc;
 
 use super::error::{Act, Error};
 use super::files::on;
+use super::layer::State;
 use super::opening::{sum, total_of};
 use super::progress::Total;
-use super::{Amount, Layer, Stack, Workspace, copying};
-use crate::driver::{self, Files as _};
-use crate::model::{Change, Changeset, Counts, LayerName, LayerPath, Metadata, Mode};
+use super::{Amount, Layer, Stack, Workspace};
+use crate::model::{Changeset, Counts, LayerName, LayerPath};
 use crate::overlay;
-use crate::store::StackPart;
+use crate::store::{Source, StackPart};
 
 impl Workspace {
     /// Makes one layer, of its own, that shows what a stack shows, and hides what it hides: deletions that may concern a
@@ -36,24 +34,14 @@ impl Workspace {
         let layers = self.layers_of(&parts)?;
         let changes = layers.iter().map(Layer::changes).collect::<Result<Vec<Rc<Changeset>>, _>>()?;
         let bottom = self.is_bottom(stack, &parts, &changes)?;
-        let changes: Vec<&Changeset> = changes.iter().map(|changes| &**changes).collect();
-        let one = overlay::squash(&changes, bottom);
-        let corrected = overlay::corrections(&changes);
-        let opened = self.open_stack(&parts)?;
-        let lowers = opened.iter().map(|dir| dir.as_fd()).collect();
-        let store = self.store()?;
-        let union = driver::read_union(lowers, store.whiteout_form(), self.identity(), store.trust())?;
+        let one = overlay::squash(&changes.iter().map(|changes| &**changes).collect::<Vec<_>>(), bottom);
+        let sources = self.sources(&parts, changes)?;
         let draft = self.layer(name)?;
-        let root = LayerPath::root();
-        let result = draft
-            .draft_files()
-            .and_then(|target| {
-                let work =
-                    self.work(|| (format!("squashing to {name}"), Total::Known(self.total_of_all(&parts))));
-                copying::copy(&*union, &root, &target, &root, &work)
-            })
-            .and_then(|()| self.mark(&draft, &one, corrected.into_keys()))
-            .and_then(|()| draft.seal());
+        let result = self.fill(&draft, &one, sources, &parts).and_then(|()| {
+            // what is sealed is read again, and there may be much of it
+            drop(one);
+            draft.seal()
+        });
         if let Err(error) = result {
             // what is told is what went wrong first
             if let Err(left) = self.remove(name) {
@@ -64,44 +52,32 @@ impl Workspace {
         Ok(draft)
     }
 
-    /// Puts into a draft what a copy of the union's files does not say: deletions, implied directories, and the metadata
-    /// of those in which something was done, or that are not as the topmost layer has them.
-    fn mark(
+    /// What a stack's layers say, and their files.
+    fn sources(&self, parts: &[StackPart], layers: Vec<Rc<Changeset>>) -> Result<Vec<Source>, Error> {
+        let mut sources = Vec::with_capacity(parts.len());
+        for (part, changes) in parts.iter().zip(layers) {
+            let tree = on(Act::Copy, &LayerPath::root(), self.tree_of(part)?.duplicate())?;
+            sources.push(Source { changes, tree, sealed: matches!(part, StackPart::Sealed(_)) });
+        }
+        Ok(sources)
+    }
+
+    fn fill(
         &self,
         draft: &Layer,
         one: &Changeset,
-        corrected: impl Iterator<Item = LayerPath>,
+        sources: Vec<Source>,
+        parts: &[StackPart],
     ) -> Result<(), Error> {
-        let (store, tree, files) = (self.store()?, draft.tree()?, draft.draft_files()?);
-        let mut touched: BTreeSet<LayerPath> = corrected.collect();
-        let deletes = |change: &Change| match change {
-            Change::Whiteout => true,
-            Change::Put(entry) => entry.is_opaque(),
-        };
-        let marked = one.iter().filter(|(_, change)| deletes(change)).map(|(path, _)| path);
-        for path in marked.chain(one.implied()) {
-            touched.extend(path.ancestors().chain([path.clone()]));
+        let State::Draft(target) = draft.state() else { return Ok(()) };
+        let work =
+            self.work(|| (format!("squashing to {}", draft.title()), Total::Known(self.total_of_all(parts))));
+        let notes = self.store()?.fill_draft(&target, one, sources, &mut work.watch())?;
+        drop(work);
+        for note in notes {
+            self.note(note.to_string());
         }
-        let said = |path: &LayerPath| one.entry(path).filter(|entry| !entry.implied).map(|entry| &entry.meta);
-        let dirs: BTreeMap<LayerPath, &Metadata> =
-            touched.iter().filter_map(|path| Some((path.clone(), said(path)?))).collect();
-        for (path, meta) in &dirs {
-            // the owner too must get in; it is closed again with the rest
-            let open = Mode::new(meta.mode.bits() | 0o700);
-            if open != meta.mode {
-                on(Act::ChangeMode, path, files.chmod(path, open))?;
-            }
-        }
-        for (path, change) in one.iter().filter(|(_, change)| deletes(change)) {
-            match change {
-                Change::Whiteout => store.put_whiteout(&tree, path)?,
-                Change::Put(_) => store.put_opaque(&tree, path)?,
-            }
-        }
-        for path in one.implied() {
-            store.imply(&tree, path)?;
-        }
-        Ok(store.set_dirs(&tree, &dirs)?)
+        Ok(())
     }
 
     /// Whether nothing can lie beneath the lowest of these layers.

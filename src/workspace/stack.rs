@@ -149,6 +149,9 @@ impl Workspace {
     ///
     /// The names are read once for all of them: a stack of many layers is often one of many names.
     pub(super) fn layers_of(&self, references: &[StackPart]) -> Result<Vec<Layer>, Error> {
+        if references.is_empty() {
+            return Ok(Vec::new());
+        }
         let mut named: HashMap<TreeId, Rc<NameRecord>> = HashMap::new();
         // newest first, so that the oldest stays
         for record in self.store()?.names()? {
@@ -163,11 +166,11 @@ impl Workspace {
                     Some(record) => Standing::Named(Rc::clone(record)),
                     None => Standing::In { stack: Rc::clone(&stack), depth: at + 1 },
                 };
-                Layer::new(self, self.sealed(*id, standing))
+                Ok(Layer::new(self, self.sealed(*id, standing)?))
             }
-            StackPart::Host(dir) => Layer::new(self, State::Host(dir.clone())),
+            StackPart::Host(dir) => Ok(Layer::new(self, State::Host(dir.clone()))),
         };
-        Ok(references.iter().enumerate().map(layer).collect())
+        references.iter().enumerate().map(layer).collect()
     }
 }
 

@@ -43,6 +43,12 @@ impl Standing {
         }
     }
 
+    /// The layers, where all are sealed.
+    pub(super) fn sealed(&self) -> Option<Vec<TreeId>> {
+        let ids: Vec<TreeId> = self.ids().collect();
+        (ids.len() == self.stack().len()).then_some(ids)
+    }
+
     fn ids(&self) -> impl Iterator<Item = TreeId> {
         self.stack().iter().filter_map(|part| match part {
             StackPart::Sealed(id) => Some(*id),
@@ -79,11 +85,13 @@ impl Handles {
         });
     }
 
-    /// Every layer that a handle reaches.
-    pub(super) fn reached(&self) -> BTreeSet<TreeId> {
+    /// Every layer that a handle reaches, but for handles by these names.
+    pub(super) fn reached_but_by(&self, names: &BTreeSet<LayerName>) -> BTreeSet<TreeId> {
         let mut reached = BTreeSet::new();
         for standing in self.living() {
-            reached.extend(standing.ids());
+            if standing.record().is_none_or(|record| !names.contains(&record.name)) {
+                reached.extend(standing.ids());
+            }
         }
         reached
     }
@@ -91,16 +99,26 @@ impl Handles {
 
 impl Workspace {
     /// What a handle on a sealed layer stands for.
-    pub(super) fn sealed(&self, id: TreeId, standing: Standing) -> State {
+    pub(super) fn sealed(&self, id: TreeId, standing: Standing) -> Result<State, Error> {
         let standing = Rc::new(standing);
+        let store = self.store()?;
+        for id in standing.ids() {
+            store.hold_layer(id)?;
+        }
         self.0.handles.borrow_mut().add(&standing);
-        State::Sealed { id, standing }
+        Ok(State::Sealed { id, standing })
+    }
+
+    /// Lets other processes collect what no handle of this one reaches any more; to be called between calls.
+    pub fn let_go(&self) -> Result<(), Error> {
+        let reached = self.0.handles.borrow().reached_but_by(&BTreeSet::new());
+        self.0.store.get().map_or(Ok(()), |store| Ok(store.use_only(&reached)?))
     }
 
     /// The layer on top of a stack, without a name.
-    pub(super) fn top_without_name(&self, id: TreeId, stack: Vec<StackPart>) -> Layer {
+    pub(super) fn top_without_name(&self, id: TreeId, stack: Vec<StackPart>) -> Result<Layer, Error> {
         let depth = stack.len();
-        Layer::new(self, self.sealed(id, Standing::In { stack: stack.into(), depth }))
+        Ok(Layer::new(self, self.sealed(id, Standing::In { stack: stack.into(), depth })?))
     }
 
     /// What a layer without a name of its own stands on, by whatever reaches it: a handle, a mount, the stack of a name. One

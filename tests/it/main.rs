@@ -9,6 +9,7 @@ mod endings;
 mod errors;
 mod every_command;
 mod files;
+mod freeing;
 mod help;
 mod host_commands;
 mod layers;

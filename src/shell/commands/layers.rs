@@ -76,30 +76,11 @@ pub(super) const COMMANDS: &[Command] = &[
         forms: &[global(&["name"])],
         gives: "",
         summary: "Drops a layer's name; a draft goes with all it holds.",
-        details: "What no name and no mount uses any more is freed by `collect()`.",
+        details: "What no name and no mount uses any more is freed by `gc()`.",
         errors: &["busy", "unknown_layer", "wrong_layer"],
         example: "layer(\"old\").seal();\nremove(\"old\");\nassert(layers().is_empty());",
-        see: &["layers", "collect"],
+        see: &["layers", "gc"],
         run: Some(|call| done(call.shell.workspace().remove(&call.text(0)?))),
-    },
-    Command {
-        name: "collect",
-        group: Group::Layers,
-        effect: Effect::Looks,
-        forms: &[global(&[])],
-        gives: "a map: `layers`, `bytes`",
-        summary: "Frees the layers that no name and no mount uses any more.",
-        details: "Where the record of a name or a mount is damaged it may need any layer: nothing is freed then, and said why.",
-        errors: &["busy"],
-        example: "layer(\"old\").seal();\nremove(\"old\");\nassert_eq(collect().layers, 1);",
-        see: &["remove", "check"],
-        run: Some(|call| {
-            let freed = call.shell.workspace().collect()?;
-            let mut map = rhai::Map::new();
-            map.insert("layers".into(), int(freed.layers));
-            map.insert("bytes".into(), int(freed.bytes));
-            Ok(map.into())
-        }),
     },
     Command {
         name: "check",
@@ -111,7 +92,7 @@ pub(super) const COMMANDS: &[Command] = &[
         details: "An empty array is the good answer.",
         errors: &[],
         example: "layer(\"base\").seal();\nassert(check().is_empty());",
-        see: &["collect"],
+        see: &["gc"],
         run: Some(|call| {
             let problems = call.shell.workspace().check(true)?;
             Ok(problems.into_iter().map(|problem| problem.to_string().into()).collect::<Array>().into())

@@ -4,6 +4,7 @@ mod checks;
 mod committing;
 mod control;
 mod files;
+mod freeing;
 mod layers;
 mod mounts;
 mod seeing;
@@ -15,10 +16,17 @@ pub(super) use files::path_value;
 
 /// Every command, in the order of `help()`.
 pub fn all() -> impl Iterator<Item = &'static Command> {
-    [layers::COMMANDS, mounts::COMMANDS, files::COMMANDS, seeing::COMMANDS, committing::COMMANDS]
-        .into_iter()
-        .chain([checks::COMMANDS, control::COMMANDS])
-        .flatten()
+    [
+        layers::COMMANDS,
+        freeing::COMMANDS,
+        mounts::COMMANDS,
+        files::COMMANDS,
+        seeing::COMMANDS,
+        committing::COMMANDS,
+    ]
+    .into_iter()
+    .chain([checks::COMMANDS, control::COMMANDS])
+    .flatten()
 }
 
 /// Every property of layers and mounts.

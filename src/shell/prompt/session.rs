@@ -115,6 +115,9 @@ impl Session {
         let result = self.memory.run(&self.ours.engine, &ast, file);
         let took = clock.stop(&self.shell);
         self.shell.settle(Moment::End);
+        if let Err(error) = self.shell.workspace().let_go() {
+            log::debug!("{error}");
+        }
         match result {
             Ok(value) => {
                 let what = match file {

@@ -11,7 +11,9 @@ mod spare;
 use std::io::Write as _;
 use std::path::Path;
 
-use super::{Draft, MountDir, NewMount, Opening, Seal, Sealed, StackPart, Store, Syncs};
+use super::{
+    Collected, Collecting, Draft, MountDir, NewMount, Opening, Seal, Sealed, StackPart, Store, Syncs,
+};
 use crate::model::{LayerName, LayerPath, Metadata, Mode, Timestamp, TreeId};
 use crate::sys::Dir;
 
@@ -51,6 +53,13 @@ fn seal<'a>(name: Option<&'a LayerName>, progress: &'a mut dyn FnMut(super::Prog
 
 fn check(store: &Store) -> Result<Vec<super::Problem>, super::Error> {
     store.check(true, &mut |_| true)
+}
+
+/// Frees what nothing needs; these layers are used by this process.
+fn collect(store: &Store, reached: &[TreeId]) -> Collected {
+    let reached = reached.iter().copied().collect();
+    let how = Collecting { reached: &reached, without: &[].into(), really: true };
+    store.collect(how, &mut || true).unwrap()
 }
 
 fn seal_draft(store: &Store, draft: &Draft) -> Sealed {

@@ -83,6 +83,8 @@ impl Shape {
             "tree" => record("Tree"),
             "explanation" => record("Explanation"),
             "report" => record("Doctor"),
+            "collection" => record("Freed"),
+            "usage" => record("DiskUsage"),
             "change" | "changes" => record("Change"),
             "generation" | "generations" => record("Generation"),
             "map" | "maps" => Self::Keys(keys),
