@@ -10,6 +10,8 @@ fn synced_store() -> (tempfile::TempDir, Store) {
 }
 
 fn waiting(store: &Store) -> usize {
+    // what takes longer than a moment is removed by the way
+    store.finish_removals();
     store.temporary.dir().items().unwrap().len()
 }
 
