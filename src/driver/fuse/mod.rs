@@ -22,6 +22,7 @@
 //!   which tells it to look;
 //! - `O_TMPFILE` gives `EOPNOTSUPP` and statx(2) no time of birth, as the crate knows no such requests; files have no
 //!   flags (`chattr(1)`);
+//! - umount(2) does not wait for a server on its own, which syncs the upper and lets go of the layers a moment later;
 //! - a path has 4,096 bytes at most, also one that is gone down step by step: `ENAMETOOLONG`.
 
 mod adapter;
