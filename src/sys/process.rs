@@ -296,13 +296,34 @@ pub(super) fn user(pid: u32) -> User {
     User { pid, name: name.trim().to_owned() }
 }
 
-/// The processes that hold a lock on a file, or on one byte of it, as far as this user may see them.
+/// The processes that hold a lock on a file, or on one byte of it, as far as this user may see them. Of a process in
+/// another user namespace only locks on whole files are seen: whoever uses a byte has such a lock of the file, too.
 ///
 /// # Source
-/// `proc_pid_fdinfo(5)`: the `lock:` lines, whose last two words are the first and the last byte, or `EOF`.
+/// `proc_pid_fdinfo(5)`: the `lock:` lines, whose last two words are the first and the last byte, or `EOF`; `proc_locks(5)`.
 pub fn lockers(file: &Path, byte: Option<u64>) -> Vec<User> {
-    let found = all().filter(|&pid| locks(pid, file, byte));
-    found.map(|pid| User { pid, name: command(pid) }).collect()
+    let mut found: Vec<u32> = all().filter(|&pid| locks(pid, file, byte)).collect();
+    let own = std::process::id();
+    if found.iter().all(|&pid| pid == own) {
+        found.extend(whole_lockers(file).into_iter().filter(|&pid| pid != own));
+    }
+    found.into_iter().map(|pid| User { pid, name: command(pid) }).collect()
+}
+
+/// The processes that took a lock on a whole file, and still run.
+fn whole_lockers(file: &Path) -> Vec<u32> {
+    use std::os::unix::fs::MetadataExt as _;
+    let Ok(inode) = std::fs::metadata(file).map(|found| format!(":{}", found.ino())) else {
+        return Vec::new();
+    };
+    let held = std::fs::read_to_string("/proc/locks").unwrap_or_default();
+    let found = held.lines().filter_map(|line| {
+        let mut words = line.split_whitespace().skip(1);
+        let kind = words.next()?;
+        let pid: u32 = words.nth(2)?.parse().ok()?;
+        (kind == "FLOCK" && words.next()?.ends_with(&inode) && started(pid).is_some()).then_some(pid)
+    });
+    found.collect()
 }
 
 fn locks(pid: u32, file: &Path, byte: Option<u64>) -> bool {
