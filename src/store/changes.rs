@@ -64,7 +64,8 @@ pub(super) fn mark_opaque(dir: &Dir, path: &LayerPath) -> Result<(), Error> {
     let mark = xattr::if_there(xattr::get(dir, names::OPAQUE)).map_err(failed("look at", path))?;
     if mark.is_some_and(|value| value == b"x") {
         for item in dir.items().map_err(failed("list", path))? {
-            if item.kind == Some(Kind::File) && xattr::get_at(dir, &item.name, names::WHITEOUT).is_ok() {
+            let marked = |name: &[u8]| has_mark(dir, name).map_err(failed("look at", path));
+            if item.kind == Some(Kind::File) && marked(&item.name)? {
                 dir.unlink(&item.name).map_err(failed("clean up in", path))?;
             }
         }
@@ -79,8 +80,16 @@ pub(super) fn is_whiteout(dir: &Dir, name: &[u8]) -> Result<bool, Errno> {
         Err(Errno::NOENT) => return Ok(false),
         Err(errno) => return Err(errno),
     };
-    Ok(stat.is_whiteout()
-        || (stat.kind == Kind::File && stat.size == 0 && xattr::get_at(dir, name, names::WHITEOUT).is_ok()))
+    Ok(stat.is_whiteout() || (stat.kind == Kind::File && stat.size == 0 && has_mark(dir, name)?))
+}
+
+/// Whether a file has the attribute that makes it a whiteout.
+fn has_mark(dir: &Dir, name: &[u8]) -> Result<bool, Errno> {
+    match xattr::if_there(xattr::get_at(dir, name, names::WHITEOUT)) {
+        // ours can be read by their owner
+        Err(Errno::ACCESS) => Ok(false),
+        other => Ok(other?.is_some()),
+    }
 }
 
 /// Whether something that is no directory, a file or a whiteout, lies at a path or above it: nothing can be beneath.

@@ -145,7 +145,9 @@ impl Store {
     /// Whether a mount is there, no other process uses it, and no commit in it waits to be ended: one that is committed in,
     /// or dropped, is not whole for a moment.
     pub(super) fn is_settled(&self, name: &LayerName) -> bool {
-        self.mount_user(name).is_none() && self.has_mount(name) && !self.is_half_committed(name)
+        self.mount_user(name).is_none()
+            && self.has_mount(name).unwrap_or(true)
+            && !self.is_half_committed(name)
     }
 
     /// Reads all of a layer: its files must be what its index says, and both together what its ID says.

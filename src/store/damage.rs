@@ -8,8 +8,8 @@
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
-use super::drafts::Kept;
 use super::error::{io, own};
+use super::kept::Kept;
 use super::mount_dir::{dirs_of, read_mount};
 use super::record::read_bytes;
 use super::{Error, Held, MountRecord, Store};

@@ -9,7 +9,6 @@
 //! An intent that is found later, without its process: while the draft is still there it is void, and the draft
 //! stays a draft; else the name is written.
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::time::Instant;
@@ -19,12 +18,13 @@ use serde::{Deserialize, Serialize};
 use super::commit::Seal;
 use super::damage::DAMAGED;
 use super::error::{io, own, tree};
+use super::kept::Kept;
 use super::looking::is_there;
-use super::publish::{replace_json, replace_json_beside};
-use super::record::{NameJson, VERSION, check_version, hex, id_from, read_json, unhex};
+use super::publish::replace_json;
+use super::record::{NameJson, VERSION, id_from, read_json};
 use super::walk::ScanHow;
 use super::{Error, Held, NameRecord, Sealed, StackPart, Store, changes, place};
-use crate::model::{KeptTime, Kind, LayerName, LayerPath, Metadata, Mode, Timestamp};
+use crate::model::{Changeset, Kind, LayerName, LayerPath, Metadata, Mode};
 use crate::sys::step::step;
 use crate::sys::{Dir, Errno, RenameFlags, sync_fs};
 
@@ -41,66 +41,6 @@ pub struct Draft {
     replaces: Option<Rc<NameRecord>>,
     damaged: Option<PathBuf>,
     _held: Rc<Held>,
-}
-
-#[derive(Serialize, Deserialize)]
-struct DraftJson {
-    version: u32,
-    /// Path in hex → user and group.
-    #[serde(default)]
-    owners: BTreeMap<String, (u32, u32)>,
-    /// Path in hex → seconds and nanoseconds of the time that is meant, and of the one in its place.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    times: BTreeMap<String, (i64, u32, i64, u32)>,
-}
-
-/// What symlinks and special files, which take no attributes of ours, cannot keep themselves.
-#[derive(Clone, PartialEq, Eq, Debug, Default)]
-pub struct Kept {
-    /// The owners that the host could not give.
-    pub owners: BTreeMap<LayerPath, (u32, u32)>,
-    /// The times that the file system could not hold.
-    pub times: BTreeMap<LayerPath, KeptTime>,
-}
-
-impl Kept {
-    /// What a draft's record says.
-    pub(super) fn read(dir: &Dir, at: &Path) -> Result<Self, Error> {
-        let Some(json) = read_json::<DraftJson>(dir, "draft.json", at)? else { return Ok(Self::default()) };
-        let damaged = |why: String| Error::Damaged { path: at.join("draft.json"), why };
-        check_version(json.version).map_err(damaged)?;
-        let parsed = |path: &String| {
-            let parsed = unhex(path).and_then(|raw| LayerPath::parse(&raw).ok());
-            parsed.ok_or_else(|| damaged(format!("`{path}` is no path in hex")))
-        };
-        let owners = json.owners.iter().map(|(path, &owner)| Ok((parsed(path)?, owner)));
-        let time = |&(secs, nanos, held_secs, held_nanos): &(i64, u32, i64, u32)| KeptTime {
-            meant: Timestamp { secs, nanos: nanos.min(999_999_999) },
-            held: Timestamp { secs: held_secs, nanos: held_nanos },
-        };
-        let times = json.times.iter().map(|(path, kept)| Ok((parsed(path)?, time(kept))));
-        Ok(Self {
-            owners: owners.collect::<Result<_, Error>>()?,
-            times: times.collect::<Result<_, Error>>()?,
-        })
-    }
-
-    /// Whatever is kept of one file is of the other too.
-    pub(super) fn copy(&mut self, from: &LayerPath, to: &LayerPath) {
-        self.set(to, self.owners.get(from).copied(), self.times.get(from).copied());
-    }
-
-    /// Records what a file cannot keep itself.
-    pub(super) fn set(&mut self, path: &LayerPath, owner: Option<(u32, u32)>, time: Option<KeptTime>) {
-        match owner {
-            Some(owner) => self.owners.insert(path.clone(), owner),
-            None => self.owners.remove(path),
-        };
-        match time {
-            Some(time) => self.times.insert(path.clone(), time),
-            None => self.times.remove(path),
-        };
-    }
 }
 
 #[derive(Serialize, Deserialize)]
@@ -161,12 +101,7 @@ impl Draft {
     }
 
     pub(super) fn set_kept(&self, kept: &Kept) -> Result<(), Error> {
-        let owners = kept.owners.iter().map(|(path, &owner)| (hex(path.as_bytes()), owner)).collect();
-        let times = kept.times.iter().map(|(path, KeptTime { meant, held })| {
-            (hex(path.as_bytes()), (meant.secs, meant.nanos, held.secs, held.nanos))
-        });
-        let json = DraftJson { version: VERSION, owners, times: times.collect() };
-        replace_json_beside(&self.dir, "draft.json", &json, &self.path, self.sync)
+        kept.write(&self.dir, &self.path, self.sync)
     }
 
     /// Gives a file its owner in the layer: on the host where it can be given, else in the file's attributes, else in
@@ -213,7 +148,9 @@ impl Store {
             }
             self.check_writable()?;
             self.settle_seal(name)?;
-            self.make_draft(&name.file_name())?;
+            if let Some(draft) = self.make_draft(name)? {
+                return Ok(draft);
+            }
         }
         Err(Error::Busy { what: format!("the draft `{name}`"), pid: None })
     }
@@ -261,27 +198,52 @@ impl Store {
         Err(Error::Busy { what: format!("the draft `{name}`"), pid: None })
     }
 
-    fn make_draft(&self, file: &str) -> Result<(), Error> {
+    /// Makes an empty draft; `None` if another process was quicker. It is locked before it has its name, so that nothing
+    /// is left of one that cannot be used.
+    fn make_draft(&self, name: &LayerName) -> Result<Option<Draft>, Error> {
+        let (file, key) = (name.file_name(), format!("draft {name}"));
         let (aside, dir) = self.temporary.make()?;
-        let path = self.temporary.path().join(&aside);
+        let made = self.place_draft(&dir, &aside, &file, &key);
+        if !matches!(made, Ok(Some(_))) {
+            self.forget(&key);
+            self.temporary.drop_name(&aside);
+        }
+        Ok(made?.map(|held| {
+            let (name, path) = (name.clone(), self.drafts_path().join(file));
+            Draft {
+                name,
+                dir: Rc::new(dir),
+                path,
+                sync: self.synced,
+                replaces: None,
+                damaged: None,
+                _held: held,
+            }
+        }))
+    }
+
+    fn place_draft(&self, dir: &Dir, aside: &str, file: &str, key: &str) -> Result<Option<Rc<Held>>, Error> {
+        let path = self.temporary.path().join(aside);
         dir.mkdir(b"tree", Mode::new(0o755)).map_err(io("make", path.join("tree")))?;
-        self.sync_dir(&dir, &path)?;
-        let moved = self.temporary.dir().rename(
-            aside.as_bytes(),
-            &self.drafts,
-            file.as_bytes(),
-            RenameFlags::NOREPLACE,
-        );
-        match moved {
-            Ok(()) => Ok(()),
-            Err(Errno::EXIST | Errno::NOTEMPTY) => self.temporary.remove(&aside),
+        self.sync_dir(dir, &path)?;
+        // of a draft that had the name and is gone
+        self.forget(key);
+        let held = self.hold(key, dir).map_err(io("lock", &path))?;
+        let (from, to) = (self.temporary.dir(), &self.drafts);
+        match from.rename(aside.as_bytes(), to, file.as_bytes(), RenameFlags::NOREPLACE) {
+            Ok(()) => Ok(held),
+            Err(Errno::EXIST | Errno::NOTEMPTY) => Ok(None),
             Err(errno) => Err(io("make", self.drafts_path().join(file))(errno)),
         }
     }
 
     /// Whether there is a draft of that name.
-    pub fn has_draft(&self, name: &LayerName) -> bool {
-        self.drafts.stat(name.file_name().as_bytes()).is_ok()
+    ///
+    /// # Errors
+    /// [`Error::Io`] if it cannot be looked at.
+    pub fn has_draft(&self, name: &LayerName) -> Result<bool, Error> {
+        let file = name.file_name();
+        is_there(self.drafts.stat(file.as_bytes())).map_err(io("look at", self.drafts_path().join(file)))
     }
 
     /// All drafts, by name.
@@ -358,16 +320,9 @@ impl Store {
         };
         self.steps.pass("named");
         self.remove_intent(&intent_name, &at)?;
-        for record in ["draft.json", DAMAGED] {
-            match draft.dir.unlink(record.as_bytes()) {
-                Ok(()) | Err(Errno::NOENT) => {}
-                Err(errno) => return Err(io("remove", draft.path.join(record))(errno)),
-            }
-        }
         match &aside {
             Some(aside) => self.temporary.drop_name(aside),
-            // only now, as a seal that fails leaves a draft
-            None => changes::forget_implied(&draft.tree()?, &sealed.changes),
+            None => tidy_up(draft, &sealed.changes),
         }
         let counts = sealed.changes.counts();
         self.remember(sealed.id, sealed.changes);
@@ -482,5 +437,20 @@ impl Store {
             Ok(()) | Err(Errno::NOENT) => Ok(()),
             Err(errno) => Err(io("remove", at.join(intent_name))(errno)),
         }
+    }
+}
+
+/// Takes from a layer what only its draft needed: only now, as a seal that fails leaves a draft. The layer is there and has
+/// its name, and nothing reads what stays, so that is no error.
+fn tidy_up(draft: &Draft, changes: &Changeset) {
+    for record in ["draft.json", DAMAGED] {
+        match draft.dir.unlink(record.as_bytes()) {
+            Ok(()) | Err(Errno::NOENT) => {}
+            Err(errno) => log::debug!("{} stays: {errno}", draft.path.join(record).display()),
+        }
+    }
+    match draft.tree() {
+        Ok(tree) => changes::forget_implied(&tree, changes),
+        Err(error) => log::debug!("marks of implied directories stay: {error}"),
     }
 }

@@ -152,8 +152,9 @@ fn write_whole(
     let failed = |error: io::Error| told(errno(&error));
     let dir = holder(target);
     let earlier = match target.symlink_metadata() {
-        Ok(found) if found.is_file() => Some(found),
-        _ => None,
+        Ok(found) => Some(found).filter(Metadata::is_file),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+        Err(error) => return Err(failed(error)),
     };
     let mode = earlier.as_ref().map_or_else(|| sys::host_mode(mode), |found| found.mode() & 0o777);
     let file = tempfile::Builder::new()

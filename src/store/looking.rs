@@ -3,7 +3,7 @@
 use std::fmt;
 use std::path::PathBuf;
 
-use super::error::own;
+use super::error::{io, own};
 use super::mount_dir::is_dirty;
 use super::record::read_json;
 use super::{Error, Store};
@@ -82,10 +82,13 @@ impl Store {
         record.ok().map(|stat| stat.mtime)
     }
 
-    /// Whether there is a mount of that name, used or not; one that cannot be looked at is none, and who opens or makes it is
-    /// told why.
-    pub fn has_mount(&self, name: &LayerName) -> bool {
-        self.mounts.stat(name.file_name().as_bytes()).is_ok()
+    /// Whether there is a mount of that name, used or not.
+    ///
+    /// # Errors
+    /// [`Error::Io`] if it cannot be looked at.
+    pub fn has_mount(&self, name: &LayerName) -> Result<bool, Error> {
+        let file = name.file_name();
+        is_there(self.mounts.stat(file.as_bytes())).map_err(io("look at", self.mounts_path().join(file)))
     }
 
     /// Where the parts of a mount lie, whether it is there or not.

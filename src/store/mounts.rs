@@ -30,7 +30,7 @@ impl Store {
             self.check_writable()?;
         }
         let (file, key) = (name.file_name(), format!("mount {name}"));
-        if self.mounts.stat(file.as_bytes()).is_ok() {
+        if self.has_mount(name)? {
             return Err(Error::MountExists { name: name.clone() });
         }
         self.hold_stack(&new.stack)?;
@@ -55,7 +55,7 @@ impl Store {
     ) -> Result<(MountRecord, Rc<Held>), Error> {
         let at = self.temporary.path().join(aside);
         let record = new.record(name);
-        let is_spare = dir.stat(b"mount.json").is_ok();
+        let is_spare = is_there(dir.stat(b"mount.json")).map_err(io("look at", at.join("mount.json")))?;
         if is_spare {
             // its age is the new mount's
             let now = crate::sys::now_as_stamped();
@@ -170,10 +170,8 @@ impl Store {
 
     /// Sets the scratch directory aside and makes an empty one.
     pub(super) fn fresh_work(&self, dir: &Dir, path: &Path) -> Result<Option<String>, Error> {
-        let aside = match dir.stat(b"work") {
-            Ok(_) => Some(self.temporary.set_aside(dir, "work", path)?),
-            Err(_) => None,
-        };
+        let there = is_there(dir.stat(b"work")).map_err(io("look at", path.join("work")))?;
+        let aside = if there { Some(self.temporary.set_aside(dir, "work", path)?) } else { None };
         dir.mkdir(b"work", Mode::new(0o700)).map_err(io("make", path.join("work")))?;
         Ok(aside)
     }

@@ -279,7 +279,7 @@ impl Copier<'_> {
         let (parent, name) = (host.parent().unwrap_or(Path::new("")), host.file_name().unwrap_or_default());
         let parent = if parent.as_os_str().is_empty() { Path::new(".") } else { parent };
         let source = Dir::open(parent).map_err(io("open", parent))?;
-        let into_dir = at.is_root() || self.adding.tree.beneath(at).is_ok();
+        let into_dir = at.is_root() || beneath_if_there(&self.adding.tree, at)?.is_some();
         let target = if into_dir { join(at, name.as_bytes(), host)? } else { at.clone() };
         let above = target.parent().unwrap_or_default();
         let dir = descend(&self.adding.tree, &above, &target, &mut |_, _| {})?;
@@ -482,4 +482,14 @@ pub(super) fn ready_dir(holder: &Dir, name: &[u8], path: &LayerPath) -> Result<D
 
 fn join(path: &LayerPath, name: &[u8], host: &Path) -> Result<LayerPath, Error> {
     path.join(name).map_err(|source| Error::Path { name: name.to_vec(), dir: PathBuf::from(host), source })
+}
+
+/// The directory at a path of a tree; `None` where there is none.
+pub(super) fn beneath_if_there(tree: &Dir, path: &LayerPath) -> Result<Option<Dir>, Error> {
+    match tree.beneath(path) {
+        Ok(dir) => Ok(Some(dir)),
+        // something else may lie there, or on the way
+        Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP) => Ok(None),
+        Err(errno) => Err(failed("open", path)(errno)),
+    }
 }

@@ -12,7 +12,7 @@ use std::io::{Read, Seek as _, SeekFrom, Write as _};
 use super::changes::{descend, imply, is_covered, mark_opaque, put_whiteout};
 use super::error::{errno_of, tree as failed};
 use super::seal::Progress;
-use super::unpack::{Adding, Note, link, ready_dir};
+use super::unpack::{Adding, Note, beneath_if_there, link, ready_dir};
 use super::{Draft, Error, Store, place};
 use crate::model::{Entry, Kind, LayerPath, Metadata, Mode, Node, Timestamp};
 use crate::sys::step::step;
@@ -106,7 +106,7 @@ impl Unpacker<'_> {
 
     /// Opens a directory for the sake of `path`, which the archive puts, and makes what is missing.
     fn descend(&mut self, dir: &LayerPath, path: &LayerPath) -> Result<Dir, Error> {
-        self.keep_times(dir);
+        self.keep_times(dir)?;
         let mut deleted = Vec::new();
         let open = descend(&self.adding.tree, dir, path, &mut |dir, implied| {
             if !implied {
@@ -126,13 +126,15 @@ impl Unpacker<'_> {
     }
 
     /// Remembers the times of a directory and of those above it, as they are before the archive needs them.
-    fn keep_times(&mut self, dir: &LayerPath) {
+    fn keep_times(&mut self, dir: &LayerPath) -> Result<(), Error> {
         for above in dir.ancestors().chain([dir.clone()]) {
             if !self.times.contains_key(&above) {
-                let time = self.adding.tree.beneath(&above).and_then(|dir| Ok(dir.stat_self()?.mtime)).ok();
-                self.times.insert(above, time);
+                let there = beneath_if_there(&self.adding.tree, &above)?;
+                let time = there.map(|dir| dir.stat_self()).transpose().map_err(failed("look at", &above))?;
+                self.times.insert(above, time.map(|stat| stat.mtime));
             }
         }
+        Ok(())
     }
 
     /// Takes away what is at a path, to put something else there.
@@ -155,7 +157,7 @@ impl Unpacker<'_> {
             let holder = self.holder(&path)?;
             ready_dir(&holder, name, &path)?;
         } else {
-            self.keep_times(&path);
+            self.keep_times(&path)?;
         }
         self.own.insert(path, Own::Dir(Some(meta)));
         Ok(())
@@ -244,7 +246,7 @@ impl Unpacker<'_> {
             return Ok(());
         }
         self.last = None;
-        self.keep_times(&parent);
+        self.keep_times(&parent)?;
         put_whiteout(&self.adding.tree, path, self.adding.form)
     }
 
@@ -254,7 +256,7 @@ impl Unpacker<'_> {
             return Ok(());
         }
         self.last = None;
-        self.keep_times(path);
+        self.keep_times(path)?;
         let dir = descend(&self.adding.tree, path, path, &mut |_, _| {})?;
         self.prune(path)?;
         mark_opaque(&dir, path)
@@ -294,7 +296,7 @@ impl Unpacker<'_> {
         let own = std::mem::take(&mut self.own);
         for (path, time) in std::mem::take(&mut self.times) {
             if let (Some(time), None | Some(Own::Dir(None))) = (time, own.get(&path))
-                && let Ok(dir) = self.adding.tree.beneath(&path)
+                && let Some(dir) = beneath_if_there(&self.adding.tree, &path)?
             {
                 dir.set_times_self(None, Some(time)).map_err(failed("set the time of", &path))?;
             }

@@ -58,6 +58,6 @@ impl Workspace {
     /// The mount of that name.
     pub fn known_mount(&self, text: &str) -> Option<Mount> {
         let name = LayerName::parse(text).ok()?;
-        self.0.store.get()?.has_mount(&name).then(|| Mount::new(self, name))
+        self.0.store.get()?.has_mount(&name).ok()?.then(|| Mount::new(self, name))
     }
 }

@@ -172,7 +172,7 @@ impl Workspace {
         }
         for number in 1_u64.. {
             let name = LayerName::parse(&format!("m{number}")).map_err(|cause| Error::Name { cause })?;
-            if store.has_mount(&name) {
+            if store.has_mount(&name)? {
                 continue;
             }
             match store.create_mount(&name, new) {
@@ -187,7 +187,7 @@ impl Workspace {
     /// Drops the mount of that name, if there is one and no other process uses it.
     fn drop_mount(&self, name: &LayerName) -> Result<(), Error> {
         let store = self.store()?;
-        if !store.has_mount(name) {
+        if !store.has_mount(name)? {
             return Ok(());
         }
         if let Some(user) = store.mount_user(name) {
@@ -238,7 +238,7 @@ impl Workspace {
     /// [`Error::UnknownMount`] with the nearest name.
     pub fn mount_named(&self, text: &str) -> Result<Mount, Error> {
         match LayerName::parse(text) {
-            Ok(name) if self.store()?.has_mount(&name) => Ok(Mount::new(self, name)),
+            Ok(name) if self.store()?.has_mount(&name)? => Ok(Mount::new(self, name)),
             _ => Err(self.unknown_mount(text)?),
         }
     }
@@ -294,7 +294,7 @@ impl Workspace {
     /// Opens a mount that no process uses, unmounted if an earlier run left it mounted.
     fn open_left(&self, name: &LayerName) -> Result<MountDir, Error> {
         let store = self.store()?;
-        if !store.has_mount(name) {
+        if !store.has_mount(name)? {
             return Err(self.unknown_mount(name.as_str())?);
         }
         let dir = store.open_mount(name)?;

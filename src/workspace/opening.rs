@@ -154,7 +154,7 @@ impl Workspace {
     /// Whether a layer or a draft has this name, in a store that is open.
     pub fn knows_layer(&self, text: &str) -> bool {
         let (Some(store), Ok(name)) = (self.0.store.get(), LayerName::parse(text)) else { return false };
-        store.has_draft(&name) || matches!(store.name(&name), Ok(Some(_)))
+        store.has_draft(&name).unwrap_or(false) || matches!(store.name(&name), Ok(Some(_)))
     }
 
     /// The layer or draft of that name, if there is one: a draft of this process may be about to take the place of a layer.
@@ -289,13 +289,13 @@ impl Workspace {
         let store = self.store()?;
         if let Ok(name) = LayerName::parse(text) {
             // a seal that stopped half-way leaves a handle on a draft that is none any more
-            let begun = self.0.drafts.borrow().contains_key(&name) && store.has_draft(&name);
+            let begun = self.0.drafts.borrow().contains_key(&name) && store.has_draft(&name)?;
             if !begun && store.remove_name(&name)? {
                 self.0.drafts.borrow_mut().remove(&name);
                 self.0.handles.borrow_mut().let_go(&name);
                 return Ok(());
             }
-            if store.has_draft(&name) {
+            if store.has_draft(&name)? {
                 let draft = self.open_draft(&name)?.map(|layer| layer.state());
                 self.0.drafts.borrow_mut().remove(&name);
                 if let Some(State::Draft(draft)) = draft {

@@ -14,7 +14,9 @@ class Program:
 
     def __init__(self, path, place):
         self.path, self.place = os.path.abspath(path), place
-        self.env = {"PATH": os.environ["PATH"], "LC_ALL": "C.UTF-8", "HOME": place, "TMPDIR": place}
+        self.env = {"PATH": os.environ["PATH"], "LC_ALL": "C.UTF-8", "HOME": place, "TMPDIR": place,
+                    # so that equal content is equal whenever it was written
+                    "SOURCE_DATE_EPOCH": "1"}
 
     def command(self, store, code):
         return [self.path, "--quiet", "--store", store, "-e", code]
