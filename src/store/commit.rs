@@ -259,6 +259,42 @@ impl Store {
         Ok(Some(self.finish_commit(dir, path, &intent)?.0))
     }
 
+    /// Ends the commits that are about to give a layer this name, and whose processes ended in the midst of them: what they
+    /// moved has no name yet, and must have it before anything else takes the name.
+    ///
+    /// # Errors
+    /// [`Error::Io`]; those of [`Store::commit`].
+    pub fn settle_commits(&self, layer: &LayerName) -> Result<(), Error> {
+        if self.check_writable().is_err() {
+            return Ok(());
+        }
+        for name in self.mount_list()? {
+            let path = self.mounts_path().join(name.file_name());
+            let dir = match self.mounts.dir(name.file_name().as_bytes()) {
+                Ok(dir) => dir,
+                Err(Errno::NOENT) => continue,
+                Err(errno) => return Err(own("open", path)(errno)),
+            };
+            let key = format!("mount {name}");
+            match read_json::<IntentJson>(&dir, INTENT, &path) {
+                Ok(Some(intent)) if intent.name.as_deref() == Some(layer.as_str()) => {}
+                // damage is told where the mount is used
+                Ok(_) | Err(Error::Damaged { .. }) => continue,
+                Err(error) => return Err(error),
+            }
+            // its own process ends it
+            if self.is_held_here(&key) {
+                continue;
+            }
+            if let Some(_held) = self.hold(&key, &dir).map_err(io("lock", &path))?
+                && self.is_at_its_place(&dir, &name)?
+            {
+                self.end_left_commit(&dir, &path)?;
+            }
+        }
+        Ok(())
+    }
+
     /// Whether a mount was left in the middle of a commit whose layer is seen to be there: whoever opens the store next ends it.
     pub(super) fn is_half_committed(&self, name: &LayerName) -> bool {
         let path = self.mounts_path().join(name.file_name());

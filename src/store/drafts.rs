@@ -166,6 +166,7 @@ impl Store {
             self.discard_draft(&left)?;
         }
         self.settle_seal(name)?;
+        self.settle_commits(name)?;
         let replaces = self.name(name)?.map(Rc::new);
         Ok(Draft { replaces, ..self.draft(name)? })
     }

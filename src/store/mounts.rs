@@ -123,7 +123,7 @@ impl Store {
     }
 
     /// Ends a commit that a dead process left: nothing uses what it set aside.
-    fn end_left_commit(&self, dir: &Dir, path: &Path) -> Result<(), Error> {
+    pub(super) fn end_left_commit(&self, dir: &Dir, path: &Path) -> Result<(), Error> {
         for aside in self.resume_commit(dir, path)?.unwrap_or_default() {
             self.temporary.drop_name(&aside);
         }

@@ -28,6 +28,7 @@ impl Workspace {
             return Err(Error::ReadOnly { name: mount.name() });
         }
         if let Some(name) = &name {
+            self.store()?.settle_commits(name)?;
             self.refuse_draft(name)?;
         }
         if record.stack.len() >= MAX_LAYERS {

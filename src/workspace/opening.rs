@@ -135,6 +135,10 @@ impl Workspace {
             return self.layer_by_id(text);
         }
         let name = LayerName::parse(text).map_err(|cause| Error::Name { cause })?;
+        if let Some(layer) = self.existing(&name)? {
+            return Ok(layer);
+        }
+        self.store()?.settle_commits(&name)?;
         match self.existing(&name)? {
             Some(layer) => Ok(layer),
             None => self.draft(&name),

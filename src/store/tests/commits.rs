@@ -161,6 +161,27 @@ fn a_seal_that_ended_before_its_name_is_settled_by_whoever_is_there() {
 }
 
 #[test]
+fn a_commit_that_ended_before_its_name_is_settled_before_the_name_is_taken() {
+    let (host, store) = store();
+    let base = layer(&store, "base", "f", b"1");
+    let web = mount(&store, "web", &[base]);
+    put(&web.upper().unwrap(), "new", b"2");
+    let other = open(host.path());
+    let top = name("top");
+    crash(store, "moved", |store| {
+        let web = web;
+        commit(store, &web, "top");
+    });
+    assert!(other.name(&top).unwrap().is_none());
+    // a draft that is begun anew knows what it replaces
+    let draft = other.fresh_draft(&top).unwrap();
+    let named = other.name(&top).unwrap().unwrap();
+    assert_eq!((draft.replaces(), named.stack.len()), (Some(&named), 2));
+    assert_eq!(other.open_mount(&name("web")).unwrap().record().stack, named.stack);
+    assert!(check(&other).unwrap().is_empty());
+}
+
+#[test]
 fn a_seal_that_failed_late_can_be_tried_again_or_dropped() {
     for again in [true, false] {
         let (host, store) = store();
