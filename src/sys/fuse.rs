@@ -14,6 +14,9 @@ use super::Errno;
 use super::dir::own_ids;
 use super::mount::{Detached, Refused, SOURCE, begin, refused};
 
+/// The most that the kernel asks for in one request to read, in bytes: what an answer by a pipe can hold.
+pub const MOST_READ: u32 = super::splice::MOST;
+
 /// A setting of a file system, with its value if it has one.
 pub type Setting = (Vec<u8>, Option<Vec<u8>>);
 
@@ -67,6 +70,7 @@ pub fn mount(device: BorrowedFd<'_>, what: Fuse<'_>) -> Result<Detached, Refused
     for (key, value) in settings {
         tell(key, fsconfig_set_string(&context, key, value))?;
     }
+    tell("max_read", fsconfig_set_string(&context, "max_read", MOST_READ.to_string()))?;
     for flag in ["default_permissions", "allow_other"] {
         tell(flag, fsconfig_set_flag(&context, flag))?;
     }

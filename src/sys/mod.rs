@@ -23,6 +23,7 @@ mod recent;
 mod remove;
 pub mod rights;
 pub mod signals;
+pub mod splice;
 pub mod step;
 pub mod terminal;
 pub mod xattr;

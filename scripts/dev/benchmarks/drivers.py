@@ -97,11 +97,15 @@ def read_on(at):
     os.close(fd)
 
 
-def read_about(at):
-    fd, draw = os.open(f"{at}/big", os.O_RDONLY), random.Random(1)
+def read_about(at, name="big"):
+    fd, draw = os.open(f"{at}/{name}", os.O_RDONLY), random.Random(1)
     for _ in range(20_000):
         os.pread(fd, 4096, draw.randrange(65_000) * 4096)
     os.close(fd)
+
+
+def read_about_cold(at):
+    read_about(at, "big-copy")
 
 
 def write_on(at, name="new", size=MIB, count=256):
@@ -160,7 +164,8 @@ WORK = {
     "open and read 13,500 small files, cold": read_small,
     "the same files, warm": read_small,
     "read 256 MiB": read_on,
-    "read 20,000 × 4 KiB at random": read_about,
+    "read 20,000 × 4 KiB of it at random": read_about,
+    "read 20,000 × 4 KiB of another at random, cold": read_about_cold,
     "write 256 MiB": write_on,
     "write 10,000 × 4 KiB": write_pages,
     "create 5,000 files": create,

@@ -18,10 +18,11 @@ use fuser::{
 };
 
 use super::attributes::{self, Change, FOREVER, NEVER};
+use super::data::may_change;
 use super::replies::{answer, code, created, empty, entry, opened, written};
 use super::served::Adapter;
 use super::work::{Paths, Protocol};
-use crate::sys::Errno;
+use crate::sys::{Errno, OFlags};
 use crate::union::{Maker, Writer};
 
 /// What the kernel is asked to do or to leave to us; each only where it can.
@@ -43,6 +44,11 @@ const WANTED: [InitFlags; 13] = [
 
 /// So much is read or written by one thread while another takes the next request, in bytes.
 const LARGE: u32 = 64 << 10;
+
+/// Whether what is read stays in the kernel's cache.
+fn is_cached(flags: OpenFlags) -> bool {
+    !OFlags::from_bits_truncate(flags.0.cast_unsigned()).contains(OFlags::DIRECT)
+}
 
 fn maker(request: &Request, umask: u32) -> Maker {
     Maker { uid: request.uid(), gid: request.gid(), umask }
@@ -123,7 +129,8 @@ impl Filesystem for Protocol {
             let shown = adapter.change(ino.0, &change, fh.map(|handle| handle.0))?;
             Ok((adapter.lasts(ino.0, &shown), shown))
         };
-        self.patiently(request, Paths::Stay, reply, work, |reply, done| match done {
+        let quiet = size.map(|_| self.pushes.quiet(ino.0));
+        self.quietly(request, (Paths::Stay, quiet), reply, work, |reply, done| match done {
             Ok((lasts, shown)) => reply.attr(&lasts, &attributes::of(&shown, shown.stat.ino)),
             Err(errno) => reply.error(code(errno)),
         });
@@ -210,7 +217,8 @@ impl Filesystem for Protocol {
         let work = move |adapter: &Adapter, reply: &ReplyOpen| {
             adapter.open_node(ino.0, flags, by, |file| reply.open_backing(file))
         };
-        self.patiently(request, Paths::Stay, reply, work, opened);
+        let quiet = may_change(flags).then(|| self.pushes.quiet(ino.0));
+        self.quietly(request, (Paths::Stay, quiet), reply, work, opened);
     }
 
     fn create(
@@ -233,23 +241,31 @@ impl Filesystem for Protocol {
 
     fn read(
         &self,
-        _: &Request,
+        request: &Request,
         _: INodeNo,
         fh: FileHandle,
         offset: u64,
         size: u32,
-        _: OpenFlags,
+        flags: OpenFlags,
         _: Option<LockOwner>,
         reply: ReplyData,
     ) {
         let turn = self.turns.begin();
         if size >= LARGE {
             turn.pass_on();
+            if self.carry_open(request.unique().0, fh.0, offset, size as usize) {
+                // The crate knows of no answer but its own. What is lost is its count of who holds the device, which is
+                // closed when the server ends.
+                return std::mem::forget(reply);
+            }
         }
         self.read_open(fh.0, offset, size as usize, |done| match done {
             Ok(data) => reply.data(data),
             Err(errno) => reply.error(code(errno)),
         });
+        if size < LARGE && is_cached(flags) {
+            self.note_read(fh.0, offset);
+        }
     }
 
     fn write(

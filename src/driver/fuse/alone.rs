@@ -9,7 +9,7 @@ use std::sync::Arc;
 use super::server::{Manner, Server};
 use crate::driver::MountError;
 use crate::sys::dir::own_ids;
-use crate::sys::fuse::{Fuse, MountAttrFlags, Setting};
+use crate::sys::fuse::{Fuse, MOST_READ, MountAttrFlags, Setting};
 use crate::sys::fusermount::{self, Refused};
 use crate::sys::mount::{self, Detached, Place, SOURCE};
 use crate::sys::{Dir, Errno, daemon, mountinfo};
@@ -136,7 +136,7 @@ fn may_ask_helper(error: &MountError) -> bool {
 }
 
 fn helper_options(what: &Fuse<'_>, more: &[&'static str]) -> Vec<u8> {
-    let mut options = vec![b"default_permissions".to_vec()];
+    let mut options = vec![b"default_permissions".to_vec(), format!("max_read={MOST_READ}").into_bytes()];
     let escaped = what.source.iter().flat_map(|&b| {
         let escape = matches!(b, b',' | b'\\').then_some(b'\\');
         escape.into_iter().chain([b])

@@ -187,8 +187,12 @@ impl Adapter {
     pub(super) fn change(&self, node: u64, change: &Change, handle: Option<u64>) -> Result<Shown, Errno> {
         match self.spot(node)? {
             Spot::Path(path) => {
-                self.change_at(&path, change, handle)?;
-                self.raised(node, &path);
+                let changed = self.change_at(&path, change, handle);
+                // of several changes some may have been made
+                if changed.is_ok() || self.union.look_up(&path).is_ok_and(|shown| shown.in_upper) {
+                    self.raised(node, &path);
+                }
+                changed?;
             }
             Spot::Open(_, false) => return Err(NAMELESS),
             Spot::Open(file, true) => self.change_open(&file, change, handle)?,

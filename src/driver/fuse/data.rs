@@ -7,6 +7,7 @@ use std::sync::{Arc, PoisonError};
 use fuser::BackingId;
 
 use super::attributes::{SET_IDS, Spot};
+use super::carried;
 use super::handles::Admitted;
 use super::served::Adapter;
 use crate::model::Kind;
@@ -36,6 +37,12 @@ pub(super) fn flags_of(raw: i32) -> OFlags {
 
 fn writes(flags: OFlags) -> bool {
     flags.intersects(OFlags::WRONLY | OFlags::RDWR)
+}
+
+/// Whether opening with the flags of open(2) may lead to other content.
+pub(super) fn may_change(raw: i32) -> bool {
+    let flags = flags_of(raw);
+    writes(flags) || flags.contains(OFlags::TRUNC)
 }
 
 impl Adapter {
@@ -143,6 +150,25 @@ impl Adapter {
             }
             reply(file::read_at(&file, &mut buffer[..size], offset).map(|length| &buffer[..length]));
         });
+    }
+
+    /// Answers a request to read much by the file's pages; tells whether it is answered.
+    pub(super) fn carry_open(&self, request: u64, handle: u64, offset: u64, size: usize) -> bool {
+        let Ok(file) = self.file_of(handle) else { return false };
+        // an answer tells its length before its content
+        let Ok(length) = stat_fd(&*file).map(|stat| stat.size.saturating_sub(offset)) else { return false };
+        let length = usize::try_from(length).unwrap_or(usize::MAX).min(size);
+        length > 0 && carried::answer(&*self.device, request, (&file, offset, length))
+    }
+
+    /// After a read of little.
+    pub(super) fn note_read(&self, handle: u64, offset: u64) {
+        let Ok(open) = self.handles.file(handle) else { return };
+        if let Some(file) = open.file().filter(|_| !open.in_upper())
+            && let Ok(stat) = stat_fd(&*file)
+        {
+            self.pushes.note(&open.scattered, open.node, file, offset, stat.size);
+        }
     }
 
     /// Writes; `by`: whoever has no right to keep set-ID marks.

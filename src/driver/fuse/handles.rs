@@ -15,6 +15,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, Weak};
 
 use fuser::BackingId;
 
+use super::pushes::Scattered;
 use crate::sys::{Errno, OFlags, rights};
 
 /// So many descriptors of lower layers' files are held at most: such a file can be opened again, and everybody who uses
@@ -27,11 +28,17 @@ pub(super) struct OpenFile {
     pub(super) node: u64,
     /// As it was opened, for opening it once more after a copy-up.
     pub(super) flags: OFlags,
+    /// How it was read here and there.
+    pub(super) scattered: Mutex<Scattered>,
     /// None until it is first read, or if there are many others; and whether it is the upper's.
     file: RwLock<(Option<Arc<File>>, bool)>,
 }
 
 impl OpenFile {
+    fn new(node: u64, flags: OFlags, file: (Option<Arc<File>>, bool)) -> Self {
+        Self { node, flags, scattered: Mutex::default(), file: RwLock::new(file) }
+    }
+
     /// The file, if it is open here, too.
     pub(super) fn file(&self) -> Option<Arc<File>> {
         self.held().0.clone()
@@ -142,7 +149,7 @@ impl Handles {
         }
         let backing = opens.backing.clone();
         let file = Some(Arc::new(file));
-        let number = self.add(opens, OpenFile { node, flags, file: RwLock::new((file, in_upper)) });
+        let number = self.add(opens, OpenFile::new(node, flags, (file, in_upper)));
         match backing {
             Some(backing) => Admitted::Passthrough(number, backing),
             None => Admitted::Cached(number),
@@ -164,7 +171,7 @@ impl Handles {
         if opens.backing.is_some() {
             return None;
         }
-        Some(self.add(opens, OpenFile { node, flags, file: RwLock::default() }))
+        Some(self.add(opens, OpenFile::new(node, flags, (None, false))))
     }
 
     fn add(&self, opens: &mut Opens, open: OpenFile) -> u64 {

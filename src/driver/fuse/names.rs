@@ -5,8 +5,9 @@ use std::time::Duration;
 use fuser::{BackingId, FileAttr};
 
 use super::attributes::{self, NEVER, Spot};
-use super::data::{Opened, flags_of};
+use super::data::{Opened, flags_of, may_change};
 use super::nodes::{Entered, Hold};
+use super::pushes::Quiet;
 use super::served::Adapter;
 use crate::model::{Device, LayerPath, Mode, Node};
 use crate::sys::{Errno, RenameFlags};
@@ -137,7 +138,14 @@ impl Adapter {
             Err(Errno::EXIST) => self.look_up(dir, name)?.ok_or(Errno::NOENT)?,
             Err(errno) => return Err(errno),
         };
-        match self.open_node(named.id(), flags, by, back) {
+        // it was made meanwhile; the kernel looks it up and opens it then
+        let quiet = may_change(flags).then(|| self.pushes.quiet(named.id()));
+        let opened = if quiet.as_ref().is_some_and(Quiet::is_busy) {
+            Err(Errno::STALE)
+        } else {
+            self.open_node(named.id(), flags, by, back)
+        };
+        match opened {
             Ok(opened) => Ok((self.reopened(named), opened)),
             Err(errno) => {
                 self.nodes.forget(named.id(), 1);

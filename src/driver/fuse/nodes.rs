@@ -393,6 +393,11 @@ impl Nodes {
         }
     }
 
+    /// Whether a node is known, and its file was not seen in the upper.
+    pub(super) fn is_lower(&self, id: u64) -> bool {
+        self.lock().nodes.get(&id).is_some_and(|node| !node.in_upper)
+    }
+
     /// Whether a node's file was seen in the upper.
     pub(super) fn is_raised(&self, id: u64) -> bool {
         self.lock().nodes.get(&id).is_some_and(|node| node.in_upper)

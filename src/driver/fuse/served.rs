@@ -8,6 +8,7 @@ use fuser::Notifier;
 use super::handles::Handles;
 use super::listings::Listings;
 use super::nodes::Nodes;
+use super::pushes::Pushes;
 use super::server::Manner;
 use super::turns::Turns;
 use crate::union::Union;
@@ -20,13 +21,16 @@ const SMALL_FILE: u64 = 64 << 10;
 #[derive(Debug)]
 pub(super) struct Adapter {
     pub(super) union: Arc<Union>,
-    pub(super) nodes: Nodes,
+    pub(super) nodes: Arc<Nodes>,
     pub(super) handles: Handles,
     pub(super) listings: Listings,
     pub(super) manner: Manner,
     /// Held to read by whatever works on paths, to write while paths change.
     pub(super) paths: RwLock<()>,
     pub(super) turns: Turns,
+    pub(super) pushes: Pushes,
+    /// Where requests come from, and answers go that the crate cannot give.
+    pub(super) device: Arc<OwnedFd>,
     /// The way to tell the kernel what it did not ask, once there is one.
     pub(super) notifier: Arc<OnceLock<Notifier>>,
     /// Closed when nobody uses the mount any more.
@@ -38,13 +42,16 @@ impl Adapter {
     /// Adapts a union to what is read from `device`. `lifeline` is closed when it has ended.
     pub(super) fn new(union: Arc<Union>, device: OwnedFd, manner: Manner, lifeline: Option<OwnedFd>) -> Self {
         let cached_size = if union.has_upper() { u64::MAX } else { SMALL_FILE };
+        let (device, nodes) = (Arc::new(device), Arc::new(Nodes::new(cached_size)));
         Self {
             union,
-            nodes: Nodes::new(cached_size),
+            nodes: Arc::clone(&nodes),
             handles: Handles::new(),
             listings: Listings::default(),
             paths: RwLock::default(),
-            turns: Turns::new(device),
+            turns: Turns::new(Arc::clone(&device)),
+            pushes: Pushes::new(Arc::clone(&device), nodes),
+            device,
             notifier: Arc::default(),
             manner,
             lifeline,

@@ -23,8 +23,8 @@ const PATIENCE: Duration = Duration::from_secs(1);
 /// How long the threads may take once nobody can ask them anything.
 const GRACE: Duration = Duration::from_secs(2);
 
-/// How far the kernel reads ahead, in KiB: some requests of the size that it sends at most, 1 MiB.
-const READ_AHEAD: u32 = 4096;
+/// How far the kernel reads ahead, in KiB: some requests of the size that it sends at most.
+const READ_AHEAD: u32 = 4 * fuse::MOST_READ / 1024;
 
 /// How a mount is served.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -70,7 +70,7 @@ pub(super) struct Turns {
 #[derive(Debug)]
 struct Shared {
     /// Where requests come from.
-    device: OwnedFd,
+    device: Arc<OwnedFd>,
     /// Numbers the threads, from 1 on.
     members: AtomicU64,
     /// A [`Lead`].
@@ -116,7 +116,7 @@ pub(super) struct Turn<'a> {
 
 impl Turns {
     /// Starts the keeper of what reads from `device`. Without one (no thread to be had) all threads read.
-    pub(super) fn new(device: OwnedFd) -> Self {
+    pub(super) fn new(device: Arc<OwnedFd>) -> Self {
         let shared = Arc::new(Shared {
             device,
             members: AtomicU64::new(0),
@@ -230,7 +230,7 @@ impl Shared {
         }
         let start = Instant::now();
         while start.elapsed() < LINGER {
-            if fuse::has_request(&self.device) {
+            if fuse::has_request(&*self.device) {
                 return self.patience.store(VAIN, Ordering::Relaxed);
             }
             // no giving way here: where others want this processor, it would come back after the next request
@@ -302,7 +302,7 @@ mod tests {
 
     #[test]
     fn a_thread_that_has_answered_rests_until_the_leader_ends() {
-        let turns = &Turns::new(std::fs::File::open("/dev/null").unwrap().into());
+        let turns = &Turns::new(Arc::new(std::fs::File::open("/dev/null").unwrap().into()));
         std::thread::scope(|scope| {
             let (say, leads) = std::sync::mpsc::channel();
             let (end, ends) = std::sync::mpsc::channel();
@@ -327,7 +327,7 @@ mod tests {
 
     #[test]
     fn a_leader_that_does_not_get_on_loses_the_lead() {
-        let turns = &Turns::new(std::fs::File::open("/dev/null").unwrap().into());
+        let turns = &Turns::new(Arc::new(std::fs::File::open("/dev/null").unwrap().into()));
         drop(turns.begin());
         let stuck = turns.begin();
         std::thread::scope(|scope| {

@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError, RwLockReadGuard, RwLockWriteGuard};
 
 use fuser::Request;
 
+use super::pushes::Quiet;
 use super::served::Adapter;
 use super::turns::Turn;
 use crate::sys::{Errno, fault, signals};
@@ -82,19 +83,45 @@ impl Protocol {
         work: impl Fn(&Adapter, &R) -> Result<T, Errno> + Send + 'static,
         answer: impl FnOnce(R, Result<T, Errno>) + Send + 'static,
     ) {
+        self.quietly(request, (paths, None), reply, work, answer);
+    }
+
+    /// The same for what may lead to other content of a node that is held quiet.
+    pub(super) fn quietly<R: Send + 'static, T>(
+        &self,
+        request: &Request,
+        (paths, quiet): (Paths, Option<Quiet>),
+        reply: R,
+        work: impl Fn(&Adapter, &R) -> Result<T, Errno> + Send + 'static,
+        answer: impl FnOnce(R, Result<T, Errno>) + Send + 'static,
+    ) {
         let asks = request.pid();
         signals::work_for(asks);
         fault::planted("patience");
         let _turn = self.turns.begin();
-        let wanted = match self.union.attempt(|| self.on(paths, || work(self, &reply))) {
-            Ok(done) => return answer(reply, done),
-            Err(wanted) => wanted,
+        let wanted = if quiet.as_ref().is_some_and(Quiet::is_busy) {
+            None
+        } else {
+            match self.union.attempt(|| self.on(paths, || work(self, &reply))) {
+                Ok(done) => return answer(reply, done),
+                Err(wanted) => Some(wanted),
+            }
         };
         let adapter = Arc::clone(&self.0);
         in_a_thread(move || {
             signals::work_for(asks);
-            let done = adapter.union.go_on(wanted, || adapter.on(paths, || work(&adapter, &reply)));
+            let work = || adapter.on(paths, || work(&adapter, &reply));
+            let attempted = wanted.map_or_else(
+                || {
+                    quiet.iter().for_each(Quiet::wait);
+                    adapter.union.attempt(work)
+                },
+                Err,
+            );
+            let done = attempted.unwrap_or_else(|wanted| adapter.union.go_on(wanted, work));
             answer(reply, done);
+            // not before: nothing is as it was from here on
+            drop(quiet);
         });
     }
 }

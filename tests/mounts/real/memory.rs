@@ -30,6 +30,15 @@ impl Map {
         unsafe { self.0.add(at).write_volatile(byte) };
     }
 
+    /// How many of its pages are in the kernel's cache.
+    pub(super) fn resident(&self) -> usize {
+        let mut pages = vec![0; self.1.div_ceil(4096)];
+        // SAFETY: the whole mapping, and a byte for each of its pages.
+        let told = unsafe { libc::mincore(self.0.cast(), self.1, pages.as_mut_ptr()) };
+        assert_eq!(told, 0, "mincore");
+        pages.iter().filter(|page| **page & 1 == 1).count()
+    }
+
     pub(super) fn sync(&self) -> std::io::Result<()> {
         // SAFETY: the whole mapping.
         match unsafe { libc::msync(self.0.cast(), self.1, libc::MS_SYNC) } {

@@ -9,6 +9,7 @@ mod listing;
 mod mapped_times;
 mod memory;
 mod open_files;
+mod pushed;
 mod readers;
 mod set_ids;
 mod space;

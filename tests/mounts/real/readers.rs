@@ -20,7 +20,7 @@ fn content(size: usize) -> Vec<u8> {
     (0..size).map(|at| b'a' + u8::try_from(at % 23).unwrap()).collect()
 }
 
-fn writer(path: &Path) -> File {
+pub(super) fn writer(path: &Path) -> File {
     OpenOptions::new().read(true).write(true).open(path).unwrap()
 }
 
