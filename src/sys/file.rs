@@ -37,6 +37,18 @@ pub fn read_to_end(file: impl AsFd) -> Result<Vec<u8>, Errno> {
     signals::while_waiting(|| read_rest(file)).unwrap_or(Err(Errno::INTR))
 }
 
+/// A file without a name in a directory, gone once it is closed; in memory where the file system knows no such files.
+pub fn without_name(dir: &Path) -> Result<File, Errno> {
+    let flags = OFlags::RDWR | OFlags::TMPFILE | OFlags::CLOEXEC;
+    let opened = rustix::fs::open(dir, flags, rustix::fs::Mode::RUSR | rustix::fs::Mode::WUSR);
+    match opened {
+        Err(Errno::OPNOTSUPP | Errno::ISDIR) => {
+            rustix::fs::memfd_create("ufs", rustix::fs::MemfdFlags::CLOEXEC).map(File::from)
+        }
+        opened => opened.map(File::from),
+    }
+}
+
 /// Opens a file for reading, a pipe once somebody writes into it; waits as [`read_whole`].
 pub fn open_waiting(path: &Path) -> Result<File, Errno> {
     signals::while_waiting(|| open_until_heeded(path)).unwrap_or(Err(Errno::INTR))

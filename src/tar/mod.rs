@@ -57,7 +57,7 @@ pub use error::TarError;
 pub use layer::{ContentSource, Summary, write_layer};
 pub use limits::Limits;
 pub use note::Note;
-pub use packed::{Compression, Form, Peeked, is_image, tells_of_image, unpacked};
+pub use packed::{Compression, Form, Peeked, is_image, may_be_image, tells_of_image, unpacked};
 pub use reader::{Item, Reader, What};
 pub use writer::Writer;
 

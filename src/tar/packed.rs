@@ -72,6 +72,11 @@ impl<R: Read> Peeked<R> {
         Ok(Self { head: Cursor::new(head), rest })
     }
 
+    /// How it begins.
+    pub fn head(&self) -> &[u8] {
+        self.head.get_ref()
+    }
+
     /// What the stream is.
     pub fn form(&self) -> Form {
         form(self.head.get_ref())
@@ -190,15 +195,24 @@ pub fn is_image(tar: impl Read) -> Result<bool, TarError> {
                 return Ok(true);
             }
         }
-        let digest = top.get(..64).is_some_and(|start| start.iter().all(u8::is_ascii_hexdigit));
-        let possible =
-            matches!(top, b"blobs" | b"index.json" | b"manifest.json" | b"oci-layout" | b"repositories");
-        if first && !digest && !possible {
+        if first && !begins_image(top) {
             return Ok(false);
         }
         first = false;
     }
     Ok(false)
+}
+
+/// Whether a tar that begins so may be a whole image: only all of it tells.
+pub fn may_be_image(head: &[u8]) -> bool {
+    let first = super::Reader::new(head).next();
+    first.is_ok_and(|item| item.is_some_and(|item| item.path.components().next().is_some_and(begins_image)))
+}
+
+/// Whether the tar of a whole image may begin with this name.
+fn begins_image(top: &[u8]) -> bool {
+    let digest = top.get(..64).is_some_and(|start| start.iter().all(u8::is_ascii_hexdigit));
+    digest || matches!(top, b"blobs" | b"index.json" | b"manifest.json" | b"oci-layout" | b"repositories")
 }
 
 /// Whether a file at the root, by its name and the start of its content, says that an image lies there.

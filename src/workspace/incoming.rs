@@ -5,14 +5,14 @@
 
 use std::cell::Cell;
 use std::fs::{File, Metadata};
-use std::io::{self, Read};
+use std::io::{self, Read, Seek as _, Write as _};
 use std::os::unix::fs::FileTypeExt as _;
 use std::path::Path;
 use std::rc::Rc;
 
 use super::error::{Act, Error};
 use crate::sys::{Errno, file};
-use crate::tar::{Form, Peeked, TarError, is_image, tells_of_image, unpacked};
+use crate::tar::{Form, Peeked, TarError, is_image, may_be_image, tells_of_image, unpacked};
 
 const AS_A_FILE: &str = "tars are unpacked, also those in gzip, zstd, xz and bzip2; `#{ unpack: false }` as the last argument adds it as a file";
 const ONE_BY_ONE: &str = "a layer is one tar: add those that its manifest lists, each to a layer of its own, the lowest first; `#{ unpack: false }` as \
@@ -74,12 +74,50 @@ pub(super) fn tar(host: &Path, kind: &Metadata) -> Result<Option<Incoming>, Erro
     };
     if pipe {
         found.plain = false;
+        let Incoming { stream, stopped, plain } = found;
+        let looked = look_for_image(host, stream);
+        if stopped.get() {
+            return Err(Error::Interrupted);
+        }
+        let Some(stream) = looked? else { return Err(image()) };
+        found = Incoming { stream, stopped, plain };
     } else if let Some(again) = open(host)?
         && is_image(again)?
     {
         return Err(image());
     }
     Ok(Some(found))
+}
+
+/// A tar out of a pipe, from its beginning; `None` if it is a whole image. Only one that begins as such do is looked
+/// through, and kept in a file without a name meanwhile, as a pipe cannot be read twice.
+fn look_for_image(host: &Path, stream: Box<dyn Read>) -> Result<Option<Box<dyn Read>>, Error> {
+    let told = |cause: io::Error| Error::host(Act::Add, host, &cause);
+    let stream = Peeked::new(stream).map_err(told)?;
+    if !may_be_image(stream.head()) {
+        return Ok(Some(Box::new(stream)));
+    }
+    let kept = file::without_name(&std::env::temp_dir()).map_err(|errno| told(errno.into()))?;
+    let mut tee = Tee { stream, kept };
+    if is_image(&mut tee)? {
+        return Ok(None);
+    }
+    tee.kept.rewind().map_err(told)?;
+    Ok(Some(Box::new(tee.kept.chain(tee.stream))))
+}
+
+/// A stream that is written down as it is read.
+struct Tee {
+    stream: Peeked<Box<dyn Read>>,
+    kept: File,
+}
+
+impl Read for Tee {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = self.stream.read(buffer)?;
+        self.kept.write_all(&buffer[..count])?;
+        Ok(count)
+    }
 }
 
 /// Opens a path, and looks what is in it; `None` if that is no tar.

@@ -384,4 +384,16 @@ fn add_names_an_archive_or_an_image_that_it_does_not_unpack() {
         holds(&told, &[what, "unpack: false"]);
         place.code(&format!("layer(\"l\").add(\"{name}\", \"/{name}\", #{{ unpack: false }})")).ok();
     }
+    // a pipe cannot be read twice; and not all that begins as an image is one
+    sh("mkfifo p q r; cat oci.tar >p & gzip <oci.tar >q & tar -cf no.tar -C oci blobs; cat no.tar >r &");
+    for pipe in ["p", "q"] {
+        let told = place.code(&format!("layer(\"l\").add(\"{pipe}\")")).fails(1);
+        holds(&told, &["it is a whole image", "unpack: false"]);
+    }
+    place
+        .code(
+            r#"let a = layer("a"); a.add("no.tar"); a.seal(); let b = layer("b"); b.add("r"); b.seal();
+               assert_eq(a.diff_id, b.diff_id); assert_eq(b.ls(), ["blobs"]);"#,
+        )
+        .ok();
 }
