@@ -71,7 +71,7 @@ pub fn mounts(reports: &[MountReport], style: &Style) -> String {
         Column::left("state"),
         Column::left("since"),
         Column::left("stack").giving(Give::Middle(12)),
-        Column::left("merged").giving(Give::Middle(12)),
+        Column::left("merged").giving(Give::Over(12)),
     ]);
     for report in &reports[..reports.len().min(ROWS)] {
         let (paint, state) = match (report.user, report.mounted, report.dirty) {

@@ -23,6 +23,9 @@ pub(super) enum Give {
     Never,
     /// Texts are cut in the middle, down to so many columns.
     Middle(usize),
+    /// Texts stay whole, as they are there to be copied: what is wider goes over the edge, and on in the next row of the
+    /// terminal; no other column gets wider for it than so many columns.
+    Over(usize),
     /// Texts are cut at the end, down to so many columns; the column goes where that is not enough.
     End(usize),
 }
@@ -118,7 +121,7 @@ impl Table {
             let over = total(&widths).saturating_sub(room);
             let least = match column.give {
                 Give::Never => continue,
-                Give::Middle(least) | Give::End(least) => least,
+                Give::Middle(least) | Give::Over(least) | Give::End(least) => least,
             };
             if over == 0 || widths[at] <= least {
                 continue;
@@ -134,7 +137,12 @@ impl Table {
     }
 
     fn line(&self, cells: &[Cell], widths: &[usize], style: &Style, out: &mut String) {
-        let mut line = Line::new(style);
+        let wide = Style { width: usize::MAX, ..*style };
+        let goes_over = |((cell, column), &room): ((&Cell, &Column), &usize)| {
+            matches!(column.give, Give::Over(_)) && measure(cell) > room
+        };
+        let mut line =
+            Line::new(if cells.iter().zip(&self.columns).zip(widths).any(goes_over) { &wide } else { style });
         let mut start = 0;
         for ((cell, column), &room) in cells.iter().zip(&self.columns).zip(widths) {
             if room == 0 {
@@ -146,6 +154,12 @@ impl Table {
                 line.skip(room.saturating_sub(taken));
             }
             match &cell[..] {
+                pieces if matches!(column.give, Give::Over(_)) => {
+                    for (paint, text) in pieces {
+                        line.put(*paint, text);
+                    }
+                    start = start.max(line.taken() - room.min(taken));
+                }
                 [(paint, text)] if taken > room => {
                     let cut = if matches!(column.give, Give::Middle(_)) { fit } else { fit_end };
                     line.put(*paint, &cut(text, room, style));

@@ -140,7 +140,7 @@ fn mounts_in_a_table_and_one_as_a_card() {
     let used = MountReport { name: "used".to_owned(), user: Some(MountUser::Process(4242)), ..left.clone() };
     assert_snapshot!(mounts(&[mount_report(), left, used.clone()], &PLAIN), @r"
     mount  driver   state                  since    stack       merged
-    web    overlay  mounted, changed       2 h ago  base + app  /store/mo…web/merged
+    web    overlay  mounted, changed       2 h ago  base + app  /store/mounts/web/merged
     left   direct   uncommitted            2 h ago  base + app
     used   direct   process 4242, changed  2 h ago  base + app
     ");
