@@ -459,6 +459,14 @@ impl Call<'_> {
     }
 }
 
+/// An option that is true or false.
+pub(super) fn flag(options: Option<&Map>, key: &str, default: bool) -> Result<bool, Raise> {
+    let value = options.and_then(|map| map.get(key)).filter(|value| !value.is_unit());
+    value.map_or(Ok(default), Dynamic::as_bool).or_else(|_| {
+        usage(format!("the option `{key}` is true or false"), &format!("`#{{ {key}: {} }}`", !default))
+    })
+}
+
 /// A string's or blob's bytes.
 pub(super) fn as_bytes(value: &Dynamic) -> Option<Vec<u8>> {
     if let Some(blob) = value.clone().try_cast::<Blob>() {

@@ -3,6 +3,7 @@
 use rhai::{Dynamic, EvalAltResult, Map, Position};
 
 use super::command::from_bytes;
+use super::kinds;
 use crate::sys;
 use crate::workspace::{Error, Layer, Mount};
 
@@ -13,6 +14,8 @@ pub(super) enum Ending {
     Exit { code: u8, said: Option<String> },
     /// Ctrl-C or a signal.
     Interrupted,
+    /// Somebody was asked at the prompt whether to go on, and did not say yes.
+    Declined,
     /// It took more than it may: an error, but one that ends the script, as there is no room to go on.
     Overrun(Map),
 }
@@ -35,7 +38,7 @@ pub(super) fn keys(kind: &str) -> Map {
 
 /// The keys of a thrown value: those of one of our maps, or of anything.
 pub(super) fn thrown_keys(value: &Dynamic) -> Map {
-    let mut found = keys(&kind_of(value));
+    let mut found = keys(&kinds::of_caught(value));
     if let Some(map) = value.read_lock::<Map>() {
         for key in ["path", "layer", "errno"] {
             found.extend(map.get(key).map(|value| (key.into(), value.clone())));
@@ -72,28 +75,6 @@ pub(super) fn in_words(error: &EvalAltResult) -> String {
     };
     let message = ours.and_then(|map| map.get("message").map(ToString::to_string));
     message.unwrap_or_else(|| error.to_string())
-}
-
-/// The kind of one of Rhai's own errors.
-pub(super) fn kind(error: &EvalAltResult) -> &'static str {
-    match error {
-        EvalAltResult::ErrorParsing(..) => "parse_error",
-        EvalAltResult::ErrorFunctionNotFound(..) => "unknown_function",
-        EvalAltResult::ErrorVariableNotFound(..) => "unknown_variable",
-        EvalAltResult::ErrorPropertyNotFound(..) => "unknown_property",
-        EvalAltResult::ErrorModuleNotFound(..) => "module_not_found",
-        EvalAltResult::ErrorDataRace(..) => "data_race",
-        EvalAltResult::ErrorMismatchDataType(..) | EvalAltResult::ErrorMismatchOutputType(..) => {
-            "invalid_argument"
-        }
-        EvalAltResult::ErrorArrayBounds(..)
-        | EvalAltResult::ErrorStringBounds(..)
-        | EvalAltResult::ErrorIndexNotFound(..) => "out_of_bounds",
-        EvalAltResult::ErrorArithmetic(..) => "arithmetic",
-        EvalAltResult::ErrorStackOverflow(..) => "stack_overflow",
-        EvalAltResult::ErrorDataTooLarge(..) => "data_too_large",
-        _ => "script",
-    }
 }
 
 fn raise(map: Map, position: Position) -> Box<EvalAltResult> {
@@ -163,6 +144,11 @@ pub(super) fn interrupted(position: Position) -> Box<EvalAltResult> {
     Box::new(EvalAltResult::ErrorTerminated(interrupt_token(), position))
 }
 
+/// The end of an entry that somebody did not agree to: no `try` catches it.
+pub(super) fn declined(position: Position) -> Box<EvalAltResult> {
+    Box::new(EvalAltResult::ErrorTerminated(Dynamic::from(Ending::Declined), position))
+}
+
 /// The end that a script asked for: no `try` catches it.
 pub(super) fn exit(value: &Dynamic, position: Position) -> Box<EvalAltResult> {
     let ending = if value.is_unit() {
@@ -190,65 +176,6 @@ pub(super) fn ending(error: &EvalAltResult) -> Option<Ending> {
         }
         _ => None,
     }
-}
-
-/// The kind of anything that `catch` can give.
-pub(super) fn kind_of(error: &Dynamic) -> String {
-    let Some(map) = error.read_lock::<Map>() else { return "thrown".to_owned() };
-    let text = |key: &str| map.get(key).and_then(|value| value.clone().into_string().ok());
-    if let Some(kind) = text("kind") {
-        return kind;
-    }
-    // Rhai's own errors are maps with the variant's name in `error`
-    match text("error").as_deref() {
-        Some("ErrorFunctionNotFound") => "unknown_function".to_owned(),
-        Some("ErrorVariableNotFound") => "unknown_variable".to_owned(),
-        Some("ErrorArithmetic") => "arithmetic".to_owned(),
-        Some("ErrorMismatchDataType" | "ErrorMismatchOutputType") => "invalid_argument".to_owned(),
-        Some("ErrorArrayBounds" | "ErrorStringBounds" | "ErrorIndexNotFound") => "out_of_bounds".to_owned(),
-        // the error inside has no keys of its own, only its words
-        Some("ErrorInFunctionCall" | "ErrorInModule") => {
-            kind_of_words(&text("message").unwrap_or_default()).to_owned()
-        }
-        Some("ErrorDotExpr") => "unknown_property".to_owned(),
-        Some(name) => snake(name.strip_prefix("Error").unwrap_or(name)),
-        None => "thrown".to_owned(),
-    }
-}
-
-/// The kind of one of Rhai's own errors by the words that it begins with.
-fn kind_of_words(message: &str) -> &'static str {
-    const KINDS: &[(&str, &str)] = &[
-        ("Function not found", "unknown_function"),
-        ("Variable not found", "unknown_variable"),
-        ("Unknown property", "unknown_property"),
-        ("Module not found", "module_not_found"),
-        ("Data race", "data_race"),
-        ("Data type", "invalid_argument"),
-        ("Output type", "invalid_argument"),
-        ("Array index", "out_of_bounds"),
-        ("String index", "out_of_bounds"),
-        ("Invalid index", "out_of_bounds"),
-        ("Division by zero", "arithmetic"),
-        ("Modulo division by zero", "arithmetic"),
-        ("Addition overflow", "arithmetic"),
-        ("Subtraction overflow", "arithmetic"),
-        ("Multiplication overflow", "arithmetic"),
-        ("Stack overflow", "stack_overflow"),
-    ];
-    KINDS.iter().find(|(words, _)| message.starts_with(words)).map_or("in_function_call", |(_, kind)| kind)
-}
-
-/// `DataRace` as `data_race`.
-fn snake(name: &str) -> String {
-    let mut text = String::new();
-    for c in name.chars() {
-        if c.is_uppercase() && !text.is_empty() {
-            text.push('_');
-        }
-        text.extend(c.to_lowercase());
-    }
-    text
 }
 
 /// A value's type in a word.

@@ -105,6 +105,7 @@ const PARAMETERS: &[Parameter] = &[
     parameter("size", Takes::Value, "int"),
     parameter("stack", Takes::Stack, STACK),
     parameter("style", Takes::OneOf(&["emacs", "vi"]), "String"),
+    parameter("sure", Takes::Flag, "bool"),
     parameter("target", Takes::Path, BYTES),
     parameter("to", Takes::Path, BYTES),
     parameter("topic", Takes::Topic, "String"),

@@ -8,7 +8,7 @@ use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
 use rhai::{Dynamic, EvalAltResult, Map, ParseError, ParseErrorType, Position};
 
 use super::places::Places;
-use super::{errors, syntax, translate};
+use super::{errors, kinds, syntax, translate};
 use crate::view::escape::{prose as escape, wrap_whole};
 use crate::view::{Paint, Style};
 
@@ -192,7 +192,7 @@ fn take_apart(error: &EvalAltResult, text: &Text, known: &Known<'_>) -> Told {
             {
                 (message, hint) = (said, Some(instead));
             }
-            let keys = errors::keys(errors::kind(other));
+            let keys = errors::keys(kinds::of_rhai(other));
             Told { message, hint, position, text: Some(text), through: Vec::new(), keys }
         }
     }

@@ -284,6 +284,10 @@ pub(super) fn report(
         Some(Ending::Interrupted) => {
             return interrupted(shell);
         }
+        Some(Ending::Declined) => {
+            shell.tell("nothing was dropped");
+            return FAILED;
+        }
         None => {}
     }
     let functions = known_functions(&ours.engine);

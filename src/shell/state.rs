@@ -33,7 +33,10 @@ struct Inner {
     transcript: RefCell<Option<Transcript>>,
     pager: Option<Pager>,
     bar: Rc<Bar>,
-    answer: Cell<Option<Duration>>,
+    /// Whether what is printed may go through the pager.
+    pages: Cell<bool>,
+    /// How long the reader of an answer took.
+    spent: Cell<Duration>,
     /// Why nothing more can be printed.
     lost: RefCell<Option<io::Error>>,
     teller: Teller,
@@ -43,6 +46,8 @@ struct Inner {
     budget: Budget,
     /// Whether the line that the cursor stands in may hold text.
     open_line: Cell<bool>,
+    /// Whether somebody types at the prompt, who can be asked.
+    asks: Cell<bool>,
 }
 
 /// The keys of the line editor.
@@ -81,13 +86,15 @@ impl Shell {
             transcript: RefCell::default(),
             pager,
             bar,
-            answer: Cell::new(None),
+            pages: Cell::new(false),
+            spent: Cell::default(),
             lost: RefCell::default(),
             keys: Cell::default(),
             is_terminal: io::stdout().is_terminal(),
             teller: Teller::new(err, json),
             budget: Budget::new(limits.memory),
             open_line: Cell::new(false),
+            asks: Cell::new(false),
         }))
     }
 
@@ -152,6 +159,21 @@ impl Shell {
         self.0.transcript.borrow().is_some()
     }
 
+    /// From now on, who types can be asked.
+    pub(super) fn begin_asking(&self) {
+        self.0.asks.set(true);
+    }
+
+    /// Whether somebody types at the prompt, who is asked before anything is destroyed.
+    pub(super) fn asks(&self) -> bool {
+        self.0.asks.get()
+    }
+
+    /// Counts time of an answer that its reader took.
+    pub(super) fn spend(&self, time: Duration) {
+        self.0.spent.set(self.0.spent.get() + time);
+    }
+
     /// Changes what is known of the prompt's entries.
     pub(super) fn record(&self, change: impl FnOnce(&mut Transcript)) {
         if let Some(transcript) = &mut *self.0.transcript.borrow_mut() {
@@ -209,23 +231,25 @@ impl Shell {
 
     /// From now on what is printed may go through the pager, if it is `long` for the screen.
     pub(super) fn start_answer(&self, long: bool) {
-        self.0.answer.set((long && self.0.pager.is_some()).then_some(Duration::ZERO));
+        self.0.pages.set(long);
+        self.0.spent.take();
     }
 
-    /// Ends this; gives the time that was spent in the pager.
+    /// Ends this; gives the time that was spent in the pager and on questions.
     pub(super) fn end_answer(&self) -> Duration {
-        self.0.answer.take().unwrap_or_default()
+        self.0.pages.set(false);
+        self.0.spent.take()
     }
 
     /// Writes a text to stdout, through the pager where that may be and the text is longer than the screen.
     pub(super) fn write_long(&self, text: &str) {
-        if let (Some(spent), Some(pager)) = (self.0.answer.get(), &self.0.pager)
+        if let Some(pager) = self.0.pager.as_ref().filter(|_| self.0.pages.get())
             && view::escape::rows(text, self.style().width) >= self.style().height
         {
             let start = Instant::now();
             self.0.bar.end();
             let shown = self.0.teller.hold(|| pager.show(text));
-            self.0.answer.set(Some(spent + start.elapsed()));
+            self.spend(start.elapsed());
             match shown {
                 Ok(()) => return,
                 Err(error) => self.tell(&format!("cannot run the pager `{}`: {error}", pager.name())),

@@ -26,6 +26,12 @@ pub(super) fn told(kind: &ParseErrorType, position: Position, source: &str) -> (
     match kind {
         ParseErrorType::BadInput(error) => bad_input(error, before, rest),
         ParseErrorType::UnknownOperator(operator) => {
+            if operator == "?" && is_word(before.trim()) && rest.trim() == "?" {
+                let topic = before.trim();
+                let hint =
+                    format!("in a script: `print(help({}))`", literal(topic, &Style::plain(usize::MAX)));
+                return (format!("`{topic}?` asks for help at the prompt only"), Some(hint));
+            }
             let hint = match operator.as_str() {
                 "++" => Some("`x += 1` adds one".to_owned()),
                 "--" => Some("`x -= 1` takes one away".to_owned()),
@@ -149,9 +155,22 @@ fn callable(word: &str) -> bool {
     commands().any(|command| command.name == word)
 }
 
+/// Whether a word is a command that gives something when it is called without arguments.
+pub(super) fn gives_value(word: &str) -> bool {
+    let bare =
+        |form: &super::command::Form| form.on == super::command::Receiver::None && form.params.is_empty();
+    commands()
+        .any(|command| command.name == word && !command.gives.is_empty() && command.forms.iter().any(bare))
+}
+
 /// A call as it should have been written, of what stands behind its name without parentheses.
 fn call(word: &str, arguments: &str) -> Option<String> {
     let arguments = arguments.trim().trim_end_matches(';').trim_end();
+    let arguments = match arguments {
+        topic if word == "help" && is_word(topic) => literal(topic, &Style::plain(usize::MAX)),
+        command if gives_value(command) => format!("{command}()"),
+        _ => arguments.to_owned(),
+    };
     (!arguments.is_empty() && !arguments.starts_with(['=', '(', '.', '!']))
         .then(|| format!("{word}({arguments})"))
 }
@@ -173,6 +192,9 @@ mod tests {
             ("read(/etc/motd)", "`\"/etc/motd\"`"),
             ("let p = /etc/motd;", "`\"/etc/motd\"`"),
             ("read \"/etc/motd\";", "`read(\"/etc/motd\")`"),
+            ("show layers", "`show(layers())`"),
+            ("help layers", "`help(\"layers\")`"),
+            ("commit?", "`print(help(\"commit\"))`"),
             ("let x = 1; read \"/a\"", "`read(\"/a\")`"),
             ("print \"hello\"", "`print(\"hello\")`"),
             ("let x = \"abc", "close it"),

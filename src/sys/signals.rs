@@ -74,6 +74,10 @@ extern "C" fn remember(signal: i32) {
     // a signal to end outranks Ctrl-C
     if signal == Signal::SIGINT as i32 {
         let _ = told().compare_exchange(0, signal, Ordering::SeqCst, Ordering::SeqCst);
+        // one that comes right before the call that waits is not heard by it
+        if WAITING.load(Ordering::SeqCst) {
+            alarm::set(1);
+        }
     } else {
         told().store(signal, Ordering::SeqCst);
         wake(signal);

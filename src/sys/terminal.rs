@@ -7,7 +7,7 @@
 
 use std::fs::File;
 use std::io::{self, Write as _};
-use std::os::fd::{AsRawFd as _, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd as _, BorrowedFd, OwnedFd};
 use std::os::unix::process::CommandExt as _;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -15,7 +15,9 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::{SigSet, SigmaskHow, Signal as NixSignal};
 use rustix::fs::{MemfdFlags, Mode, OFlags};
 use rustix::process::{Pid, Signal, WaitOptions, WaitStatus, getpgrp, kill_process_group, waitpid};
-use rustix::termios::{OptionalActions, Termios, tcgetattr, tcgetpgrp, tcsetattr, tcsetpgrp};
+use rustix::termios::{
+    OptionalActions, QueueSelector, Termios, tcflush, tcgetattr, tcgetpgrp, tcsetattr, tcsetpgrp,
+};
 
 use super::signals::{self, Pending};
 use super::{Dir, Errno};
@@ -41,6 +43,13 @@ pub struct Job {
     /// The terminal's modes as it left them when it was stopped.
     modes: Option<Termios>,
     terminal: Option<OwnedFd>,
+}
+
+/// Drops what was typed and not read yet, where it is a terminal.
+pub fn drop_typed_ahead(terminal: impl AsFd) {
+    if let Err(errno) = tcflush(terminal, QueueSelector::IFlush) {
+        log::debug!("what was typed ahead stays: {errno}");
+    }
 }
 
 /// Runs `sh -c COMMAND` in a directory, with the terminal.

@@ -190,17 +190,21 @@ impl Emptied {
     }
 }
 
-/// Removes a path and all beneath it; the root is emptied. However deep that is, it needs no more stack.
-pub(super) fn remove_all(files: &dyn Files, path: &LayerPath, work: &Work) -> Result<(), Error> {
+/// Removes a path and all beneath it; the root is emptied. However deep that is, it needs no more stack. Gives how many
+/// names were beneath it.
+pub(super) fn remove_all(files: &dyn Files, path: &LayerPath, work: &Work) -> Result<u64, Error> {
     let stat = on(Act::Remove, path, files.stat(path, Follow::No))?;
+    let mut count = 0;
     if stat.kind() != Kind::Dir {
-        return on(Act::Remove, path, files.unlink(path));
+        on(Act::Remove, path, files.unlink(path))?;
+        return Ok(count);
     }
     let mut levels = vec![Emptied::enter(files, path, path.clone())?];
     while let Some(level) = levels.last_mut() {
         interrupted()?;
         if let Some(item) = level.left.next() {
             work.done(1, 0)?;
+            count += 1;
             let (at, path) = (single(&item.name)?, child(&level.path, &item.name)?);
             if item.kind == Kind::Dir {
                 let inner = Emptied::enter(&*level.files, &at, path)?;
@@ -217,7 +221,7 @@ pub(super) fn remove_all(files: &dyn Files, path: &LayerPath, work: &Work) -> Re
             (_, None) => {}
         }
     }
-    Ok(())
+    Ok(count)
 }
 
 /// rename(2); what cannot be renamed (a directory that lies in a lower) is copied and removed, as mv(1) does.
@@ -242,7 +246,7 @@ pub(super) fn rename(
                 on(Act::Remove, to, files.rmdir(to))?;
             }
             copy(files, from, files, to, &work("copying"))?;
-            remove_all(files, from, &work("removing"))
+            remove_all(files, from, &work("removing")).map(drop)
         }
         other => other,
     }

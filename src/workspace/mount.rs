@@ -281,8 +281,8 @@ impl Mount {
         self.at(at, files::remove)
     }
 
-    /// Removes a path and all beneath it.
-    pub fn rm_all(&self, at: &[u8]) -> Result<(), Error> {
+    /// Removes a path and all beneath it; gives how many names were beneath it.
+    pub fn rm_all(&self, at: &[u8]) -> Result<u64, Error> {
         self.at(at, |files, at| {
             let work = self.workspace.work(|| files::about("removing", files, at));
             files::remove_all(files, at, &work)

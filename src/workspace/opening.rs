@@ -182,7 +182,7 @@ impl Workspace {
     }
 
     /// As [`Workspace::open_draft`], for as long as the handle lives.
-    fn look_at_draft(&self, name: &LayerName) -> Result<Option<Layer>, Error> {
+    pub(super) fn look_at_draft(&self, name: &LayerName) -> Result<Option<Layer>, Error> {
         if let Some(layer) = self.0.drafts.borrow().get(name) {
             return Ok(Some(layer.clone()));
         }
@@ -470,7 +470,7 @@ pub(super) fn sum(amounts: impl Iterator<Item = Amount>) -> Amount {
 }
 
 /// Whether something was committed in a mount, and no name has its top.
-fn has_nameless(store: &Store, mount: &MountRecord) -> Result<bool, Error> {
+pub(super) fn has_nameless(store: &Store, mount: &MountRecord) -> Result<bool, Error> {
     let Some(top @ StackPart::Sealed(_)) = mount.stack.last().filter(|_| mount.committed) else {
         return Ok(false);
     };

@@ -235,6 +235,44 @@ fn kind_answers_for_any_error() {
     Place::new().code(code).ok();
 }
 
+/// Caught at once, behind a call, or not at all: one kind.
+#[test]
+fn the_kind_of_an_error_is_the_same_wherever_it_is_asked_for() {
+    let place = Place::new();
+    for (code, kind) in [
+        ("nope()", "unknown_function"),
+        ("qq + 1", "unknown_variable"),
+        ("eval(\"1 +\")", "parse_error"),
+        ("layers().nope", "unknown_property"),
+        ("let a = 1; a.b", "unknown_property"),
+        ("import \"nope\" as n; n::f()", "module_not_found"),
+        ("let a = [1]; a[5]", "out_of_bounds"),
+        ("let a = \"x\"; a[5]", "out_of_bounds"),
+        ("let a = 5; a[99]", "out_of_bounds"),
+        ("1 / 0", "arithmetic"),
+        ("1 % 0", "arithmetic"),
+        ("9223372036854775807 + 1", "arithmetic"),
+        ("2 ** -1", "arithmetic"),
+        ("parse_int(\"1\", 99)", "arithmetic"),
+        ("let a = 5; if a { print(1) }", "invalid_argument"),
+        ("let n = 5; for i in n { }", "script"),
+        ("eval(\"const A = 1; A += 1;\")", "parse_error"),
+        ("let a = true; a[0]", "script"),
+        ("throw 5;", "thrown"),
+        ("throw #{ kind: \"mine\", message: \"m\" };", "mine"),
+        ("read(\"/x\")", "no_mount"),
+        ("layer(5)", "invalid_argument"),
+    ] {
+        for (before, code) in [(String::new(), code), (format!("fn f() {{ {code} }}"), "f();")] {
+            let caught =
+                place.code(&format!("{before} try {{ {code} }} catch (e) {{ print(kind(e)); }}")).ok();
+            let told = place.run(&["--json", "-e", &format!("{before} {code}")]).err;
+            assert_eq!(caught.trim(), kind, "{before} {code}");
+            assert!(told.contains(&format!("\"kind\":\"{kind}\"")), "{before} {code}: {told}");
+        }
+    }
+}
+
 #[test]
 fn what_a_script_throws_is_shown() {
     let place = Place::new();

@@ -8,7 +8,7 @@ use crate::endings::send;
 use crate::program::{Place, Ran, holds};
 use crate::terminal::{CTRL_D, Terminal};
 
-const OLD: &str = "layer(\"old\").write(\"/f\", \"1\"); layer(\"old\").seal(); remove(\"old\");";
+const OLD: &str = "layer(\"old\").write(\"/f\", \"1\"); layer(\"old\").seal(); remove(\"old\", true);";
 
 /// Makes a name look as if it had been given days ago.
 fn given_days_ago(place: &Place, name: &str, days: u64) {

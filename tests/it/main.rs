@@ -5,6 +5,7 @@ mod answers;
 mod commits;
 mod completion;
 mod deep;
+mod dropping;
 mod endings;
 mod errors;
 mod every_command;

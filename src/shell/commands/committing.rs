@@ -2,6 +2,7 @@
 
 use rhai::Dynamic;
 
+use super::dropping::{dropping, is_sure};
 use super::layers::done;
 use crate::shell::command::{Command, Effect, Group, global, on_mount};
 
@@ -49,14 +50,20 @@ pub(super) const COMMANDS: &[Command] = &[
         name: "reset",
         group: Group::Committing,
         effect: Effect::Changes,
-        forms: &[global(&[]), on_mount(&[])],
+        forms: &[global(&[]), global(&["sure"]), on_mount(&[]), on_mount(&["sure"])],
         gives: "",
         summary: "Empties the upper: all uncommitted changes are gone.",
-        details: "Refused while a process has a file open for writing in the mount.",
+        details: "At the prompt it names what is lost and asks; elsewhere it is told what was dropped. `reset(true)` neither \
+                  asks nor tells.\n\
+                  Refused while a process has a file open for writing in the mount.",
         errors: &["busy", "no_mount", "read_only", "unknown_mount"],
-        example: "layer(\"base\").write(\"/a\", \"1\");\nmount_direct(\"base\");\nrm(\"/a\");\nreset();\nassert(exists(\"/a\"));",
+        example: "layer(\"base\").write(\"/a\", \"1\");\nmount_direct(\"base\");\nrm(\"/a\");\nreset(true);\nassert(exists(\"/a\"));",
         see: &["commit", "discard"],
-        run: Some(|call| done(call.shell.workspace().reset(&call.mount()?))),
+        run: Some(|call| {
+            let (mount, sure, workspace) = (call.mount()?, is_sure(call, 0)?, call.shell.workspace());
+            let loss = || Ok(workspace.loss_of_upper(&mount));
+            done(dropping(call, sure, loss, || Ok(workspace.reset(&mount)?)))
+        }),
     },
     Command {
         name: "squash",

@@ -7,11 +7,11 @@ use rhai::{
     Array, Blob, Dynamic, Engine, EvalAltResult, FnPtr, INT, ImmutableString, Map, NativeCallContext,
 };
 
-use crate::shell::command::{Call, Command, Effect, Group, Outcome, Raise, global, usage};
+use crate::shell::command::{Call, Command, Effect, Group, Outcome, Raise, flag, global, usage};
 use crate::shell::params::{Opt, Takes};
 use crate::shell::state::{Keys, Shell};
 use crate::shell::values::{Explanation, Union};
-use crate::shell::{disk, errors, help, values};
+use crate::shell::{disk, errors, help, kinds, values};
 use crate::sys::signals;
 use crate::workspace::{Layer, Mount};
 
@@ -63,7 +63,7 @@ pub(super) const COMMANDS: &[Command] = &[
         errors: &[],
         example: "try { read(\"/x\"); } catch (e) { assert_eq(kind(e), \"no_mount\"); }",
         see: &["assert", "fail"],
-        run: Some(|call| Ok(errors::kind_of(&call.value(0)).into())),
+        run: Some(|call| Ok(kinds::of_caught(&call.value(0)).into())),
     },
     Command {
         name: "help",
@@ -226,14 +226,7 @@ pub(super) const COMMANDS: &[Command] = &[
 
 fn save_script(call: &Call<'_>) -> Outcome {
     let path = call.host_path(0)?;
-    let options = call.options()?.unwrap_or_default();
-    let force = match options.get("force") {
-        None => false,
-        Some(force) => match force.as_bool() {
-            Ok(force) => force,
-            Err(_) => return usage("the option `force` wants true or false", "`#{ force: true }`"),
-        },
-    };
+    let force = flag(call.options()?.as_ref(), "force", false)?;
     let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let dir = dir.canonicalize().unwrap_or_else(|_| dir.to_owned());
     let Some((script, count)) = call.shell.transcript(&dir) else {

@@ -2,11 +2,12 @@
 
 use rhai::{Array, Dynamic};
 
+use super::dropping::{dropping, is_sure, tell};
 use super::layers::done;
 use crate::driver::DirItem;
 use crate::model::LayerPath;
 use crate::shell::command::{
-    Call, Command, Effect, Group, Outcome, from_bytes, global, on_layer, on_mount, usage,
+    Call, Command, Effect, Group, Outcome, flag, from_bytes, global, on_layer, on_mount, usage,
 };
 use crate::shell::params::{Opt, Takes};
 use crate::shell::values::Stat;
@@ -109,9 +110,20 @@ pub(super) const COMMANDS: &[Command] = &[
         "In a mount, what lies in a lower layer is hidden by a whiteout. On a draft: takes out its own entry.",
         "rm(\"/etc/motd\");\nassert(!exists(\"/etc/motd\"));", &["invalid_path", "no_mount", "not_a_directory", "not_empty", "not_found", "not_mounted", "read_only", "sealed", "wrong_layer"], &["rm_all", "whiteout"],
         |call| { let path = call.bytes(0)?; done(both!(call, |on| on.rm(&path))) }),
-    command!(Changes "rm_all" ["path"] [global on_mount] "", "Removes a path and all beneath it.", "",
-        "rm_all(\"/etc\");\nassert_eq(ls(), []);", &["invalid_path", "no_mount", "not_a_directory", "not_found", "not_mounted", "read_only"], &["rm"],
-        |call| done(call.mount()?.rm_all(&call.bytes(0)?))),
+    Command {
+        forms: &[
+            global(&["path"]),
+            global(&["path", "sure"]),
+            on_mount(&["path"]),
+            on_mount(&["path", "sure"]),
+        ],
+        ..command!(Changes "rm_all" ["path"] [global] "", "Removes a path and all beneath it.",
+            "At the prompt, for the root and for a large tree, it asks before; elsewhere it is told \
+             how much of such went. `rm_all(path, true)` neither asks nor tells.",
+            "rm_all(\"/etc\");\nassert_eq(ls(), []);",
+            &["invalid_path", "no_mount", "not_a_directory", "not_found", "not_mounted", "read_only"], &["rm"],
+            rm_all)
+    },
     command!(Changes "mv" ["from", "to"] [global on_mount on_layer] "", "Moves a file or directory; `to` is its new path.",
         "A directory that lies in a lower layer is copied and removed, as mv(1) does on EXDEV.",
         "mv(\"/etc\", \"/conf\");\nassert(exists(\"/conf/motd\"));", &["exists", "invalid_path", "is_a_directory", "no_mount", "not_a_directory", "not_empty", "not_found", "not_mounted", "read_only", "sealed", "wrong_layer"], &["cp"],
@@ -200,14 +212,20 @@ fn read(call: &Call<'_>) -> Outcome {
     }
 }
 
+fn rm_all(call: &Call<'_>) -> Outcome {
+    let (mount, path, sure) = (call.mount()?, call.bytes(0)?, is_sure(call, 1)?);
+    if call.shell.asks() {
+        let loss = || Ok(mount.loss_of_tree(&path)?);
+        return done(dropping(call, sure, loss, || Ok(mount.rm_all(&path)?)));
+    }
+    // nobody is asked, so what went is counted while it goes
+    let count = mount.rm_all(&path)?;
+    tell(call, mount.loss_of_names(&path, count).filter(|_| !sure).as_ref());
+    Ok(Dynamic::UNIT)
+}
+
 fn sh(call: &Call<'_>) -> Outcome {
-    let options = call.options()?;
-    let check = match options.as_ref().and_then(|map| map.get("check")) {
-        None => true,
-        Some(value) => value
-            .as_bool()
-            .or_else(|_| usage::<bool>("the option `check` is true or false", "`#{ check: false }`"))?,
-    };
+    let check = flag(call.options()?.as_ref(), "check", true)?;
     let shell = call.shell;
     let result = call.mount()?.sh(&call.text(0)?, check, &mut |stream, bytes| match stream {
         Stream::Out if !shell.is_json() => shell.write_out(bytes),

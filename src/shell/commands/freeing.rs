@@ -31,7 +31,7 @@ pub(super) const COMMANDS: &[Command] = &[
                   mounted, holds in a variable or is about to name stays.\n\
                   Where the record of a name or a mount is damaged it may need any layer: none goes then, and said why.",
         errors: &["read_only"],
-        example: "layer(\"old\").seal();\nremove(\"old\");\nassert_eq(gc(false).layers, 1);\nassert_eq(gc(true).layers, 1);",
+        example: "layer(\"old\").seal();\nremove(\"old\", true);\nassert_eq(gc(false).layers, 1);\nassert_eq(gc(true).layers, 1);",
         see: &["prune", "du", "remove"],
         run: Some(|call| free(call, Freeing::Unnamed, 0)),
     },
@@ -44,7 +44,7 @@ pub(super) const COMMANDS: &[Command] = &[
         summary: "The same as `gc`.",
         details: "",
         errors: &["read_only"],
-        example: "layer(\"old\").seal();\nremove(\"old\");\nassert_eq(collect().layers, 1);",
+        example: "layer(\"old\").seal();\nremove(\"old\", true);\nassert_eq(collect().layers, 1);",
         see: &["gc"],
         run: Some(|call| free(call, Freeing::Unnamed, 0)),
     },

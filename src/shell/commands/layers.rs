@@ -2,8 +2,9 @@
 
 use rhai::{Array, Dynamic};
 
+use super::dropping::{dropping, is_sure, tell};
 use crate::shell::command::{
-    Call, Command, Effect, Form, Group, Outcome, Property, Raise, Receiver, global, on_layer, usage,
+    Call, Command, Effect, Form, Group, Outcome, Property, Raise, Receiver, flag, global, on_layer, usage,
 };
 use crate::shell::params::{Opt, Takes};
 use crate::shell::values::{Entries, host_path, id_text, seconds};
@@ -73,14 +74,20 @@ pub(super) const COMMANDS: &[Command] = &[
         name: "remove",
         group: Group::Layers,
         effect: Effect::Looks,
-        forms: &[global(&["name"])],
+        forms: &[global(&["name"]), global(&["name", "sure"])],
         gives: "",
         summary: "Drops a layer's name; a draft goes with all it holds.",
-        details: "What no name and no mount uses any more is freed by `gc()`.",
+        details: "At the prompt it names what is lost and asks; elsewhere it is told what was dropped. `remove(name, true)` \
+                  neither asks nor tells.\n\
+                  What no name and no mount uses any more is freed by `gc()`.",
         errors: &["busy", "unknown_layer", "wrong_layer"],
-        example: "layer(\"old\").seal();\nremove(\"old\");\nassert(layers().is_empty());",
+        example: "layer(\"old\").seal();\nremove(\"old\", true);\nassert(layers().is_empty());",
         see: &["layers", "gc"],
-        run: Some(|call| done(call.shell.workspace().remove(&call.text(0)?))),
+        run: Some(|call| {
+            let (name, sure, workspace) = (call.text(0)?, is_sure(call, 1)?, call.shell.workspace());
+            let loss = || Ok(workspace.loss_of_name(&name)?);
+            done(dropping(call, sure, loss, || Ok(workspace.remove(&name)?)))
+        }),
     },
     Command {
         name: "check",
@@ -192,15 +199,29 @@ pub(super) const COMMANDS: &[Command] = &[
         name: "export_tar",
         group: Group::Layers,
         effect: Effect::Looks,
-        forms: &[on_layer(&["host_path"])],
+        forms: &[
+            on_layer(&["host_path"]),
+            on_layer(&["host_path", "options"]).with(&[Opt {
+                key: "force",
+                takes: Takes::Flag,
+                default: "false",
+                summary: "replaces a file that exists without a question at the prompt and without a word",
+            }]),
+        ],
         gives: "",
         summary: "Writes a layer's canonical tar, whose SHA-256 is the diff ID of a layer made here.",
-        details: "A draft is sealed first. The file is whole or not there at all.",
+        details: "A draft is sealed first. The file is whole or not there at all. One that exists is replaced: at the prompt \
+                  it asks before, elsewhere it is told; `#{ force: true }` does neither.",
         errors: &["is_a_directory", "not_found", "tar", "wrong_layer"],
         example: "let l = layer(\"base\");\nl.write(\"/a\", \"1\");\nlet tar = env(\"TMPDIR\") ?? \"/tmp\";\n\
-                  tar += \"/ufs-help-example.tar\";\nl.export_tar(tar);",
+                  tar += \"/ufs-help-example.tar\";\nl.export_tar(tar, #{ force: true });",
         see: &["add", "seal"],
-        run: Some(|call| done(call.this_layer()?.export_tar(&call.host_path(0)?))),
+        run: Some(|call| {
+            let (layer, path) = (call.this_layer()?, call.host_path(0)?);
+            let sure = flag(call.options()?.as_ref(), "force", false)?;
+            let loss = || Ok(call.shell.workspace().loss_of_host_file(&path));
+            done(dropping(call, sure, loss, || Ok(layer.export_tar(&path)?)))
+        }),
     },
     Command {
         name: "entries",
@@ -359,27 +380,23 @@ fn open(call: &Call<'_>) -> Outcome {
     if call.len() > 1 && options.is_none() {
         return usage("`layer` takes a name, and options in a map", "`layer(\"base\", #{ fresh: true })`");
     }
-    let fresh = match options.as_ref().and_then(|map| map.get("fresh")) {
-        None => false,
-        Some(value) if value.is_unit() => false,
-        Some(value) => {
-            value.as_bool().or_else(|_| usage("the option `fresh` is true or false", "`#{ fresh: true }`"))?
-        }
-    };
+    let fresh = flag(options.as_ref(), "fresh", false)?;
     let workspace = call.shell.workspace();
     let name = call.text(0)?;
-    Ok(Dynamic::from(if fresh { workspace.fresh_layer(&name)? } else { workspace.layer(&name)? }))
+    if !fresh {
+        return Ok(Dynamic::from(workspace.layer(&name)?));
+    }
+    let loss = workspace.loss_of_draft(&name).filter(|_| !call.shell.is_quiet());
+    let layer = workspace.fresh_layer(&name)?;
+    tell(call, loss.as_ref());
+    Ok(Dynamic::from(layer))
 }
 
 fn add(call: &Call<'_>) -> Outcome {
     let layer: Layer = call.this_layer()?;
     let options = call.options()?;
-    let mut how = AddOptions::default();
-    if let Some(value) = options.as_ref().and_then(|map| map.get("unpack")) {
-        how.unpack = value
-            .as_bool()
-            .or_else(|_| usage("the option `unpack` is true or false", "`#{ unpack: false }`"))?;
-    }
+    let unpack = flag(options.as_ref(), "unpack", true)?;
+    let mut how = AddOptions { unpack, ..AddOptions::default() };
     if let Some(value) = options.as_ref().and_then(|map| map.get("owner")).filter(|value| !value.is_unit()) {
         how.owner = Some(owner(value).map_or_else(
             || usage("the option `owner` is a user and a group in numbers", "`#{ owner: \"0:0\" }`"),

@@ -3,6 +3,7 @@
 mod checks;
 mod committing;
 mod control;
+mod dropping;
 mod files;
 mod freeing;
 mod layers;

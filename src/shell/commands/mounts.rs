@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use rhai::{Array, Dynamic, Map};
 
+use super::dropping::{dropping, is_sure};
 use super::layers::done;
 use crate::driver::DriverKind;
 use crate::shell::command::{
@@ -156,14 +157,20 @@ pub(super) const COMMANDS: &[Command] = &[
         name: "discard",
         group: Group::Mounts,
         effect: Effect::Changes,
-        forms: &[on_mount(&[])],
+        forms: &[on_mount(&[]), on_mount(&["sure"])],
         gives: "",
         summary: "Drops a mount and its upper with all changes in it.",
-        details: "Of a mount whose record is damaged the files are kept aside in the store, and it is said where.",
+        details: "At the prompt it names the changes that are lost and asks; elsewhere it is told what was dropped. \
+                  `m.discard(true)` neither asks nor tells.\n\
+                  Of a mount whose record is damaged the files are kept aside in the store, and it is said where.",
         errors: &["busy", "mount", "unknown_mount"],
-        example: "layer(\"base\").write(\"/a\", \"1\");\nlet m = mount(\"base\");\nwrite(\"/b\", \"2\");\nm.discard();",
+        example: "layer(\"base\").write(\"/a\", \"1\");\nlet m = mount(\"base\");\nwrite(\"/b\", \"2\");\nm.discard(true);",
         see: &["unmount", "reset"],
-        run: Some(|call| done(call.mount()?.discard())),
+        run: Some(|call| {
+            let (mount, sure) = (call.mount()?, is_sure(call, 0)?);
+            let loss = || Ok(call.shell.workspace().loss_of_mount(&mount));
+            done(dropping(call, sure, loss, || Ok(mount.discard()?)))
+        }),
     },
     Command {
         name: "mounts",

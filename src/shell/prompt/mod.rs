@@ -1,6 +1,7 @@
 //! The prompt, `ufs>`: one line after the other, with state across lines.
 
 mod answer;
+mod asking;
 mod calls;
 mod colours;
 mod complete;
@@ -35,6 +36,7 @@ use rustyline::EditMode;
 use rustyline::config::Configurer as _;
 use rustyline::error::ReadlineError;
 
+pub(super) use self::asking::agrees;
 pub(super) use self::colours::coloured;
 use self::interrupts::{Interrupts, Line, Said};
 use self::session::{Next, Session};
@@ -74,6 +76,9 @@ pub(super) fn run(shell: &Shell, history: Option<&Path>, start_up: Option<&Path>
         && let Next::End(code) = session.borrow_mut().start_up(file)
     {
         return code;
+    }
+    if asking::is_possible() {
+        shell.begin_asking();
     }
     signals::clear_interrupt();
     shell.tell("`help()` lists what you can do, `show()` draws the layers, Ctrl-D ends");

@@ -50,7 +50,7 @@ pub(super) fn read(prompt: &str, begun: &mut bool) -> Result<String, ReadlineErr
 }
 
 /// Reads a line, without its end; `None` at the end of the input.
-fn line() -> Result<Option<String>, ReadlineError> {
+pub(super) fn line() -> Result<Option<String>, ReadlineError> {
     let mut line = Vec::new();
     let mut input = io::stdin().lock();
     loop {
@@ -77,7 +77,7 @@ fn line() -> Result<Option<String>, ReadlineError> {
 }
 
 /// Writes where it is seen: values that go elsewhere keep the prompt out.
-fn say(text: &str) -> io::Result<()> {
+pub(super) fn say(text: &str) -> io::Result<()> {
     let mut out: Box<dyn io::Write> =
         if io::stdout().is_terminal() { Box::new(io::stdout()) } else { Box::new(io::stderr()) };
     out.write_all(text.as_bytes())?;

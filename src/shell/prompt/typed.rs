@@ -5,6 +5,7 @@ use rhai::Scope;
 
 use super::colours::KEYWORDS;
 use crate::shell::command::Receiver;
+use crate::shell::syntax::gives_value;
 use crate::shell::{commands, is_word};
 use crate::view::Style;
 use crate::view::escape::literal;
@@ -184,17 +185,16 @@ pub(super) fn advice(
         ("show" | "tree", [path]) if path.starts_with('/') => {
             format!("`tree(m, {})` draws the tree of a mount `m` from there down", written(&[path]))
         }
-        ("cd", _) => {
-            return Some((
-                "there is no current directory: paths begin at the root of the mount".to_owned(),
-                "`ls(\"/etc\")` lists one; `!` alone opens a shell in the mount".to_owned(),
-            ));
+        ("show" | "print", [what]) if !scope.contains(what) && gives_value(what) => {
+            format!("`{word}({what}())`")
         }
-        ("pwd", []) => {
-            return Some((
-                "there is no current directory: paths begin at the root of the mount".to_owned(),
-                "`mounts()` tells where the merged directories are".to_owned(),
-            ));
+        ("cd", _) | ("pwd", []) => {
+            let hint = match word {
+                "cd" => "`ls(\"/etc\")` lists one; `!` alone opens a shell in the mount",
+                _ => "`mounts()` tells where the merged directories are",
+            };
+            let said = "there is no current directory: paths begin at the root of the mount";
+            return Some((said.to_owned(), hint.to_owned()));
         }
         ("ll", _) => {
             let host = in_mount(&format!("ls -l {rest}"));
@@ -340,6 +340,8 @@ mod tests {
             ("help commit", "`help(\"commit\")`"),
             ("explain /etc/motd", "`explain(\"/etc/motd\")`"),
             ("show m", "`show(m)`"),
+            ("show layers", "`show(layers())`"),
+            ("show base", "`show(\"base\")`"),
             ("mount base app", "`mount(\"base\", \"app\")`"),
             ("exit 3", "`exit(3)`"),
             ("exit now", "`quit` leaves"),
