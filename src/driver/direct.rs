@@ -142,7 +142,10 @@ impl DirectFiles {
             blocks: raw.blocks,
             dev: raw.dev,
             ino: raw.ino,
-            mtime: raw.mtime,
+            mtime: match raw.kind {
+                Kind::File | Kind::Dir => self.union.kept_time(path, raw.mtime)?,
+                _ => raw.mtime,
+            },
             atime: raw.atime,
             ctime: raw.ctime,
         })
@@ -243,7 +246,9 @@ impl Files for DirectFiles {
         atime: Option<Timestamp>,
         mtime: Option<Timestamp>,
     ) -> Result<(), Errno> {
-        self.union.set_times(&self.walk(path, End::Itself)?, atime, mtime)
+        let path = self.walk(path, End::Itself)?;
+        self.union.set_times(&path, atime, mtime)?;
+        mtime.map_or(Ok(()), |mtime| self.union.keep_time(&path, mtime))
     }
 
     fn truncate(&self, path: &LayerPath, size: u64) -> Result<(), Errno> {
@@ -251,19 +256,40 @@ impl Files for DirectFiles {
     }
 
     fn xattr(&self, path: &LayerPath, name: &[u8]) -> Result<Vec<u8>, Errno> {
-        self.union.xattr(&self.walk(path, End::Itself)?, name)
+        let path = self.walk(path, End::Itself)?;
+        match self.union.xattr(&path, name) {
+            Err(errno @ (Errno::NODATA | Errno::OPNOTSUPP)) => {
+                self.union.kept_xattr(&path, name)?.ok_or(errno)
+            }
+            value => value,
+        }
     }
 
     fn xattrs(&self, path: &LayerPath) -> Result<Vec<Vec<u8>>, Errno> {
-        self.union.xattrs(&self.walk(path, End::Itself)?)
+        let path = self.walk(path, End::Itself)?;
+        let mut names = self.union.xattrs(&path)?;
+        names.extend(self.union.kept_xattrs(&path)?);
+        Ok(names)
     }
 
     fn set_xattr(&self, path: &LayerPath, name: &[u8], value: &[u8]) -> Result<(), Errno> {
-        self.union.set_xattr(&self.walk(path, End::Itself)?, name, value)
+        let path = self.walk(path, End::Itself)?;
+        match self.union.set_xattr(&path, name, value) {
+            Err(Errno::PERM | Errno::OPNOTSUPP | Errno::INVAL)
+                if self.union.keep_xattr(&path, name, value)? =>
+            {
+                Ok(())
+            }
+            set => set,
+        }
     }
 
     fn remove_xattr(&self, path: &LayerPath, name: &[u8]) -> Result<(), Errno> {
-        self.union.remove_xattr(&self.walk(path, End::Itself)?, name)
+        let path = self.walk(path, End::Itself)?;
+        match self.union.remove_xattr(&path, name) {
+            Err(Errno::NODATA | Errno::OPNOTSUPP) => self.union.forget_xattr(&path, name),
+            removed => removed,
+        }
     }
 }
 

@@ -26,7 +26,11 @@ mod shell_command;
 mod squashing;
 mod stack;
 mod standing;
+<<<<<<< HEAD
 mod usage;
+=======
+mod times;
+>>>>>>> 4010ff9 (Times and attributes that the host cannot hold stay what they are)
 mod watching;
 
 use std::cell::{Cell, OnceCell, RefCell};

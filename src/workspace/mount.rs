@@ -258,7 +258,10 @@ impl Mount {
 
     /// A file's attributes; a symlink's own.
     pub fn stat(&self, at: &[u8]) -> Result<Stat, Error> {
-        self.at(at, files::stat)
+        let at = path(at)?;
+        let mut stat = self.with(|files| files::stat(files, &at))?;
+        stat.mtime = self.true_time(&at, stat.mtime)?;
+        Ok(stat)
     }
 
     /// Whether the union shows the path.

@@ -31,6 +31,7 @@ mod start_up;
 mod stores;
 mod telling;
 mod terminal;
+mod times;
 mod typing;
 mod watching;
 mod words;
