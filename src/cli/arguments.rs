@@ -120,6 +120,18 @@ pub(super) enum Word {
     /// Tells what each layer, name, draft and upper takes on disk, and what could be freed
     Du,
     Mount(MountArguments),
+    /// Looks through the store for damage, and changes nothing
+    Check {
+        /// Reads every file of every layer, too
+        #[arg(long)]
+        deep: bool,
+    },
+    /// Says what would put the store right; with --yes, does it
+    Repair {
+        /// Does it
+        #[arg(long)]
+        yes: bool,
+    },
     /// Prints the completions for a shell: bash, zsh or fish
     Completions {
         /// For which shell

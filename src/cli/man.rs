@@ -81,6 +81,7 @@ const EXAMPLES: &[(&str, &str)] = &[
         "Nothing left behind:",
         "ufs --ephemeral -e 'let l = layer(\"a\"); l.write(\"/x\", \"1\"); l.ls(\"/\")'",
     ),
+    ("Whether every byte of the store is as it was written:", "ufs check --deep"),
     ("Completions, for this user:", "ufs completions bash >~/.local/share/bash-completion/completions/ufs"),
     ("This page, for this user:", "ufs man >~/.local/share/man/man1/ufs.1"),
 ];

@@ -83,9 +83,16 @@ fn call(word: &Word) -> Source {
             let span = view::escape::literal(older_than, &Style::plain(usize::MAX));
             Source::Call("prune", format!("prune({span}, {})", !dry_run))
         }
+        Word::Check { deep } => Source::Call("check", report_of(&format!("check(#{{ deep: {deep} }})"))),
+        Word::Repair { yes } => Source::Call("repair", report_of(&format!("repair({yes})"))),
         Word::Du => Source::Call("du", "du()".to_owned()),
         _ => Source::Call("doctor", "doctor()".to_owned()),
     }
+}
+
+/// A script that gives what a call finds, and ends with the exit code of a damaged store where something is.
+fn report_of(call: &str) -> String {
+    format!("let found = {call};\nif found.some(|one| one.damaged) {{ print(found); exit(4); }}\nfound")
 }
 
 /// Prints help or what is wrong with the arguments; gives the exit code.
@@ -97,7 +104,13 @@ fn answered(error: &clap::Error) -> u8 {
 /// What a word prints that needs no store and no namespace.
 fn text(word: &Word) -> Option<io::Result<Vec<u8>>> {
     match word {
-        Word::Doctor | Word::Gc { .. } | Word::Prune { .. } | Word::Du | Word::Mount(_) => None,
+        Word::Doctor
+        | Word::Check { .. }
+        | Word::Repair { .. }
+        | Word::Gc { .. }
+        | Word::Prune { .. }
+        | Word::Du
+        | Word::Mount(_) => None,
         Word::Completions { shell } => Some(Ok(completions::script(*shell, Arguments::command()))),
         Word::Man => Some(man::page(Arguments::command())),
         Word::Definitions => Some(Ok(shell::definitions().into_bytes())),
@@ -158,7 +171,13 @@ fn settings(
             "there is no home directory to keep the store in".to_owned(),
             "name one: `--store DIR`, or use `--ephemeral`".to_owned(),
         ))?;
-        if arguments.as_root { StorePlace::DirOfAnybody(dir) } else { StorePlace::Dir(dir) }
+        if matches!(arguments.word, Some(Word::Check { .. })) {
+            StorePlace::ToRead(dir)
+        } else if arguments.as_root {
+            StorePlace::DirOfAnybody(dir)
+        } else {
+            StorePlace::Dir(dir)
+        }
     };
     let mut words = arguments.words.into_iter();
     // pieces of code are one text; a piece may end in a comment

@@ -20,7 +20,7 @@ pub use name::{LayerName, NameError, is_id};
 pub use node::{Device, Entry, Kind, LinkGroup, Node};
 pub use ondisk::{
     Decoded, KeptTime, Marks, Opaque, decode_xattrs, encode_node, encode_owner, escape_name, gives_rights,
-    names,
+    may_be_sealed, names,
 };
 pub use owners::{IdRange, Owners};
 pub use path::{LayerPath, NAME_MAX, PATH_MAX, PathError};

@@ -227,6 +227,16 @@ pub fn decode_xattrs<'a>(raw: impl IntoIterator<Item = (&'a [u8], &'a [u8])>) ->
     decoded
 }
 
+/// Whether an attribute may lie in a sealed layer: of the kernel's marks those that a layer is written with, in their form.
+pub fn may_be_sealed(name: &[u8], value: &[u8]) -> bool {
+    match name {
+        names::OPAQUE => value == b"y" || value == b"x",
+        names::WHITEOUT => true,
+        _ if name == Marks::User.origin() => value.is_empty(),
+        _ => !name.starts_with(names::OVERLAY) || name.starts_with(names::ESCAPED),
+    }
+}
+
 /// Whether an attribute is a mark of ours that gives a file what only a privileged user can: an owner, a device, a
 /// capability and the like.
 pub fn gives_rights(name: &[u8]) -> bool {

@@ -3,6 +3,7 @@
 use rhai::{Array, Blob, Dynamic, Map};
 
 use super::disk::{DiskUsage, Freed};
+use super::finding::Finding;
 use super::values::{Change, Doctor, Entries, Explanation, Generation, Picture, Stat, Text, Union};
 use super::{is_word, layout};
 use crate::overlay::Difference;
@@ -46,6 +47,9 @@ pub(super) fn inline(value: &Dynamic, style: &Style) -> String {
     if let Some(generation) = value.read_lock::<Generation>() {
         return generation.item().map_or_else(String::new, |item| item.label.name.clone());
     }
+    if let Some(finding) = value.read_lock::<Finding>() {
+        return view::escape::prose(&finding.0.finding.to_string(), style);
+    }
     if let Some(change) = value.read_lock::<Change>() {
         let text = |change: &Difference| {
             format!("{} {}", change.kind.letter(), view::escape::path(&change.path, style))
@@ -83,6 +87,9 @@ fn ours(value: &Dynamic, style: &Style) -> Option<String> {
     if let Some(change) = value.read_lock::<Change>() {
         return Some(changes(std::slice::from_ref(&*change), style));
     }
+    if let Some(finding) = value.read_lock::<Finding>() {
+        return Some(view::findings(&[&*finding.0], style));
+    }
     if let Some(layer) = value.read_lock::<Layer>() {
         return Some(match layer.report() {
             Ok(report) => view::layer(&report, style),
@@ -114,6 +121,10 @@ fn array_of_ours(array: &Array, style: &Style) -> Option<String> {
     }
     if let Some(found) = all::<Change>(array) {
         return Some(changes(&found, style));
+    }
+    if let Some(found) = all::<Finding>(array) {
+        let found: Vec<_> = found.iter().map(|finding| &*finding.0).collect();
+        return Some(view::findings(&found, style));
     }
     if let Some(found) = all::<Generation>(array) {
         return Some(generations(&found, style));
@@ -181,6 +192,9 @@ pub(super) fn written(value: &Dynamic, style: &Style) -> String {
     }
     if let Some(change) = value.read_lock::<Change>() {
         return written(&Dynamic::from_map(change.map()), style);
+    }
+    if let Some(finding) = value.read_lock::<Finding>() {
+        return written(&Dynamic::from_map(finding.map()), style);
     }
     if let Some(generation) = value.read_lock::<Generation>() {
         return written(&Dynamic::from_map(generation.map()), style);

@@ -3,6 +3,7 @@
 use rhai::{Dynamic, Engine};
 
 use super::disk::{DiskUsage, Freed};
+use super::finding::Finding;
 use super::values::{Change, Doctor, Explanation, Generation, Stat, Union};
 
 macro_rules! fields {
@@ -40,5 +41,6 @@ fields! {
     Explanation, "Explanation": "path" "steps" "shown";
     Freed, "Freed": "done" "layers" "names" "bytes" "items" "in_use";
     DiskUsage, "DiskUsage": "store" "bytes" "gc" "prune" "items";
+    Finding, "Finding": "kind" "of" "path" "what" "means" "repair" "damaged" "done" "failed";
     Doctor, "Doctor": "checks" "best" "why";
 }

@@ -15,6 +15,7 @@ use rhai::{Array, Blob, Dynamic, Map};
 use serde_json::{Number, Value, json};
 
 use super::disk::{DiskUsage, Freed};
+use super::finding::Finding;
 use super::values::{self, Change, Doctor, Entries, Explanation, Generation, Picture, Stat, Text, Union};
 use crate::overlay::Cell;
 use crate::view::escape::is_invisible;
@@ -114,7 +115,7 @@ fn properties(value: &Dynamic) -> Option<Map> {
             }
         )*};
     }
-    maps!(Change Generation Stat Union Explanation Doctor Freed DiskUsage Picture);
+    maps!(Change Finding Generation Stat Union Explanation Doctor Freed DiskUsage Picture);
     None
 }
 

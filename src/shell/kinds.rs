@@ -14,7 +14,7 @@ pub(super) const KINDS: &[(&str, &str)] = &[
     ("changed", "a file was written while its layer was sealed"),
     ("command_failed", "a host command ended with an exit code that is not 0"),
     ("cross_device", "a link or a move would cross from one file system to another"),
-    ("damaged", "something in the store is not as it was written; `check()` finds all such"),
+    ("damaged", "something in the store is not as it was written; `check(#{ deep: true })` finds all such"),
     ("data_race", "a function changes a value while it is called on that value"),
     ("data_too_large", "a value takes more memory than the script may; `--limit-memory` allows more"),
     ("exists", "there is something at that path already"),

@@ -11,6 +11,7 @@ mod draw;
 mod engine;
 mod errors;
 mod fields;
+mod finding;
 mod handles;
 mod help;
 mod json;

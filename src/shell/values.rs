@@ -8,6 +8,7 @@ use rhai::{Array, Dynamic, Engine, FLOAT, Map};
 use super::command::from_bytes;
 use super::commands::path_value;
 use super::disk::{DiskUsage, Freed};
+use super::finding::Finding;
 use super::state::Shell;
 use super::{draw, fields, json};
 use crate::driver;
@@ -484,7 +485,7 @@ pub(super) fn register(engine: &mut Engine, shell: &Shell) {
             engine.register_fn("to_debug", |value: &mut $kind| draw::debug(&Dynamic::from(value.clone())));
         )*};
     }
-    drawn!(Layer as "Layer", Mount as "Mount", Union as "Tree", Explanation as "Explanation", Change as "Change",
+    drawn!(Layer as "Layer", Mount as "Mount", Union as "Tree", Explanation as "Explanation", Change as "Change", Finding as "Finding",
         Generation as "Generation", Stat as "Stat", Doctor as "Doctor", Freed as "Freed", DiskUsage as "DiskUsage", Text as "Text", Entries as "Entries");
     fields::register(engine);
     engine.register_fn("==", |a: &mut Layer, b: Layer| *a == b);

@@ -168,7 +168,7 @@ impl Store {
             let stack = match self.mount(&name) {
                 Ok(Some(record)) => Ok(record.stack),
                 // dropped meanwhile
-                Ok(None) if !self.has_mount(&name) => Ok(Vec::new()),
+                Ok(None) if !self.has_mount(&name)? => Ok(Vec::new()),
                 Ok(None) => Err(of_mount(&name, &path)(no_record(&path))),
                 Err(error) => Err(error),
             };

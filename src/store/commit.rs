@@ -62,7 +62,7 @@ struct IntentJson {
     replaces: Option<NameJson>,
 }
 
-const INTENT: &str = "commit.json";
+pub(super) const INTENT: &str = "commit.json";
 
 impl Store {
     /// Makes a mount's upper the newest layer of its stack, and gives the mount a fresh upper and scratch directory.

@@ -9,7 +9,6 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use super::error::{io, own};
-use super::kept::Kept;
 use super::mount_dir::{dirs_of, read_mount};
 use super::record::read_bytes;
 use super::{Error, Held, MountRecord, Store};
@@ -31,7 +30,7 @@ pub struct DamagedMount {
     pub path: PathBuf,
     /// Where it may still be mounted.
     pub merged: PathBuf,
-    dir: Dir,
+    pub(super) dir: Dir,
     _held: Rc<Held>,
 }
 
@@ -99,6 +98,14 @@ impl Store {
         Ok(DamagedMount { name: name.clone(), path, merged, dir, _held: held })
     }
 
+    /// Whether a mount is there, no other process uses it, and no commit in it waits to be ended: one that is committed in,
+    /// or dropped, is not whole for a moment.
+    pub(super) fn is_settled(&self, name: &LayerName) -> bool {
+        self.mount_user(name).is_none()
+            && self.has_mount(name).unwrap_or(true)
+            && !self.is_half_committed(name)
+    }
+
     /// Whether a mount's open directory still has its name: another process may have dropped it before the lock was ours.
     pub(super) fn is_at_its_place(&self, dir: &Dir, name: &LayerName) -> Result<bool, Error> {
         let path = self.mounts_path().join(name.file_name());
@@ -143,17 +150,5 @@ impl Store {
         let moved = dir.rename(b"draft.json", dir, DAMAGED.as_bytes(), RenameFlags::empty());
         moved.map_err(io("move away", path.join("draft.json")))?;
         Ok(Some(path.join(DAMAGED)))
-    }
-
-    /// What is wrong with the record of a draft, if anything.
-    pub(super) fn draft_damage(&self, name: &LayerName) -> Option<Error> {
-        let path = self.drafts_path().join(name.file_name());
-        let dir = match self.drafts.dir(name.file_name().as_bytes()) {
-            Ok(dir) => dir,
-            // sealed or dropped meanwhile
-            Err(Errno::NOENT) => return None,
-            Err(errno) => return Some(own("open", path)(errno)),
-        };
-        Kept::read(&dir, &path).err()
     }
 }

@@ -29,7 +29,7 @@ use crate::sys::step::step;
 use crate::sys::{Dir, Errno, RenameFlags, sync_fs};
 
 /// The prefix of an intent; no name begins with a dot.
-const INTENT: &str = ".seal-";
+pub(super) const INTENT: &str = ".seal-";
 
 /// A draft in use by this process.
 #[derive(Clone, Debug)]
@@ -44,7 +44,7 @@ pub struct Draft {
 }
 
 #[derive(Serialize, Deserialize)]
-struct IntentJson {
+pub(super) struct IntentJson {
     version: u32,
     id: String,
     name: Option<String>,

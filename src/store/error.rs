@@ -339,7 +339,7 @@ impl Error {
                 format!("write more digits: {}", some.join(", "))
             }
             Self::Damaged { .. } | Self::Content { .. } => {
-                "`check()` tells all that is damaged; another store: `--store DIR`".to_owned()
+                "`check()` tells all that is damaged, `repair()` what can be done; another store: `--store DIR`".to_owned()
             }
             Self::DamagedMount { name, upper, .. } => format!(
                 "its files are in `{}`; `mounts().find(|m| m.name == \"{name}\").discard()` frees its name and keeps them",

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Error;
 use super::publish::replace_json_beside;
-use super::record::{VERSION, check_version, hex, read_json, unhex};
+use super::record::{VERSION, check_version, hex, read_doubtful, read_json, unhex};
 use crate::model::{KeptTime, LayerPath, Timestamp};
 use crate::sys::Dir;
 
@@ -35,6 +35,15 @@ impl Kept {
     /// What a draft's record says.
     pub(super) fn read(dir: &Dir, at: &Path) -> Result<Self, Error> {
         let Some(json) = read_json::<DraftJson>(dir, "draft.json", at)? else { return Ok(Self::default()) };
+        Self::of(&json, at)
+    }
+
+    /// As [`Kept::read`], of a record whose checksum may be wrong; `None` where it cannot be read at all.
+    pub(super) fn doubtful(dir: &Dir, at: &Path) -> Option<Self> {
+        Self::of(&read_doubtful(dir, "draft.json", at)?, at).ok()
+    }
+
+    fn of(json: &DraftJson, at: &Path) -> Result<Self, Error> {
         let damaged = |why: String| Error::Damaged { path: at.join("draft.json"), why };
         check_version(json.version).map_err(damaged)?;
         let parsed = |path: &String| {

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use super::error::{io, own, tree};
 use super::{Error, MountDir, ScanHow, Store, place, scan};
-use crate::model::{Change, LayerPath, Metadata, Mode};
+use crate::model::{Change, Kind, LayerPath, Metadata, Mode};
 use crate::sys::{Dir, Errno};
 
 const NAME: &str = "dirs";
@@ -78,7 +78,8 @@ fn fill(root: &Dir, dirs: &BTreeMap<LayerPath, &Metadata>) -> Result<(), Error> 
 /// Gives directories their metadata, what lies deeper first.
 fn set_metadata(root: &Dir, dirs: &BTreeMap<LayerPath, &Metadata>) -> Result<(), Error> {
     for (path, meta) in dirs.iter().rev() {
-        let placed = place(root, path).and_then(|(dir, name)| place::replace_metadata(&dir, name, meta));
+        let placed =
+            place(root, path).and_then(|(dir, name)| place::replace_metadata(&dir, name, Kind::Dir, meta));
         placed.map_err(tree("set the owner, mode or attributes of", path))?;
     }
     Ok(())

@@ -13,7 +13,7 @@ use super::error::{io, own};
 use super::filled::Filled;
 use super::index::{self, Index};
 use super::looking::is_there;
-use super::publish::{write_new, write_new_json};
+use super::publish::{replace_bytes, replace_json, write_new, write_new_json};
 use super::record::{MetadataJson, VERSION, check_version, read_bytes, read_json};
 use super::seal::{Progress, SealedTree, seal_tree};
 use super::walk::{ScanHow, identity};
@@ -101,10 +101,28 @@ struct MetaJson {
     outline: Option<OutlineJson>,
 }
 
+impl MetaJson {
+    /// What follows from a layer's changes.
+    fn of(id: TreeId, diff_id: DiffId, changes: &Changeset) -> Self {
+        let Counts { dirs, files, whiteouts, opaques, bytes } = changes.counts();
+        let (tree_id, diff_id) = (id.to_string(), diff_id.to_string());
+        let Outline { implies, root } = Outline::from(changes);
+        let outline = Some(OutlineJson { implies, root: root.as_ref().map(MetadataJson::from) });
+        Self { version: VERSION, tree_id, diff_id, dirs, files, whiteouts, opaques, bytes, outline }
+    }
+}
+
 #[derive(Serialize, Deserialize)]
 struct OutlineJson {
     implies: bool,
     root: Option<MetadataJson>,
+}
+
+impl OutlineJson {
+    fn read(self) -> Result<Outline, String> {
+        let root = self.root.map(|root| root.read()).transpose()?;
+        Ok(Outline { implies: self.implies, root })
+    }
 }
 
 impl Store {
@@ -176,9 +194,9 @@ impl Store {
             return Ok(Rc::clone(known));
         }
         let outline = match self.meta(id)?.outline {
-            Some(OutlineJson { implies, root }) => {
+            Some(outline) => {
                 let damaged = |why| Error::Damaged { path: self.layer_path(id).join("meta.json"), why };
-                Outline { implies, root: root.map(|root| root.read()).transpose().map_err(damaged)? }
+                outline.read().map_err(damaged)?
             }
             None => Outline::from(&*self.changeset(id)?),
         };
@@ -197,6 +215,49 @@ impl Store {
             return Err(damaged("it belongs to another layer".to_owned()));
         }
         Ok(meta)
+    }
+
+    /// Compares a layer's `meta.json` with its index, from which all of it follows.
+    pub(super) fn check_summary(&self, id: TreeId, index: &Index) -> Result<(), Error> {
+        let damaged = |why: &str| Error::Damaged {
+            path: self.layer_path(id).join("meta.json"),
+            why: format!("{why} not what the index says"),
+        };
+        let summary = self.summary(id)?;
+        if summary.diff_id != index.diff_id {
+            return Err(damaged("its diff ID is"));
+        }
+        if summary.counts != index.changes.counts() {
+            return Err(damaged("its counts are"));
+        }
+        let outline = self.meta(id)?.outline.map(OutlineJson::read).transpose();
+        let outline = outline.map_err(|_| damaged("its outline is"))?;
+        if outline.is_some_and(|outline| outline != Outline::from(&index.changes)) {
+            return Err(damaged("its outline is"));
+        }
+        Ok(())
+    }
+
+    /// Writes a layer's `meta.json` anew.
+    pub(super) fn write_summary(&self, id: TreeId, index: &Index) -> Result<(), Error> {
+        let (dir, at) = self.layer_dir(id)?;
+        let meta = MetaJson::of(id, index.diff_id, &index.changes);
+        self.outlines.borrow_mut().remove(&id);
+        replace_json(&self.temporary, &dir, "meta.json", &meta, &at, self.synced)
+    }
+
+    /// Writes a layer's index anew.
+    pub(super) fn replace_index(
+        &self,
+        id: TreeId,
+        diff_id: DiffId,
+        changes: &Changeset,
+    ) -> Result<(), Error> {
+        let (dir, at) = self.layer_dir(id)?;
+        let record = index::encode(id, diff_id, changes);
+        replace_bytes(&self.temporary, &dir, "index", &record, &at, self.synced)?;
+        self.cache.borrow_mut().forget(id);
+        Ok(())
     }
 
     /// The digest of the tar that a layer came as.
@@ -311,12 +372,7 @@ impl Store {
         let (id, diff_id) = (sealed.id, DiffId(sealed.id.0));
         let record = index::encode(id, diff_id, &sealed.changes);
         write_new(container, "index", &record, at, false)?;
-        let Counts { dirs, files, whiteouts, opaques, bytes } = sealed.changes.counts();
-        let (tree_id, diff_id) = (id.to_string(), diff_id.to_string());
-        let Outline { implies, root } = Outline::from(&sealed.changes);
-        let outline = Some(OutlineJson { implies, root: root.as_ref().map(MetadataJson::from) });
-        let meta =
-            MetaJson { version: VERSION, tree_id, diff_id, dirs, files, whiteouts, opaques, bytes, outline };
+        let meta = MetaJson::of(id, diff_id, &sealed.changes);
         write_new_json(container, "meta.json", &meta, at, false)?;
         if self.synced { crate::sys::sync_fs(container).map_err(io("sync", at)) } else { Ok(()) }
     }

@@ -12,6 +12,7 @@
 //!   drafts/.seal-<name>                                 the intent of a seal that is under way; see `drafts`
 //!   names/<name>                                        name → stack, chain ID, message, time; the roots of collection
 //!   mounts/<name>/{up/tree/, work/, merged/, mount.json}
+//!   lost+found/                                         what `repair` moved out of its place; nothing uses it
 //!   mounts/.damaged-<name>-<number>/                    a mount whose record did not read back, dropped; see `damage`
 //!   mounts/<name>/dirs/                                 directories laid over its layers; see `laid`
 //!   mounts/<name>/owner                                 the process that mounted it; gone once it is unmounted
@@ -39,7 +40,6 @@ mod format;
 mod hashing;
 mod index;
 mod kept;
-mod keeping;
 mod laid;
 mod layers;
 mod looking;
@@ -52,6 +52,7 @@ mod opening;
 mod place;
 mod publish;
 mod record;
+mod repair;
 mod scan;
 mod seal;
 mod spare;
@@ -66,7 +67,7 @@ mod usage;
 mod uses;
 mod walk;
 
-pub use check::Problem;
+pub use check::{Cure, Finding, Subject, Trouble};
 pub use collect::{Collected, Collecting, Waste};
 pub use commit::Seal;
 pub use count::count_tree;
@@ -77,13 +78,13 @@ pub use export::{Present, write_host_file};
 pub use format::VERSION as FORMAT;
 pub use index::VERSION as INDEX_FORMAT;
 pub use kept::Kept;
-pub use keeping::is_hard_to_hold;
 pub use layers::{Outline, Sealed, Summary, Timings};
 pub use looking::{MountPaths, MountUser};
 pub use merge::Source;
 pub use mount_dir::{MountDir, MountRecord, NewMount, Stale};
 pub use opening::{Opening, Syncs};
 pub use record::{NameRecord, StackPart};
+pub use repair::Mended;
 pub use scan::{Scan, ScanHow, scan, scan_root, scan_watched};
 pub use seal::Progress;
 pub use unpack::Note;

@@ -172,7 +172,7 @@ impl MountJson {
         self.root = root.into();
     }
 
-    fn read(self, name: LayerName, owner: Option<u32>) -> Result<MountRecord, String> {
+    pub(super) fn read(self, name: LayerName, owner: Option<u32>) -> Result<MountRecord, String> {
         check_version(self.version)?;
         Ok(MountRecord {
             name,

@@ -356,7 +356,7 @@ impl Store {
 }
 
 /// Makes `up/tree` with the metadata of the root beneath.
-fn fill_upper(up: &Dir, root: &Metadata, at: &Path) -> Result<(), Error> {
+pub(super) fn fill_upper(up: &Dir, root: &Metadata, at: &Path) -> Result<(), Error> {
     up.mkdir(b"tree", Mode::new(0o755)).map_err(io("make directories in", at))?;
     let placed = place::set_metadata(up, b"tree", crate::model::Kind::Dir, root);
     placed.map(drop).map_err(io("set the owner, mode or attributes of", at.join("tree")))

@@ -105,14 +105,14 @@ impl Store {
     }
 
     /// Keeps other processes from changing names.
-    fn lock_names(&self) -> Result<Lock, Error> {
+    pub(super) fn lock_names(&self) -> Result<Lock, Error> {
         lock::exclusive_dir(&self.names).map_err(|errno| match errno {
             Errno::INTR => Error::Interrupted,
             errno => io("lock", self.path.join("names"))(errno),
         })
     }
 
-    fn write_name(&self, name: &LayerName, record: &NameJson) -> Result<(), Error> {
+    pub(super) fn write_name(&self, name: &LayerName, record: &NameJson) -> Result<(), Error> {
         let at = self.path.join("names");
         replace_json(&self.temporary, &self.names, &name.file_name(), record, &at, self.synced)
     }

@@ -126,7 +126,7 @@ impl Store {
         Ok(store)
     }
 
-    fn of_parts(
+    pub(super) fn of_parts(
         root: &Dir,
         path: PathBuf,
         form: WhiteoutForm,

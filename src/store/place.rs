@@ -163,13 +163,18 @@ fn set_time(dir: &Dir, name: &[u8], kind: Kind, meant: Timestamp) -> Result<Opti
     }
 }
 
-/// As [`set_metadata`] on a directory that is there already: attributes that it had before go.
-pub(super) fn replace_metadata(dir: &Dir, name: &[u8], meta: &Metadata) -> Result<LeftOver, Errno> {
+/// As [`set_metadata`] on a file that is there already: attributes that it had before go.
+pub(super) fn replace_metadata(
+    dir: &Dir,
+    name: &[u8],
+    kind: Kind,
+    meta: &Metadata,
+) -> Result<LeftOver, Errno> {
     for (attribute, value) in xattr::all_at(dir, name)? {
         let decoded = decode_xattrs([(&attribute[..], &value[..])]);
         if !decoded.xattrs.is_empty() || decoded.time.is_some() {
             xattr::remove_at(dir, name, &attribute)?;
         }
     }
-    set_metadata(dir, name, Kind::Dir, meta)
+    set_metadata(dir, name, kind, meta)
 }

@@ -75,8 +75,20 @@ pub(super) fn replace_json(
     at: &Path,
     sync: bool,
 ) -> Result<(), Error> {
+    replace_bytes(temporary, dir, name, &to_json(value, &at.join(name))?, at, sync)
+}
+
+/// As [`replace_json`], of any file.
+pub(super) fn replace_bytes(
+    temporary: &Temporary,
+    dir: &Dir,
+    name: &str,
+    bytes: &[u8],
+    at: &Path,
+    sync: bool,
+) -> Result<(), Error> {
     let aside = temporary.name();
-    let written = replace((temporary.dir(), &aside, temporary.path()), (dir, name, at), value, sync);
+    let written = replace((temporary.dir(), &aside, temporary.path()), (dir, name, at), bytes, sync);
     if written.is_err() {
         temporary.drop_name(&aside);
     }
@@ -91,16 +103,17 @@ pub(super) fn replace_json_beside(
     at: &Path,
     sync: bool,
 ) -> Result<(), Error> {
-    replace((dir, &format!("{name}.new"), at), (dir, name, at), value, sync)
+    let bytes = to_json(value, &at.join(name))?;
+    replace((dir, &format!("{name}.new"), at), (dir, name, at), &bytes, sync)
 }
 
 fn replace(
     (from, aside, from_path): (&Dir, &str, &Path),
     (to, name, path): (&Dir, &str, &Path),
-    value: &impl Serialize,
+    bytes: &[u8],
     sync: bool,
 ) -> Result<(), Error> {
-    let file = write(from, aside, &to_json(value, &path.join(name))?, from_path)?;
+    let file = write(from, aside, bytes, from_path)?;
     let rename = || from.rename(aside.as_bytes(), to, name.as_bytes(), RenameFlags::empty());
     publish(&file, Some(to), sync, rename).map_err(io("write", path.join(name)))
 }

@@ -1,13 +1,14 @@
 //! The store's small records: JSON files. How they come to be whole or not at all is said in `publish`.
 //!
-//! Bytes that need not be UTF-8 (host paths, attributes) are written in hex.
+//! Bytes that need not be UTF-8 (host paths, attributes) are written in hex. The last member of every record is `check`, the
+//! SHA-256 of all bytes before it in hex, so that no changed byte goes unseen. Records of earlier versions have none.
 
 use std::collections::BTreeMap;
 use std::io::Read as _;
 use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::path::{Path, PathBuf};
 
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, IgnoredAny};
 use serde::{Deserialize, Serialize};
 
 use super::Error;
@@ -20,7 +21,7 @@ use crate::sys::{Dir, Errno};
 pub(super) const VERSION: u32 = 1;
 
 /// The longest record that is read, in bytes.
-const LIMIT: u64 = 16 << 20;
+pub(super) const LIMIT: u64 = 16 << 20;
 
 /// One layer of a stack, as records name it.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -236,16 +237,53 @@ pub(super) fn read_bytes(dir: &Dir, name: &str, at: &Path, limit: u64) -> Result
 /// Reads a JSON record; `None` if it is not there. `at`: the directory's path, for messages.
 pub(super) fn read_json<T: DeserializeOwned>(dir: &Dir, name: &str, at: &Path) -> Result<Option<T>, Error> {
     let Some(bytes) = read_bytes(dir, name, at, LIMIT)? else { return Ok(None) };
-    let damaged = |error: serde_json::Error| Error::Damaged { path: at.join(name), why: error.to_string() };
-    serde_json::from_slice(&bytes).map(Some).map_err(damaged)
+    let damaged = |why: String| Error::Damaged { path: at.join(name), why };
+    let record = serde_json::from_slice(&bytes).map_err(|error| damaged(error.to_string()))?;
+    if is_whole(&bytes) { Ok(Some(record)) } else { Err(damaged("its checksum is wrong".to_owned())) }
+}
+
+/// As [`read_json`], of a record whose checksum may be wrong: what it says may be wrong anywhere. `None` where it cannot be
+/// read at all.
+pub(super) fn read_doubtful<T: DeserializeOwned>(dir: &Dir, name: &str, at: &Path) -> Option<T> {
+    let bytes = read_bytes(dir, name, at, LIMIT).ok().flatten()?;
+    serde_json::from_slice(&bytes).ok()
 }
 
 /// A record's bytes; `path`: for messages.
 pub(super) fn to_json(value: &impl Serialize, path: &Path) -> Result<Vec<u8>, Error> {
     let mut bytes = serde_json::to_vec(value)
         .map_err(|error| Error::Damaged { path: path.to_owned(), why: error.to_string() })?;
-    bytes.push(b'\n');
+    // every record is an object that is not empty
+    bytes.pop();
+    let check = Digest::of(&bytes).hex();
+    bytes.extend_from_slice(CHECK.0);
+    bytes.extend_from_slice(check.as_bytes());
+    bytes.extend_from_slice(CHECK.1);
     Ok(bytes)
+}
+
+/// What stands before and behind a record's checksum, at its end.
+const CHECK: (&[u8], &[u8]) = (b",\"check\":\"", b"\"}\n");
+
+/// Whether a record's checksum is that of its bytes; where it has none, also in a damaged form, it is of an earlier version.
+fn is_whole(bytes: &[u8]) -> bool {
+    #[derive(Deserialize)]
+    struct Checked {
+        check: Option<IgnoredAny>,
+    }
+    let length = CHECK.0.len() + 64 + CHECK.1.len();
+    let (body, end) = bytes.split_at(bytes.len().saturating_sub(length));
+    let right = [CHECK.0, Digest::of(body).hex().as_bytes(), CHECK.1].concat();
+    if end == right {
+        return true;
+    }
+    // the member's name may be what was changed
+    let value = end.get(CHECK.0.len()..CHECK.0.len() + 64);
+    let looks_so = end.starts_with(b",\"")
+        && end.ends_with(CHECK.1)
+        && value.is_some_and(|value| value.iter().all(u8::is_ascii_hexdigit));
+    let named = serde_json::from_slice::<Checked>(bytes).is_ok_and(|found| found.check.is_some());
+    !looks_so && !named
 }
 
 #[cfg(test)]
@@ -284,6 +322,35 @@ mod tests {
             let dir = Dir::open(host.path()).unwrap();
             prop_assert!(read_json::<NameJson>(&dir, "r", host.path()).is_err());
         }
+    }
+
+    fn written(bytes: &[u8]) -> Result<Option<TimeJson>, Error> {
+        let host = tempfile::tempdir().unwrap();
+        std::fs::write(host.path().join("r"), bytes).unwrap();
+        read_json::<TimeJson>(&Dir::open(host.path()).unwrap(), "r", host.path())
+    }
+
+    #[test]
+    fn no_changed_or_missing_byte_of_a_record_goes_unseen() {
+        let record = to_json(&TimeJson { secs: 12, nanos: 345 }, Path::new("")).unwrap();
+        assert_eq!(written(&record).unwrap().unwrap().secs, 12);
+        for at in 0..record.len() {
+            for bit in 0..8 {
+                let mut bad = record.clone();
+                bad[at] ^= 1 << bit;
+                assert!(written(&bad).is_err(), "{}", bad.escape_ascii());
+            }
+            let mut bad = record.clone();
+            bad[at] = b' ';
+            assert!(bad == record || written(&bad).is_err(), "{}", bad.escape_ascii());
+            assert!(written(&record[..at]).is_err(), "{at}");
+        }
+    }
+
+    #[test]
+    fn a_record_of_an_earlier_version_has_no_checksum() {
+        assert_eq!(written(b"{\"secs\":1,\"nanos\":2}\n").unwrap().unwrap().nanos, 2);
+        assert_eq!(written(b"{\"secs\":1,\"nanos\":2}").unwrap().unwrap().nanos, 2);
     }
 
     #[test]

@@ -129,7 +129,7 @@ impl<'a> Adding<'a> {
     ) -> Result<(), Error> {
         self.give(path, meta, |meta| {
             if kind == Kind::Dir {
-                say(dir, name).and_then(|()| place::replace_metadata(dir, name, meta))
+                say(dir, name).and_then(|()| place::replace_metadata(dir, name, Kind::Dir, meta))
             } else {
                 place::set_metadata(dir, name, kind, meta)
             }

@@ -8,6 +8,7 @@
 use std::collections::HashMap;
 use std::fs::File;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::PathBuf;
 use std::rc::Rc;
 
 use super::error::{io, tree};
@@ -15,7 +16,7 @@ use super::seal::root_differs;
 use super::{Error, Kept, place};
 use crate::model::{
     Change, Changeset, Decoded, Entry, Identity, Kind, LayerPath, LinkGroup, Marks, Metadata, Mode, Node,
-    Opaque, Timestamp, Trust, decode_xattrs, gives_rights, names,
+    Opaque, Timestamp, Trust, decode_xattrs, gives_rights, may_be_sealed, names,
 };
 use crate::sys::dir::{chmod_fd, own_ids, path_of, set_times_fd, stat_fd};
 use crate::sys::xattr::{self, RawXattrs};
@@ -44,6 +45,8 @@ pub struct ScanHow {
     pub root: Option<Metadata>,
     /// Whether directories that are marked so are implied: in a draft. In an upper the mark means nothing.
     pub draft: bool,
+    /// Whether it is a sealed layer's: nothing is opened up, and attributes that no sealed layer has are damage.
+    pub sealed: bool,
     /// Looks at this path and the directories above it, and at nothing else.
     pub only: Option<LayerPath>,
     /// On whose files our own marks that give rights count; where the tree is sealed, others are removed.
@@ -102,7 +105,8 @@ pub(super) trait Visit {
 /// Walks the tree `root`.
 pub(super) fn walk<V: Visit>(root: &Dir, how: &ScanHow, visit: &mut V) -> Result<(), Error> {
     let owners = identity();
-    let mut walker = Walker { how, owners, visit, links: HashMap::new() };
+    let place = if how.sealed { root.host_path().unwrap_or_default() } else { PathBuf::new() };
+    let mut walker = Walker { how, owners, place, visit, links: HashMap::new() };
     let top = LayerPath::root();
     let stat = root.stat_self().map_err(tree("look at", &top))?;
     let dir = root.duplicate().map_err(tree("open", &top))?;
@@ -148,6 +152,8 @@ struct Linked {
 struct Walker<'a, V> {
     how: &'a ScanHow,
     owners: Identity,
+    /// Where a sealed tree lies, for messages.
+    place: PathBuf,
     visit: &'a mut V,
     links: HashMap<(u64, u64), Linked>,
 }
@@ -195,7 +201,7 @@ impl Drop for Opened {
 impl<V: Visit> Walker<'_, V> {
     /// Makes a file readable for its owner where that is needed to look at it.
     fn open_up(&self, dir: &Dir, name: &[u8], stat: &RawStat, needed: u32) -> Result<Option<Opened>, Errno> {
-        if self.owners == Identity::AsIs || stat.mode.bits() & needed == needed {
+        if self.owners == Identity::AsIs || self.how.sealed || stat.mode.bits() & needed == needed {
             return Ok(None);
         }
         let file = dir.handle(name)?;
@@ -255,7 +261,7 @@ impl<V: Visit> Walker<'_, V> {
         if implied {
             entry = Entry::implied_dir(entry.is_opaque());
             if V::SEALS && self.how.draft {
-                place::replace_metadata(&dir, b".", &entry.meta)
+                place::replace_metadata(&dir, b".", Kind::Dir, &entry.meta)
                     .map_err(tree("set the owner, mode or attributes of", &path))?;
             }
         }
@@ -354,6 +360,12 @@ impl<V: Visit> Walker<'_, V> {
         uid: u32,
         raw: &mut RawXattrs,
     ) -> Result<(), Error> {
+        if self.how.sealed
+            && let Some((name, _)) = raw.iter().find(|(name, value)| !may_be_sealed(name, value))
+        {
+            let why = format!("{path:?} has the attribute `{}`, which no layer has", name.escape_ascii());
+            return Err(Error::Damaged { path: self.place.clone(), why });
+        }
         let trusted = self.how.trust.counts(uid);
         let goes = |name: &[u8]| match self.how.trust {
             _ if name == names::IMPLIED => !self.how.draft,

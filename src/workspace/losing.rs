@@ -116,7 +116,7 @@ impl Workspace {
     pub fn loss_of_name(&self, text: &str) -> Result<Option<Loss>, Error> {
         let Ok(name) = LayerName::parse(text) else { return Ok(None) };
         let store = self.store()?;
-        let begun = self.0.drafts.borrow().contains_key(&name) && store.has_draft(&name);
+        let begun = self.0.drafts.borrow().contains_key(&name) && store.has_draft(&name)?;
         let record = match store.name(&name) {
             Ok(record) => record.filter(|_| !begun),
             // who drops it tells what is wrong with it

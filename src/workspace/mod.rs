@@ -4,6 +4,7 @@
 //! cheap clones that share it. Everything is for one thread.
 
 mod add;
+mod checking;
 mod committing;
 mod content;
 mod copying;
@@ -26,11 +27,8 @@ mod shell_command;
 mod squashing;
 mod stack;
 mod standing;
-<<<<<<< HEAD
-mod usage;
-=======
 mod times;
->>>>>>> 4010ff9 (Times and attributes that the host cannot hold stay what they are)
+mod usage;
 mod watching;
 
 use std::cell::{Cell, OnceCell, RefCell};
@@ -38,6 +36,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::rc::Rc;
 
+pub use checking::Repaired;
 pub use error::{Act, Error};
 pub use freeing::Freeing;
 pub use known::Known;
@@ -55,8 +54,8 @@ pub use watching::{Happening, Moment, Scene, Tally, Told, Watcher};
 use crate::driver::DriverKind;
 pub use crate::driver::{Event, Over};
 use crate::model::{LayerName, Timestamp};
-pub use crate::store::MountUser;
 use crate::store::Store;
+pub use crate::store::{Finding, MountUser};
 use crate::sys;
 use crate::sys::namespace;
 
@@ -67,6 +66,9 @@ pub enum StorePlace {
     Dir(PathBuf),
     /// The same, also where another user owns it and this one is root.
     DirOfAnybody(PathBuf),
+    /// In this directory, whoever owns it: it is looked at only, and nothing in it is changed, nor anything that an earlier
+    /// run left half done.
+    ToRead(PathBuf),
     /// In a temporary directory that is gone at the end.
     Ephemeral,
 }

@@ -356,7 +356,9 @@ impl Workspace {
             // nothing is written of whose it is: a full disk may have no room for that
             None => match self.open_left(mount.layer_name()) {
                 Err(Error::Store(store::Error::DamagedMount { name, .. })) => {
-                    return self.put_aside(&name).map(|()| false);
+                    let aside = self.put_aside(&name)?;
+                    self.note(format!("`{name}` was damaged, so its files are kept: `{}`", aside.display()));
+                    return Ok(false);
                 }
                 opened => opened?,
             },
@@ -365,17 +367,15 @@ impl Workspace {
         Ok(true)
     }
 
-    /// Frees the name of a mount that cannot be mounted again: nothing tells what its files are worth.
-    fn put_aside(&self, name: &LayerName) -> Result<(), Error> {
+    /// Frees the name of a mount that cannot be mounted again: nothing tells what its files are worth. Gives where they are.
+    pub(super) fn put_aside(&self, name: &LayerName) -> Result<PathBuf, Error> {
         let store = self.store()?;
         let damaged = store.open_damaged_mount(name)?;
         driver::unmount_left_over(&damaged.merged, &damaged.path)?;
         if let Some((upper, merged)) = damaged.dirs()? {
             driver::refuse_used_upper(&damaged.merged, &upper, &merged)?;
         }
-        let aside = store.put_aside(&damaged)?;
-        self.note(format!("`{name}` was damaged, so its files are kept: `{}`", aside.display()));
-        Ok(())
+        Ok(store.put_aside(&damaged)?)
     }
 
     /// The current mount.

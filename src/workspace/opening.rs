@@ -23,6 +23,7 @@ impl Workspace {
         let store = match &self.0.options.store {
             StorePlace::Dir(dir) => self.open_in(dir, Store::open)?,
             StorePlace::DirOfAnybody(dir) => self.open_in(dir, Store::open_as_root)?,
+            StorePlace::ToRead(dir) => Store::open_to_read(dir, &std::env::temp_dir(), Syncs::Off)?,
             StorePlace::Ephemeral => {
                 let place = std::env::temp_dir();
                 for left in Store::left_behind(&place) {
@@ -354,16 +355,6 @@ impl Workspace {
                 if sockets.len() > 1 { format!(" and {} more", sockets.len() - 1) } else { String::new() },
             ));
         }
-    }
-
-    /// Looks for damage: formats and checksums; with `deep`, the content of every layer too.
-    pub fn check(&self, deep: bool) -> Result<Vec<store::Problem>, Error> {
-        let store = self.store()?;
-        let work = self.work(|| {
-            let ids = store.layers().unwrap_or_default();
-            ("checking the store".to_owned(), Total::Known(sum(ids.iter().map(|id| total_of(store, *id)))))
-        });
-        Ok(store.check(deep, &mut work.watch())?)
     }
 
     /// Ends everything: unmounts, drops what holds nothing, and tells what is kept. Works once.

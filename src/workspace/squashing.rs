@@ -9,18 +9,10 @@ use super::files::on;
 use super::layer::State;
 use super::opening::{sum, total_of};
 use super::progress::Total;
-<<<<<<< HEAD
 use super::{Amount, Layer, Stack, Workspace};
 use crate::model::{Changeset, Counts, LayerName, LayerPath};
 use crate::overlay;
 use crate::store::{Source, StackPart};
-=======
-use super::{Amount, Layer, Stack, Workspace, copying};
-use crate::driver::{self, Files as _};
-use crate::model::{Change, Changeset, Counts, Entry, LayerName, LayerPath, Metadata, Mode};
-use crate::overlay;
-use crate::store::{StackPart, is_hard_to_hold};
->>>>>>> 4010ff9 (Times and attributes that the host cannot hold stay what they are)
 
 impl Workspace {
     /// Makes one layer, of its own, that shows what a stack shows, and hides what it hides: deletions that may concern a
@@ -77,7 +69,6 @@ impl Workspace {
         sources: Vec<Source>,
         parts: &[StackPart],
     ) -> Result<(), Error> {
-<<<<<<< HEAD
         let State::Draft(target) = draft.state() else { return Ok(()) };
         let work =
             self.work(|| (format!("squashing to {}", draft.title()), Total::Known(self.total_of_all(parts))));
@@ -87,48 +78,6 @@ impl Workspace {
             self.note(note.to_string());
         }
         Ok(())
-=======
-        let (store, tree, files) = (self.store()?, draft.tree()?, draft.draft_files()?);
-        let mut touched: BTreeSet<LayerPath> = corrected.collect();
-        let deletes = |change: &Change| match change {
-            Change::Whiteout => true,
-            Change::Put(entry) => entry.is_opaque(),
-        };
-        let marked = one.iter().filter(|(_, change)| deletes(change)).map(|(path, _)| path);
-        // what a file of the union does not show as the layers have it
-        let said = |path: &LayerPath| one.entry(path).filter(|entry| !entry.implied);
-        let hard: Vec<(&LayerPath, &Entry)> = one
-            .iter()
-            .filter_map(|(path, _)| Some((path, said(path).filter(|entry| is_hard_to_hold(entry))?)))
-            .collect();
-        for path in marked.chain(one.implied()).chain(hard.iter().map(|(path, _)| *path)) {
-            touched.extend(path.ancestors().chain([path.clone()]));
-        }
-        let dirs: BTreeMap<LayerPath, &Metadata> = touched
-            .iter()
-            .filter_map(|path| Some((path.clone(), &said(path).filter(|entry| entry.is_dir())?.meta)))
-            .collect();
-        for (path, meta) in &dirs {
-            // the owner too must get in; it is closed again with the rest
-            let open = Mode::new(meta.mode.bits() | 0o700);
-            if open != meta.mode {
-                on(Act::ChangeMode, path, files.chmod(path, open))?;
-            }
-        }
-        for (path, change) in one.iter().filter(|(_, change)| deletes(change)) {
-            match change {
-                Change::Whiteout => store.put_whiteout(&tree, path)?,
-                Change::Put(_) => store.put_opaque(&tree, path)?,
-            }
-        }
-        if let State::Draft(draft) = draft.state() {
-            draft.set_metadata(hard.into_iter())?;
-        }
-        for path in one.implied() {
-            store.imply(&tree, path)?;
-        }
-        Ok(store.set_dirs(&tree, &dirs)?)
->>>>>>> 4010ff9 (Times and attributes that the host cannot hold stay what they are)
     }
 
     /// Whether nothing can lie beneath the lowest of these layers.

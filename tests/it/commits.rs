@@ -83,7 +83,7 @@ fn fifty_commits(mount: &str) {
         .code(&format!(
             "{mount}(\"c24\"); let where = use_mount(mounts()[0]); for i in 25..50 {{ append_to(\"/log\", `${{i}};`); \
              write(`/f${{i}}`, `${{i}}`); rm(`/f${{i - 1}}`); assert_eq(commit(`c${{i}}`, `change ${{i}}`).stack.len(), i + 2); }} \
-             assert_eq(read(\"/log\").split(\";\").len(), 51); assert_eq(ls(), [\"d\", \"f49\", \"log\"]); assert(check().is_empty());"
+             assert_eq(read(\"/log\").split(\";\").len(), 51); assert_eq(ls(), [\"d\", \"f49\", \"log\"]); assert(check(#{{ deep: true }}).is_empty());"
         ))
         .ok();
     let after = fingerprint(&layers);
@@ -232,7 +232,7 @@ fn a_shell_that_stands_in_the_mount_cannot_change_the_sealed_layer() {
             sh(#"(while [ ! -e "$TMPDIR/go" ]; do sleep 0.01; done; echo no > f; echo no > new; rm f; echo "wrote: $?"; cat f; cd .; ls; touch "$TMPDIR/done") > "$TMPDIR/said" 2>&1 &"#);
             let c = commit("c"); let before = c.id;
             sh(#"touch "$TMPDIR/go"; while [ ! -e "$TMPDIR/done" ]; do sleep 0.01; done"#);
-            assert_eq(c.read("/f"), "sealed"); assert_eq(c.ls(), ["f"]); assert(check().is_empty());
+            assert_eq(c.read("/f"), "sealed"); assert_eq(c.ls(), ["f"]); assert(check(#{ deep: true }).is_empty());
             assert_eq(read("/f"), "sealed"); assert_eq(diff(), []);
             "##,
         )

@@ -125,7 +125,7 @@ fn what_nothing_names_is_collected_and_what_something_needs_is_kept() {
         write("/b", "2"); commit("app"); remove("base");
         assert_eq(collect().layers, 0); assert_eq(layer("app").stack.len(), 2);
         use_mount("m").discard(); remove("app");
-        assert_eq(collect().layers, 2); assert(check().is_empty());
+        assert_eq(collect().layers, 2); assert(check(#{ deep: true }).is_empty());
         "#,
     );
 }
@@ -154,7 +154,7 @@ fn a_fresh_layer_begins_anew_whatever_has_the_name() {
     place.code("layer(\"base\", #{ fresh: true }).write(\"/lost\", \"4\");").ok();
     place.code("assert_eq(layer(\"base\").ls(), [\"newer\"]); mount_direct(\"base\"); ()").ok();
     place.code("let l = layer(\"base\", #{ fresh: true }); assert_eq(l.ls(), []); l.write(\"/a\", \"5\"); l.seal(); ()").ok();
-    place.code("assert_eq(layer(\"base\").ls(), [\"a\"]); assert(check().is_empty()); remove(\"base\"); assert_eq(layers(), []);").ok();
+    place.code("assert_eq(layer(\"base\").ls(), [\"a\"]); assert(check(#{ deep: true }).is_empty()); remove(\"base\"); assert_eq(layers(), []);").ok();
 }
 
 #[test]

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stderr)]
 
 mod answers;
+mod checking;
 mod commits;
 mod completion;
 mod deep;

@@ -124,7 +124,8 @@ fn an_upper_that_a_process_left_behind_still_writes_is_not_used_again() {
         assert!(!output.status.success());
         assert!(told(&output).contains("still in use"), "{}", told(&output));
         end(process);
-        let code = "print(use_mount(\"m\").commit(\"c\").read(\"new\")); assert(check().is_empty());";
+        let code =
+            "print(use_mount(\"m\").commit(\"c\").read(\"new\")); assert(check(#{ deep: true }).is_empty());";
         assert_eq!(said(scratch, code), "n");
     });
 }

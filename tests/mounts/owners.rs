@@ -226,7 +226,7 @@ fn root_leaves_a_users_store_alone_unless_told_otherwise() {
         let (code, err) = ran(told, "store", "assert_eq(layer(\"b\").read(\"/f\"), \"1\");");
         assert_eq!(code, Some(0), "{err}");
         // its owner goes on with it, in a namespace or not
-        let on = "use_mount(\"m\").commit(\"c\"); collect(); remove(\"c\"); assert(check().is_empty());";
+        let on = "use_mount(\"m\").commit(\"c\"); collect(); remove(\"c\"); assert(check(#{ deep: true }).is_empty());";
         assert_eq!(ran(user(&[]), "store", on), (Some(0), String::new()));
         assert_eq!(ran(user(&["--no-userns"]), "store", "layers(); collect();"), (Some(0), String::new()));
         // what the system lets a user use is theirs to use, whoever owns the directory

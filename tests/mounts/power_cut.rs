@@ -190,7 +190,7 @@ fn a_draft_can_be_written_and_sealed_after_a_cut() {
             disk.sync();
             said(&disk.now(), r#"let l = layer("new"); l.write("x", "x"); l.symlink("x", "s");"#);
             disk.after_cut(|then| {
-                let code = r#"let l = layer("new"); l.write("y", "y"); l.seal(); print(check().len());"#;
+                let code = r#"let l = layer("new"); l.write("y", "y"); l.seal(); print(check(#{ deep: true }).len());"#;
                 assert_eq!(said(then, code), "0");
             });
         });
@@ -207,7 +207,7 @@ fn what_is_sealed_and_committed_is_there_after_a_cut() {
             said(&disk.now(), code);
             disk.after_cut(|then| {
                 let code = r#"let m = use_mount("m"); print(m.read("a") + m.read("b") + layer("top").read("a"));
-                    print(check().len());"#;
+                    print(check(#{ deep: true }).len());"#;
                 assert_eq!(said(then, code), "121\n0");
             });
         });

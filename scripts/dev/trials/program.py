@@ -6,7 +6,7 @@ import subprocess
 import tempfile
 
 # every finding of a check, and none may be there
-CHECK = "let found = check(); for f in found { print(f); } assert(found.is_empty());"
+CHECK = "let found = check(#{ deep: true }); for f in found { print(f); } assert(found.is_empty());"
 
 
 class Program:

@@ -11,7 +11,7 @@ use crate::shell::command::{Call, Command, Effect, Group, Outcome, Raise, flag, 
 use crate::shell::params::{Opt, Takes};
 use crate::shell::state::{Keys, Shell};
 use crate::shell::values::{Explanation, Union};
-use crate::shell::{disk, errors, help, kinds, values};
+use crate::shell::{disk, errors, finding, help, kinds, values};
 use crate::sys::signals;
 use crate::workspace::{Layer, Mount};
 
@@ -257,7 +257,7 @@ pub(in crate::shell) fn register_special(engine: &mut Engine, shell: &Shell) {
     }
     printable!(() bool char INT rhai::FLOAT ImmutableString Array Map Blob FnPtr Layer Mount Union Explanation);
     printable!(std::ops::Range<INT> std::ops::RangeInclusive<INT>);
-    printable!(values::Change values::Generation values::Stat values::Doctor disk::Freed disk::DiskUsage values::Text values::Entries);
+    printable!(values::Change finding::Finding values::Generation values::Stat values::Doctor disk::Freed disk::DiskUsage values::Text values::Entries);
     engine.register_fn("sleep", |context: NativeCallContext<'_>, seconds: INT| {
         #[expect(clippy::cast_precision_loss, reason = "nobody waits that long")]
         sleep(&context, seconds as f64)

@@ -90,22 +90,6 @@ pub(super) const COMMANDS: &[Command] = &[
         }),
     },
     Command {
-        name: "check",
-        group: Group::Layers,
-        effect: Effect::Looks,
-        forms: &[global(&[])],
-        gives: "an array of strings",
-        summary: "Looks through the whole store for damage: every layer is read and hashed again.",
-        details: "An empty array is the good answer.",
-        errors: &[],
-        example: "layer(\"base\").seal();\nassert(check().is_empty());",
-        see: &["gc"],
-        run: Some(|call| {
-            let problems = call.shell.workspace().check(true)?;
-            Ok(problems.into_iter().map(|problem| problem.to_string().into()).collect::<Array>().into())
-        }),
-    },
-    Command {
         name: "add",
         group: Group::Layers,
         effect: Effect::Looks,

@@ -1,5 +1,6 @@
 //! The table: every command and property, family by family.
 
+mod checking;
 mod checks;
 mod committing;
 mod control;
@@ -20,6 +21,7 @@ pub fn all() -> impl Iterator<Item = &'static Command> {
     [
         layers::COMMANDS,
         freeing::COMMANDS,
+        checking::COMMANDS,
         mounts::COMMANDS,
         files::COMMANDS,
         seeing::COMMANDS,

@@ -51,8 +51,11 @@ fn seal<'a>(name: Option<&'a LayerName>, progress: &'a mut dyn FnMut(super::Prog
     Seal { name, replaces: None, message: Some("hello"), created: CREATED, clamp: None, progress }
 }
 
-fn check(store: &Store) -> Result<Vec<super::Problem>, super::Error> {
-    store.check(true, &mut |_| true)
+/// The damage in a store; what waits to be ended is none.
+fn check(store: &Store) -> Result<Vec<super::Finding>, super::Error> {
+    let mut found = store.check(true, &mut |_| true)?;
+    found.retain(super::Finding::is_damage);
+    Ok(found)
 }
 
 /// Frees what nothing needs; these layers are used by this process.

@@ -1,0 +1,239 @@
+//! `check` finds what is damaged and changes nothing; `repair` puts right what can be, and deletes nothing.
+
+use std::fs::{self, Permissions};
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink};
+use std::path::{Path, PathBuf};
+
+use crate::program::{Place, holds};
+
+const MAKE: &str = "let b = layer(\"base\"); b.write(\"/d/f\", \"hello\"); b.symlink(\"d\", \"/s\"); b.mkdir(\"/e\"); b.seal();
+    mount_direct(b, #{ name: \"m\" }); write(\"/n\", \"1\"); rm(\"/s\"); commit(\"top\", \"words\"); write(\"/u\", \"2\");
+    layer(\"draft\").write(\"/q\", \"3\"); layer(\"draft\").symlink(\"q\", \"/l\"); ()";
+
+fn made() -> Place {
+    let place = Place::new();
+    place.code(MAKE).ok();
+    place
+}
+
+fn layer_of(place: &Place, name: &str) -> PathBuf {
+    let id = place.code(&format!("layer(\"{name}\").id")).ok();
+    place.store().join("layers/sha256").join(id.trim().trim_start_matches("sha256:"))
+}
+
+/// Changes a text in a file, whose length stays.
+fn change(path: &Path, from: &str, to: &str) {
+    let bytes = fs::read(path).unwrap();
+    let at = bytes.windows(from.len()).position(|window| window == from.as_bytes()).unwrap();
+    let mut bad = bytes;
+    bad[at..at + from.len()].copy_from_slice(to.as_bytes());
+    fs::write(path, bad).unwrap();
+}
+
+/// The kinds that a deep check finds, with what each is about.
+fn kinds(place: &Place) -> String {
+    place
+        .code("check(#{ deep: true }).map(|f| `${f.kind} ${f.of}`).reduce(|all, f| `${all}${f};`, \"\")")
+        .ok()
+}
+
+/// What is said of a store that is damaged.
+fn damaged(place: &Place, words: &[&str]) -> String {
+    let ran = place.run(words);
+    assert_eq!(ran.code, 4, "{}{}", ran.out, ran.err);
+    ran.out
+}
+
+/// All names in a store with what can be told of each, for a look whether anything changed.
+fn state(dir: &Path) -> Vec<(PathBuf, u32, i64, i64, u64)> {
+    let mut found = Vec::new();
+    let mut waiting = vec![dir.to_owned()];
+    while let Some(dir) = waiting.pop() {
+        for item in fs::read_dir(&dir).unwrap() {
+            let path = item.unwrap().path();
+            let meta = fs::symlink_metadata(&path).unwrap();
+            found.push((path.clone(), meta.mode(), meta.ctime(), meta.ctime_nsec(), meta.ino()));
+            if meta.is_dir() {
+                waiting.push(path);
+            }
+        }
+    }
+    found.sort();
+    found
+}
+
+#[test]
+fn a_check_from_the_command_line_changes_nothing_at_all() {
+    let place = made();
+    fs::write(place.store().join("names/top"), "{").unwrap();
+    fs::set_permissions(layer_of(&place, "base").join("tree/d/f"), Permissions::from_mode(0o000)).unwrap();
+    let before = state(&place.store());
+    for words in
+        [&["check"][..], &["check", "--deep"], &["--json", "check"], &["--no-userns", "check", "--deep"]]
+    {
+        holds(&damaged(&place, words), &["top"]);
+        assert_eq!(state(&place.store()), before, "{words:?}");
+    }
+    let place = made();
+    assert_eq!(place.run(&["check", "--deep"]).ok(), "[]\n");
+    assert_eq!(place.run(&["--json", "repair"]).ok(), "[]\n");
+}
+
+#[test]
+fn a_changed_byte_of_any_record_is_found_and_what_can_be_verified_is_kept() {
+    for (file, from, to, kind) in [
+        ("names/top", "words", "wordz", "record name `top`;\n"),
+        ("mounts/m/mount.json", "direct", "dirept", "record mount `m`;\n"),
+        ("names/base", "\"chain_id\":\"s", "\"chain_id\":\"S", "record name `base`;\n"),
+    ] {
+        let place = made();
+        change(&place.store().join(file), from, to);
+        assert_eq!(kinds(&place), kind);
+        holds(&damaged(&place, &["repair"]), &["is damaged", "repair:"]);
+        holds(&place.run(&["repair", "--yes"]).ok(), &["done: "]);
+        assert_eq!(kinds(&place), "\n", "{file}");
+        assert_eq!(place.code("repair(true)").ok(), "[]\n");
+        assert_eq!(place.code("use_mount(\"m\").read(\"/u\") + layer(\"top\").read(\"/n\")").ok(), "21\n");
+    }
+}
+
+#[test]
+fn a_changed_digit_of_a_diff_id_is_found_also_in_records_without_a_checksum() {
+    for with_checksum in [true, false] {
+        let place = made();
+        let meta = layer_of(&place, "base").join("meta.json");
+        let text = fs::read_to_string(&meta).unwrap();
+        let at = text.find("diff_id").unwrap() + 20;
+        let mut bad = text.clone().into_bytes();
+        bad[at] = if bad[at] == b'0' { b'1' } else { b'0' };
+        let mut bad = String::from_utf8(bad).unwrap();
+        if !with_checksum {
+            bad.truncate(bad.find(",\"check\"").unwrap());
+            bad += "}\n";
+        }
+        fs::write(&meta, bad).unwrap();
+        holds(&kinds(&place), &["summary layer"]);
+        holds(&place.code("repair(true)").ok(), &["done: written anew from the index"]);
+        assert_eq!(kinds(&place), "\n");
+        assert_eq!(fs::read_to_string(&meta).unwrap(), text);
+    }
+}
+
+#[test]
+fn an_index_is_written_anew_from_files_that_give_the_id() {
+    for name in ["base", "top"] {
+        let place = made();
+        let index = layer_of(&place, name).join("index");
+        let whole = fs::read(&index).unwrap();
+        fs::write(&index, &whole[..whole.len() / 2]).unwrap();
+        holds(&kinds(&place), &["index layer"]);
+        holds(&place.code("repair(true)").ok(), &["done: written anew: its files give the ID"]);
+        assert_eq!(kinds(&place), "\n");
+        assert_eq!(fs::read(&index).unwrap(), whole, "{name}");
+    }
+}
+
+#[test]
+fn what_a_layer_has_beside_its_content_is_set_right() {
+    let place = made();
+    let tree = layer_of(&place, "base").join("tree");
+    fs::set_permissions(tree.join("d/f"), Permissions::from_mode(0o600)).unwrap();
+    fs::write(tree.join("e/planted"), "x").unwrap();
+    fs::remove_file(tree.join("s")).unwrap();
+    symlink("elsewhere", tree.join("s")).unwrap();
+    holds(&kinds(&place), &["content layer"]);
+    holds(&place.code("repair(true)").ok(), &["done: set right", "lost+found"]);
+    assert_eq!(kinds(&place), "\n");
+    assert_eq!(fs::read_link(tree.join("s")).unwrap(), Path::new("d"));
+    assert_eq!(fs::read_dir(place.store().join("lost+found")).unwrap().count(), 2);
+}
+
+#[test]
+fn a_layer_with_wrong_content_goes_aside_and_comes_back_once_its_content_is_right() {
+    let place = made();
+    let dir = layer_of(&place, "top");
+    fs::write(dir.join("tree/n"), "2").unwrap();
+    holds(
+        &place.code("repair(true)").ok(),
+        &["done: the layer is now", "`lost+found/layer-", "`top`", "mount `m`"],
+    );
+    assert!(!dir.exists());
+    holds(
+        &place.code("check()").ok(),
+        &["missing", "name `top`", "mount `m`", "make or load the same layer again"],
+    );
+    // mended by hand it can be put back
+    let aside = fs::read_dir(place.store().join("lost+found")).unwrap().next().unwrap().unwrap().path();
+    fs::write(aside.join("tree/n"), "1").unwrap();
+    fs::rename(aside, &dir).unwrap();
+    // but for its time
+    holds(&place.code("repair(true)").ok(), &["done: set right: its files give the ID"]);
+    assert_eq!(kinds(&place), "\n");
+    assert_eq!(place.code("layer(\"top\").read(\"/n\")").ok(), "1\n");
+}
+
+#[test]
+fn a_name_that_says_nothing_any_more_leaves_its_layers_a_name() {
+    let place = Place::new();
+    place.code("layer(\"a\").write(\"/f\", \"1\"); layer(\"a\").seal(); ()").ok();
+    fs::write(place.store().join("names/a"), "").unwrap();
+    holds(&place.code("repair(true)").ok(), &["moved to `lost+found/name-a-1`", "`recovered/"]);
+    assert_eq!(place.code("layers().len()").ok(), "1\n");
+    assert_eq!(place.code("collect().layers").ok(), "0\n");
+    assert_eq!(place.code("layers()[0].read(\"/f\")").ok(), "1\n");
+    // a record of which only the end is damaged still says which layers it means
+    place.code("layer(\"b\").write(\"/g\", \"2\"); layer(\"b\").seal(); ()").ok();
+    let path = place.store().join("names/b");
+    let text = fs::read(&path).unwrap();
+    let end = text.windows(9).position(|window| window == b"\"created\"").unwrap();
+    fs::write(&path, &text[..end]).unwrap();
+    holds(&place.code("repair(true)").ok(), &["its layers are right, its message and time are lost"]);
+    assert_eq!(place.code("layer(\"b\").read(\"/g\")").ok(), "2\n");
+}
+
+#[test]
+fn a_mount_that_cannot_be_mounted_again_is_moved_with_its_files() {
+    let place = made();
+    fs::write(place.store().join("mounts/m/mount.json"), "").unwrap();
+    holds(&place.code("repair(true)").ok(), &["the mount with its files is now"]);
+    assert_eq!(fs::read(place.store().join("mounts/.damaged-m-1/up/tree/u")).unwrap(), b"2");
+    assert_eq!(kinds(&place), "\n");
+}
+
+#[test]
+fn strays_and_rights_of_others_are_found_everywhere() {
+    let place = made();
+    let store = place.store();
+    for dir in [
+        "",
+        "layers",
+        "layers/sha256",
+        "names",
+        "drafts",
+        "drafts/draft",
+        "mounts",
+        "mounts/m",
+        "mounts/m/up",
+    ] {
+        fs::write(store.join(dir).join(".planted"), "x").unwrap();
+        assert_eq!(kinds(&place), "stray the store;\n", "{dir}");
+        holds(&place.code("repair(true)").ok(), &["done: moved to `lost+found/stray-.planted-"]);
+        assert_eq!(kinds(&place), "\n", "{dir}");
+    }
+    fs::set_permissions(store.join("names"), Permissions::from_mode(0o777)).unwrap();
+    assert_eq!(kinds(&place), "rights the store;\n");
+    place.code("repair(true)").ok();
+    assert_eq!(fs::metadata(store.join("names")).unwrap().mode() & 0o777, 0o755);
+    holds(&place.code("check()").err, &["holds 9 things that repairs moved aside"]);
+}
+
+#[test]
+fn intents_that_do_not_read_back_are_moved_aside() {
+    let place = made();
+    fs::write(place.store().join("drafts/.seal-gone"), "").unwrap();
+    fs::write(place.store().join("mounts/m/commit.json"), "{").unwrap();
+    holds(&damaged(&place, &["check"]), &["draft `gone`", "mount `m`"]);
+    place.code("repair(true)").ok();
+    assert_eq!(kinds(&place), "\n");
+    assert_eq!(place.code("use_mount(\"m\").read(\"/u\")").ok(), "2\n");
+}
