@@ -19,6 +19,7 @@ fn main() -> Result<(), Error> {
         keep: false,
         epoch: None,
         namespace: namespace::enter(true),
+        sandbox: None,
     };
     let workspace = Workspace::open(options, Rc::new(Quiet))?;
 

@@ -2,6 +2,7 @@
 
 use std::ffi::OsString;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::error::ErrorKind;
 use clap::{CommandFactory as _, Parser, Subcommand, ValueEnum, ValueHint};
@@ -89,6 +90,21 @@ pub(super) struct Arguments {
     /// The stack for nested calls and values: 4G [default: 1G]
     #[arg(long, value_name = "SIZE", value_parser = size, value_hint = ValueHint::Other)]
     pub(super) limit_stack: Option<usize>,
+    /// The most operations that a script, or an entry at the prompt, may make
+    #[arg(long, value_name = "N", value_hint = ValueHint::Other)]
+    pub(super) limit_ops: Option<u64>,
+    /// The most time that a script, or an entry at the prompt, may take: 500ms, 30s, 10m, 2h
+    #[arg(long, value_name = "DURATION", value_parser = duration, value_hint = ValueHint::Other)]
+    pub(super) limit_time: Option<Duration>,
+    /// For other people's scripts: no programs, no network, no mounts, and no paths but those that are allowed
+    #[arg(long, conflicts_with_all = ["keep", "as_root"])]
+    pub(super) sandbox: bool,
+    /// With --sandbox: a file or directory of the host that scripts may read; may be given several times
+    #[arg(long, value_name = "PATH", requires = "sandbox", value_hint = ValueHint::AnyPath)]
+    pub(super) allow_read: Vec<PathBuf>,
+    /// With --sandbox: a directory of the host that scripts may read and write; may be given several times
+    #[arg(long, value_name = "DIR", requires = "sandbox", value_hint = ValueHint::DirPath)]
+    pub(super) allow_write: Vec<PathBuf>,
     /// Stays out of a user namespace
     #[arg(long)]
     pub(super) no_userns: bool,
@@ -209,12 +225,34 @@ fn size(text: &str) -> Result<usize, String> {
     number.checked_mul(1 << shift).ok_or_else(|| "that is more than there can be".to_owned())
 }
 
+/// A time: `500ms`, `30s`, `10m`, `2h`; a bare number is seconds.
+fn duration(text: &str) -> Result<Duration, String> {
+    let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+    let millis = match &text[digits.len()..] {
+        "ms" => 1,
+        "" | "s" => 1_000,
+        "m" => 60_000,
+        "h" => 3_600_000,
+        _ => return Err("a time is a number with ms, s, m or h behind it".to_owned()),
+    };
+    let number: u64 = digits.parse().map_err(|_| "a time is a number such as 30s or 10m".to_owned())?;
+    let millis = number.checked_mul(millis).filter(|millis| *millis > 0);
+    millis
+        .map(Duration::from_millis)
+        .ok_or_else(|| "a time is more than 0, and less than for ever".to_owned())
+}
+
 impl Arguments {
     /// The arguments of this process.
     pub(super) fn of_process() -> Result<Self, clap::Error> {
         let arguments = Self::try_parse()?;
         if !arguments.code.is_empty() && arguments.word.is_some() {
             let message = "the argument '-e <CODE>' cannot be used with a command";
+            return Err(Self::command().error(ErrorKind::ArgumentConflict, message));
+        }
+        let mounts = matches!(arguments.driver, Some(Driver::Overlay | Driver::Fuse));
+        if arguments.sandbox && (mounts || matches!(arguments.word, Some(Word::Mount(_)))) {
+            let message = "under '--sandbox' nothing is mounted: the driver is `direct`";
             return Err(Self::command().error(ErrorKind::ArgumentConflict, message));
         }
         Ok(arguments)

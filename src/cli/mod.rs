@@ -19,7 +19,7 @@ use crate::config;
 use crate::shell::{self, Limits, Settings, Source};
 use crate::sys::{self, namespace, signals};
 use crate::view::{self, Style};
-use crate::workspace::{Options, StorePlace, nearest};
+use crate::workspace::{Options, Sandbox, StorePlace, nearest};
 
 /// Runs the program; gives the exit code.
 pub fn main() -> u8 {
@@ -54,6 +54,12 @@ fn run() -> u8 {
     }
     let homes = config::Homes::of_user();
     let namespace = namespace::enter(!arguments.no_userns);
+    // root has none of its own yet
+    let separated = arguments.sandbox
+        && match namespace {
+            namespace::State::Entered { .. } => true,
+            _ => sys::sandbox::separate().is_ok(),
+        };
     if let (namespace::State::Entered { .. }, Some(home)) = (&namespace, &homes.untold) {
         namespace::set_home(home);
     }
@@ -62,7 +68,7 @@ fn run() -> u8 {
     }
     sys::raise_file_limit();
     let json = arguments.json;
-    match settings(arguments, &homes, namespace) {
+    match settings(arguments, &homes, namespace, separated) {
         Ok(settings) => shell::run(settings),
         Err((message, hint)) if json => {
             let text = shell::bare_document("usage", &message, Some(&hint));
@@ -155,15 +161,47 @@ fn no_script(file: &OsStr) -> Option<String> {
     Some(format!("did you mean `ufs {near}`?"))
 }
 
+/// What scripts may reach of the host.
+fn sandbox(arguments: &Arguments, separated: bool) -> Result<Sandbox, (String, String)> {
+    let real = |option: &str, path: &PathBuf| {
+        path.canonicalize().map_err(|error| {
+            let message = format!("cannot allow `{}`: {}", path.display(), shell::io_words(&error));
+            (message, format!("`{option}` takes what is there"))
+        })
+    };
+    let read =
+        arguments.allow_read.iter().map(|path| real("--allow-read", path)).collect::<Result<_, _>>()?;
+    let mut write = Vec::new();
+    for path in &arguments.allow_write {
+        let dir = real("--allow-write", path)?;
+        if !dir.is_dir() {
+            let message = format!("cannot allow to write `{}`: it is no directory", path.display());
+            return Err((
+                message,
+                "`--allow-write` takes a directory, for files are made aside first".to_owned(),
+            ));
+        }
+        write.push(dir);
+    }
+    Ok(Sandbox { read, write, separated })
+}
+
 fn settings(
     arguments: Arguments,
     homes: &config::Homes,
     namespace: namespace::State,
+    separated: bool,
 ) -> Result<Settings, (String, String)> {
     let epoch = config::source_date_epoch().map_err(|text| {
         (format!("`SOURCE_DATE_EPOCH` is `{text}`"), "it is a whole number of seconds since 1970".to_owned())
     })?;
     let (driver, sync) = (arguments.driver(), arguments.syncs());
+    let sandbox = if arguments.sandbox { Some(sandbox(&arguments, separated)?) } else { None };
+    let limits = Limits {
+        ops: arguments.limit_ops,
+        time: arguments.limit_time,
+        ..Limits::or_default(arguments.limit_memory, arguments.limit_stack)
+    };
     let store = if arguments.ephemeral {
         StorePlace::Ephemeral
     } else {
@@ -220,16 +258,16 @@ fn settings(
         out: style(out.is_terminal(), sys::terminal_size(&out)),
         err: talk,
         json: arguments.json,
-        limits: Limits::or_default(arguments.limit_memory, arguments.limit_stack),
+        limits,
         quiet: arguments.quiet,
         progress: err.is_terminal() && !arguments.quiet && !config::is_dumb(),
-        pager: if arguments.no_pager || arguments.json || !out.is_terminal() {
+        pager: if arguments.no_pager || sandbox.is_some() || arguments.json || !out.is_terminal() {
             None
         } else {
             config::pager()
         },
-        history: homes.history_file(),
-        start_up: homes.start_up_file().filter(|_| !arguments.no_init),
-        workspace: Options { store, sync, driver, keep: arguments.keep, epoch, namespace },
+        history: homes.history_file().filter(|_| sandbox.is_none()),
+        start_up: homes.start_up_file().filter(|_| !arguments.no_init && sandbox.is_none()),
+        workspace: Options { store, sync, driver, keep: arguments.keep, epoch, namespace, sandbox },
     })
 }

@@ -9,7 +9,7 @@ use super::params::Opt;
 use super::state::Shell;
 use super::{commands, errors, help};
 use crate::sys::signals;
-use crate::workspace::{Error, Layer, Mount, StackItem, Subject, nearest};
+use crate::workspace::{Error, Layer, Mount, StackItem, Subject, ToRead, ToWrite, nearest};
 
 /// On what a form of a command is called.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -227,9 +227,6 @@ pub(super) fn usage<T>(message: impl Into<String>, hint: &str) -> Result<T, Rais
     Err(Raise::Usage { message: message.into(), hint: Some(hint.to_owned()) })
 }
 
-/// How much of an argument the log tells, in bytes.
-const TOLD: usize = 200;
-
 /// One call: what it is on, its arguments, and what all commands share.
 pub(super) struct Call<'a> {
     pub(super) name: &'static str,
@@ -252,7 +249,7 @@ impl Call<'_> {
         };
         let first = self.args.first().and_then(as_bytes);
         let first = first
-            .map_or_else(String::new, |bytes| format!("`{}`", bytes[..bytes.len().min(TOLD)].escape_ascii()));
+            .map_or_else(String::new, |bytes| format!("`{}`", bytes[..bytes.len().min(200)].escape_ascii()));
         [of, first].into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" ")
     }
 
@@ -337,7 +334,7 @@ impl Call<'_> {
     }
 
     /// A path on the host; `~/` is the home directory.
-    pub(super) fn host_path(&self, index: usize) -> Result<PathBuf, Raise> {
+    fn host_path(&self, index: usize) -> Result<PathBuf, Raise> {
         use std::os::unix::ffi::OsStringExt as _;
         let bytes = self.bytes(index)?;
         if bytes.is_empty() || bytes.contains(&0) {
@@ -349,6 +346,16 @@ impl Call<'_> {
             return Ok(PathBuf::from(home).join(std::ffi::OsString::from_vec(rest.to_vec())));
         }
         Ok(PathBuf::from(std::ffi::OsString::from_vec(bytes)))
+    }
+
+    /// A path on the host that is to be read, if it may be.
+    pub(super) fn to_read(&self, index: usize) -> Result<ToRead, Raise> {
+        Ok(self.shell.workspace().to_read(&self.host_path(index)?)?)
+    }
+
+    /// A path on the host that is to be written, if it may be.
+    pub(super) fn to_write(&self, index: usize) -> Result<ToWrite, Raise> {
+        Ok(self.shell.workspace().to_write(&self.host_path(index)?)?)
     }
 
     /// A whole number that is not negative.

@@ -46,7 +46,7 @@ pub(super) fn build(shell: &Shell, dir: &Path) -> Ours {
     let (handles, texts) = (Handles::default(), Texts::default());
     let mut engine = with_commands(shell);
     handles.install(&mut engine);
-    engine.set_module_resolver(Modules::new(dir, texts.clone(), handles.clone()));
+    engine.set_module_resolver(Modules::new(shell, dir, texts.clone(), handles.clone()));
     Ours { engine, handles, texts }
 }
 

@@ -4,7 +4,7 @@ use rhai::{Dynamic, EvalAltResult, Map, Position};
 
 use super::command::from_bytes;
 use super::kinds;
-use crate::sys;
+use crate::sys::{self, signals};
 use crate::workspace::{Error, Layer, Mount};
 
 /// How a script was asked to end: by `exit`, or by a signal.
@@ -119,9 +119,15 @@ pub(super) fn assertion(message: String, position: Position) -> Box<EvalAltResul
     raise(map("assertion", message, None), position)
 }
 
-/// What `on_progress` ends a script with.
+/// What `on_progress` ends a script with: at Ctrl-C, a signal, or when its time is up.
 pub(super) fn interrupt_token() -> Dynamic {
-    Dynamic::from(Ending::Interrupted)
+    match signals::time_up() {
+        Some(most) => {
+            let hint = "`--limit-time` allows more: `ufs --limit-time 10m`".to_owned();
+            overrun("limit", format!("this takes longer than {most:?}"), hint)
+        }
+        None => Dynamic::from(Ending::Interrupted),
+    }
 }
 
 /// What `on_progress` ends a script with that took too much.

@@ -27,6 +27,7 @@ pub(super) const KINDS: &[(&str, &str)] = &[
     ("invalid_path", "a path with `..` or a NUL byte in it, which is none inside a layer"),
     ("io", "the disk or the system failed; `errno` has its answer"),
     ("is_a_directory", "a directory where a file is needed"),
+    ("limit", "it took more than `--limit-ops` or `--limit-time` allows; no `try` catches it"),
     ("module_not_found", "`import` found no such file"),
     ("mount", "the system refused a step of mounting; `errno` has its answer"),
     ("mount_exists", "there is a mount of that name already"),
@@ -46,6 +47,7 @@ pub(super) const KINDS: &[(&str, &str)] = &[
     ("parse_error", "a text that is no script"),
     ("permission", "this user may not do that"),
     ("read_only", "what was to be changed is mounted or stored read-only"),
+    ("sandbox", "`--sandbox` lets no script do that; `--allow-read` and `--allow-write` open paths"),
     ("script", "what Rhai refuses, and no other kind names"),
     ("sealed", "sealed layers never change; build on them: mount, change files, `commit`"),
     ("stack_overflow", "too many functions call each other, or texts of `eval`"),
@@ -158,8 +160,17 @@ impl fmt::Write for Variant {
 }
 
 /// What any command may fail with, so that the help of each need not say it.
-pub(super) const COMMON: &[&str] =
-    &["damaged", "interrupted", "invalid_argument", "io", "name_too_long", "no_space", "permission"];
+pub(super) const COMMON: &[&str] = &[
+    "damaged",
+    "interrupted",
+    "invalid_argument",
+    "io",
+    "limit",
+    "name_too_long",
+    "no_space",
+    "permission",
+    "sandbox",
+];
 
 /// What a kind says.
 pub(super) fn meaning(kind: &str) -> Option<&'static str> {

@@ -1,14 +1,15 @@
-//! What a script may take: memory and stack, so that one that takes too much ends in an error and leaves no mount.
+//! What a script may take: memory, stack, operations and time, so that one that takes too much ends in an error and leaves no mount.
 //!
 //! Rhai's own limits on sizes are left alone: with any of them set it goes through a whole array at each call on it, and
 //! they do not see how deeply values are nested.
 
 use std::cell::Cell;
+use std::time::Duration;
 
 use rhai::{Array, Blob, Dynamic, Engine, EvalAltResult, INT, ImmutableString, NativeCallContext, Position};
 
 use super::errors;
-use crate::sys::memory;
+use crate::sys::{memory, signals};
 use crate::view;
 
 /// What a shell may take.
@@ -18,6 +19,10 @@ pub struct Limits {
     pub memory: usize,
     /// The stack, in bytes.
     pub stack: usize,
+    /// The operations of a script, or of an entry at the prompt.
+    pub ops: Option<u64>,
+    /// The time that it may take.
+    pub time: Option<Duration>,
 }
 
 impl Limits {
@@ -26,33 +31,49 @@ impl Limits {
         Self {
             memory: memory.unwrap_or_else(|| memory::of_machine() / 4),
             stack: stack.unwrap_or(memory::DEEP_STACK),
+            ops: None,
+            time: None,
         }
     }
 }
 
-/// The memory that the text which runs now may take.
+/// What the text which runs now may take.
 #[derive(Debug)]
 pub(super) struct Budget {
-    most: usize,
-    /// What was taken when it began.
+    limits: Limits,
+    /// The memory that was taken when it began.
     before: Cell<usize>,
+    /// The operations that it made.
+    ops: Cell<u64>,
 }
 
 type Checked<T> = Result<T, Box<EvalAltResult>>;
 
 impl Budget {
-    pub(super) fn new(most: usize) -> Self {
-        Self { most, before: Cell::new(memory::taken()) }
+    pub(super) fn new(limits: Limits) -> Self {
+        Self { limits, before: Cell::new(memory::taken()), ops: Cell::new(0) }
     }
 
-    /// Another text begins: what the texts before it left does not count.
-    pub(super) fn begin(&self) {
+    /// Another text begins, and lasts as long as what this gives: what the texts before it took does not count.
+    ///
+    /// # Errors
+    /// In words, where time cannot be limited.
+    pub(super) fn begin(&self) -> Result<Option<signals::TimeLimit>, String> {
         self.before.set(memory::taken());
+        self.ops.set(0);
+        let limit = self.limits.time.map(signals::limit_time).transpose();
+        limit.map_err(|errno| format!("the time cannot be limited: {errno}"))
     }
 
     /// What ends a script that took too much, if it did; asked at each step.
     pub(super) fn overrun(&self) -> Option<Dynamic> {
-        if memory::taken().saturating_sub(self.before.get()) > self.most {
+        // Rhai's own count begins anew in each module
+        self.ops.set(self.ops.get() + 1);
+        if let Some(most) = self.limits.ops.filter(|most| self.ops.get() > *most) {
+            let hint = format!("`--limit-ops` allows more: `ufs --limit-ops {}`", most.saturating_mul(10));
+            return Some(errors::overrun("limit", format!("this takes more than {most} operations"), hint));
+        }
+        if memory::taken().saturating_sub(self.before.get()) > self.limits.memory {
             return Some(errors::overrun("data_too_large", self.words(), memory_hint()));
         }
         memory::is_stack_short().then(|| {
@@ -65,14 +86,14 @@ impl Budget {
     /// Whether a call that makes so many bytes at once may.
     pub(super) fn check(&self, bytes: usize, position: Position) -> Checked<()> {
         let taken = memory::taken().saturating_sub(self.before.get());
-        if taken.saturating_add(bytes) > self.most {
+        if taken.saturating_add(bytes) > self.limits.memory {
             return Err(errors::too_large(self.words(), memory_hint(), position));
         }
         Ok(())
     }
 
     fn words(&self) -> String {
-        format!("this takes more memory than {}", view::quantity::size(self.most as u64))
+        format!("this takes more memory than {}", view::quantity::size(self.limits.memory as u64))
     }
 }
 

@@ -9,6 +9,7 @@ use rhai::{Engine, EvalAltResult, Module, ModuleResolver, Position, Scope, Share
 
 use super::handles::Handles;
 use super::render::Text;
+use super::state::Shell;
 
 type Failure = Box<EvalAltResult>;
 
@@ -17,6 +18,7 @@ pub(super) type Texts = Rc<RefCell<HashMap<String, Text>>>;
 
 /// Finds modules in files.
 pub(super) struct Modules {
+    shell: Shell,
     /// Where the imports of the main text are looked for.
     dir: PathBuf,
     texts: Texts,
@@ -27,13 +29,22 @@ pub(super) struct Modules {
 }
 
 impl Modules {
-    pub(super) fn new(dir: &Path, texts: Texts, handles: Handles) -> Self {
-        Self { dir: dir.to_owned(), texts, handles, known: RefCell::default(), open: RefCell::default() }
+    pub(super) fn new(shell: &Shell, dir: &Path, texts: Texts, handles: Handles) -> Self {
+        Self {
+            shell: shell.clone(),
+            dir: dir.to_owned(),
+            texts,
+            handles,
+            known: RefCell::default(),
+            open: RefCell::default(),
+        }
     }
 
     fn load(&self, engine: &Engine, file: &Path, path: &str, pos: Position) -> Result<Module, Failure> {
         let name = file.display().to_string();
-        let source = super::run::text_of(file).map_err(|error| match error.kind() {
+        let allowed = self.shell.workspace().to_read(file);
+        let allowed = allowed.map_err(|error| super::errors::from_workspace(&error, pos))?;
+        let source = super::run::text_of(allowed.path()).map_err(|error| match error.kind() {
             std::io::ErrorKind::Interrupted => super::errors::interrupted(pos),
             std::io::ErrorKind::NotFound => {
                 Box::new(EvalAltResult::ErrorModuleNotFound(path.to_owned(), pos))

@@ -109,9 +109,10 @@ fn run_here(settings: Settings) -> u8 {
         Source::File(path) => run_file(&shell, &path),
         Source::Code(code) => run_text(&shell, "-e", code, true, Path::new("")),
         Source::Call(name, code) => run_text(&shell, name, code, true, Path::new("")),
-        Source::Stdin if io::stdin().is_terminal() => {
-            prompt::run(&shell, history.as_deref(), start_up.as_deref())
-        }
+        Source::Stdin if io::stdin().is_terminal() => match confine(&shell) {
+            Ok(()) => prompt::run(&shell, history.as_deref(), start_up.as_deref()),
+            Err(code) => code,
+        },
         Source::Stdin => run_stdin(&shell),
     }));
     shell.settle(Moment::End);
@@ -143,6 +144,16 @@ fn tell_waiting(style: Style, quiet: bool, bar: &Rc<Bar>) {
             write_err(crate::view::waiting(file, &users, &style).as_bytes());
         }
     }));
+}
+
+/// Enters the sandbox, if one is asked for, once all is read that is the user's own; gives the exit code where that fails.
+fn confine(shell: &Shell) -> Result<(), u8> {
+    let confined = shell.workspace().confine();
+    shell.tell_notes();
+    confined.map_err(|error| {
+        shell.complain_with(&errors::message(&error), error.hint().as_deref());
+        error.exit_code()
+    })
 }
 
 fn run_file(shell: &Shell, path: &Path) -> u8 {
@@ -199,8 +210,18 @@ fn run_text(shell: &Shell, name: &str, text: String, print_last: bool, modules: 
             return USAGE;
         }
     };
-    shell.budget().begin();
+    if let Err(code) = confine(shell) {
+        return code;
+    }
+    let limit = match shell.budget().begin() {
+        Ok(limit) => limit,
+        Err(why) => {
+            shell.complain(&why);
+            return FAILED;
+        }
+    };
     let result = ours.engine.eval_ast_with_scope::<Dynamic>(&mut Scope::new(), &ast);
+    drop(limit);
     fault::planted("script");
     shell.settle(Moment::End);
     match result {

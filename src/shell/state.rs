@@ -92,7 +92,7 @@ impl Shell {
             keys: Cell::default(),
             is_terminal: io::stdout().is_terminal(),
             teller: Teller::new(err, json),
-            budget: Budget::new(limits.memory),
+            budget: Budget::new(limits),
             open_line: Cell::new(false),
             asks: Cell::new(false),
         }))
@@ -110,6 +110,7 @@ impl Shell {
             keep: false,
             epoch: None,
             namespace: namespace::enter(false),
+            sandbox: None,
         };
         let workspace = Workspace::open(options, Rc::new(Quiet)).unwrap();
         let bar = Rc::new(Bar::new(style, false));
@@ -144,7 +145,7 @@ impl Shell {
         &self.0.args
     }
 
-    /// The memory that the text which runs now may take.
+    /// What the text which runs now may take.
     pub(super) fn budget(&self) -> &Budget {
         &self.0.budget
     }

@@ -4,6 +4,7 @@
 //! keeps locked. Only a directory of the same user with that file, not locked, is taken for one that was left: what other
 //! users plant, symlinks, and stores that are meant to stay are none.
 
+use std::cell::{OnceCell, RefCell};
 use std::fs::Permissions;
 use std::os::fd::AsFd as _;
 use std::os::unix::ffi::OsStrExt as _;
@@ -14,8 +15,9 @@ use std::time::{Duration, Instant};
 use super::error::{errno_of, io};
 use super::format::PRIVATE;
 use super::{Error, Opening, Store, Syncs};
+use crate::sys::apart::{self, Apart, End};
 use crate::sys::lock::{self, Lock};
-use crate::sys::{Dir, Errno, RenameFlags, apart};
+use crate::sys::{Dir, Errno, RenameFlags};
 
 /// What the names of their directories begin with.
 const PREFIX: &str = "ufs-";
@@ -29,6 +31,9 @@ const GOING: &[u8] = b".going";
 /// How long the end of a program waits for its store to be removed.
 const AT_ONCE: Duration = Duration::from_millis(50);
 
+/// How long a process that has removed a store may take to end.
+const PATIENCE: Duration = Duration::from_secs(2);
+
 /// How often a directory is made anew because somebody took the last one for one that was left.
 const TRIES: usize = 8;
 
@@ -38,12 +43,54 @@ pub(super) struct Ending {
     parent: Dir,
     name: Vec<u8>,
     mark: Lock,
+    /// Who does it for a process that will not be let.
+    remover: OnceCell<Remover>,
+}
+
+/// A process that waits to be told that the store is to go.
+#[derive(Debug)]
+struct Remover {
+    process: RefCell<Apart>,
+    link: End,
 }
 
 impl Ending {
+    fn new(parent: Dir, name: &[u8], mark: Lock) -> Self {
+        Self { parent, name: name.to_vec(), mark, remover: OnceCell::new() }
+    }
+
+    /// Has another process remove it at the end, as this one is about to give up the right to.
+    fn hand_over(&self) -> Result<(), Errno> {
+        if self.remover.get().is_some() {
+            return Ok(());
+        }
+        let (link, asked) = apart::link()?;
+        let process = apart::start(&[self.parent.as_fd(), asked.as_fd()], || {
+            if asked.send(&[0]).is_err() {
+                return;
+            }
+            // without a word the store stays for the next start, as after any sudden end
+            if matches!(asked.receive(&mut [0]), Ok(Some(_))) {
+                let errno = self.clear(&mut || true).err().map_or(0, Errno::raw_os_error);
+                if asked.send(&errno.to_le_bytes()).is_err() {
+                    log::debug!("a store was removed that nobody waited for");
+                }
+            }
+        })?;
+        // its end is its own alone
+        drop(asked);
+        // what it needs of the machine it has now
+        link.receive(&mut [0])?.ok_or(Errno::PIPE)?;
+        drop(self.remover.set(Remover { process: RefCell::new(process), link }));
+        Ok(())
+    }
+
     /// Removes the store's directory: at once where that goes quickly, else its name at once, and the rest by a process that
     /// stays behind. Should that be killed, the mark is free and the next start removes what is left.
     pub(super) fn remove(mut self) -> Result<(), Errno> {
+        if let Some(remover) = self.remover.get() {
+            return remover.remove();
+        }
         let until = Instant::now() + AT_ONCE;
         match self.clear(&mut || Instant::now() < until) {
             Err(Errno::INTR) => {}
@@ -78,6 +125,21 @@ impl Ending {
     }
 }
 
+impl Remover {
+    fn remove(&self) -> Result<(), Errno> {
+        self.link.send(&[1])?;
+        let mut answer = [0; 4];
+        let said = self.link.receive(&mut answer)?.and_then(|said| said.try_into().ok());
+        let removed = match said.map(i32::from_le_bytes) {
+            Some(0) => Ok(()),
+            Some(errno) => Err(Errno::from_raw_os_error(errno)),
+            None => Err(Errno::PIPE),
+        };
+        self.process.borrow_mut().end(&self.link, PATIENCE);
+        removed
+    }
+}
+
 impl Store {
     /// Makes a store of its own beneath `parent`, which is gone once it is closed or dropped.
     ///
@@ -94,7 +156,7 @@ impl Store {
             // another process that starts now may take what has no lock yet for something that was left
             let Ok(Some(mark)) = lock::try_file(&dir, MARK.as_bytes(), true) else { continue };
             let parent = Dir::open(parent).map_err(failed)?;
-            let ending = Ending { parent, name: name.as_bytes().to_vec(), mark };
+            let ending = Ending::new(parent, name.as_bytes(), mark);
             match Self::open(&path, Opening { create: true, syncs: Syncs::Ephemeral }) {
                 Ok(mut store) => {
                     store.ending = Some(ending);
@@ -126,6 +188,26 @@ impl Store {
         found
     }
 
+    /// Sees that the store can be closed by a process that is about to give up rights outside of it.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    pub fn prepare_end(&self) -> Result<(), Error> {
+        if let Some(aside) = &self.aside {
+            aside.prepare_end()?;
+        }
+        match &self.ending {
+            Some(ending) => ending.hand_over().map_err(io("prepare the end of", self.path())),
+            None => Ok(()),
+        }
+    }
+
+    /// The directories that all of the store lies in.
+    pub fn places(&self) -> Vec<PathBuf> {
+        let aside = self.aside.as_ref().map(|aside| aside.path().to_owned());
+        [self.path().to_owned()].into_iter().chain(aside).collect()
+    }
+
     /// Lets a store that would be gone at its end stay, for a later start to look at again.
     pub fn leave(mut self) {
         self.ending = None;
@@ -149,7 +231,7 @@ fn take(parent: &Dir, at: &Path, name: &[u8]) -> Result<Option<Store>, Error> {
         Ok(None) | Err(Errno::NOENT) => return Ok(None),
         Err(errno) => return Err(failed("lock")(errno)),
     };
-    let ending = Ending { parent: parent.duplicate().map_err(failed("open"))?, name: name.to_vec(), mark };
+    let ending = Ending::new(parent.duplicate().map_err(failed("open"))?, name, mark);
     match Store::open(&path, Opening { create: false, syncs: Syncs::Ephemeral }) {
         Ok(mut store) if store.lies_in(&dir)? => {
             store.ending = Some(ending);

@@ -22,6 +22,7 @@ pub mod process;
 mod recent;
 mod remove;
 pub mod rights;
+pub mod sandbox;
 pub mod signals;
 pub mod splice;
 pub mod step;

@@ -269,6 +269,32 @@ pub fn make_all_private() -> Result<(), Errno> {
     mount_change(c"/", MountPropagationFlags::REC | MountPropagationFlags::PRIVATE)
 }
 
+/// Lets nothing be run, no device be opened and no file give rights, on any mount of this namespace.
+///
+/// # Source
+/// `mount_setattr(2)`.
+#[expect(unsafe_code, reason = "a system call that no safe crate has")]
+pub fn use_for_data_only() -> Result<(), Errno> {
+    let attributes = libc::mount_attr {
+        attr_set: libc::MOUNT_ATTR_NODEV | libc::MOUNT_ATTR_NOSUID | libc::MOUNT_ATTR_NOEXEC,
+        attr_clr: 0,
+        propagation: 0,
+        userns_fd: 0,
+    };
+    // SAFETY: the path ends with a zero byte, and the kernel reads as many bytes of `attributes` as it has.
+    let done = unsafe {
+        libc::syscall(
+            libc::SYS_mount_setattr,
+            libc::AT_FDCWD,
+            c"/".as_ptr(),
+            libc::AT_RECURSIVE,
+            &raw const attributes,
+            size_of_val(&attributes),
+        )
+    };
+    if done == 0 { Ok(()) } else { Err(super::last_errno()) }
+}
+
 /// Reads what the kernel wrote into a context's message queue.
 pub(super) fn refused(what: &'static str, context: impl AsFd, step: &'static str, errno: Errno) -> Refused {
     let mut said = Vec::new();

@@ -3,7 +3,7 @@
 //! Handlers are set without `SA_RESTART`, so that a blocking call returns `EINTR` instead of outliving Ctrl-C.
 
 use std::cell::Cell;
-use std::sync::atomic::{AtomicBool, AtomicI32, AtomicPtr, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicPtr, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, kill, sigaction};
@@ -28,6 +28,13 @@ const ENDS: [Signal; 9] = [
     Signal::SIGPROF,
     Signal::SIGIO,
 ];
+
+/// What stands in the place of a signal's number when the time is up that a script may take.
+const TIME: i32 = -1;
+/// When that is, in nanoseconds of the monotonic clock; 0 for never.
+static DEADLINE: AtomicU64 = AtomicU64::new(0);
+/// The time that it may take, in nanoseconds.
+static MOST: AtomicU64 = AtomicU64::new(0);
 
 /// Whether a line editor is at work, or a call that waits.
 static WAITING: AtomicBool = AtomicBool::new(false);
@@ -100,6 +107,75 @@ extern "C" fn wake(_: i32) {
     }
 }
 
+/// The timer of a limit, or the one that [`wake`] set for itself.
+extern "C" fn alarmed(signal: i32) {
+    let deadline = DEADLINE.load(Ordering::SeqCst);
+    if deadline != 0 && monotonic() >= deadline {
+        let _ = told().compare_exchange(0, TIME, Ordering::SeqCst, Ordering::SeqCst);
+    }
+    wake(signal);
+}
+
+fn monotonic() -> u64 {
+    let now = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
+    u64::try_from(now.tv_sec).unwrap_or(0).saturating_mul(1_000_000_000)
+        + u64::try_from(now.tv_nsec).unwrap_or(0)
+}
+
+/// A limit of the time that something takes; it is over when this goes.
+#[derive(Debug)]
+pub struct TimeLimit(libc::timer_t);
+
+/// How often a call that waits is woken once the time is up: the first signal may come right before it waits.
+const AGAIN: Duration = Duration::from_millis(250);
+
+/// Lets what runs from now on take so much time: then all is stopped that Ctrl-C stops. One limit at a time.
+///
+/// # Errors
+/// What `timer_create(2)` gives.
+#[expect(unsafe_code, reason = "timer_create, timer_settime")]
+pub fn limit_time(most: Duration) -> Result<TimeLimit, super::Errno> {
+    let nanos = u64::try_from(most.as_nanos()).unwrap_or(u64::MAX).max(1);
+    let spec = |time: Duration| libc::timespec {
+        tv_sec: libc::time_t::try_from(time.as_secs()).unwrap_or(libc::time_t::MAX),
+        tv_nsec: time.subsec_nanos().into(),
+    };
+    // SAFETY: all of its fields may be zero.
+    let mut event: libc::sigevent = unsafe { std::mem::zeroed() };
+    event.sigev_notify = libc::SIGEV_SIGNAL;
+    event.sigev_signo = libc::SIGALRM;
+    let mut timer: libc::timer_t = std::ptr::null_mut();
+    // SAFETY: both point to values that live for as long as the call takes.
+    if unsafe { libc::timer_create(libc::CLOCK_MONOTONIC, &raw mut event, &raw mut timer) } != 0 {
+        return Err(super::last_errno());
+    }
+    let limit = TimeLimit(timer);
+    MOST.store(nanos, Ordering::SeqCst);
+    DEADLINE.store(monotonic().saturating_add(nanos), Ordering::SeqCst);
+    let when = libc::itimerspec { it_interval: spec(AGAIN), it_value: spec(Duration::from_nanos(nanos)) };
+    // SAFETY: the timer was made right now; `when` lives for as long as the call takes.
+    if unsafe { libc::timer_settime(limit.0, 0, &raw const when, std::ptr::null_mut()) } != 0 {
+        return Err(super::last_errno());
+    }
+    Ok(limit)
+}
+
+impl Drop for TimeLimit {
+    #[expect(unsafe_code, reason = "timer_delete")]
+    fn drop(&mut self) {
+        // SAFETY: the timer was made by `limit_time` and is deleted here alone.
+        unsafe { libc::timer_delete(self.0) };
+        DEADLINE.store(0, Ordering::SeqCst);
+        let _ = told().compare_exchange(TIME, 0, Ordering::SeqCst, Ordering::SeqCst);
+    }
+}
+
+/// The time that what runs may take, if that is up.
+pub fn time_up() -> Option<Duration> {
+    let is_up = told().load(Ordering::SeqCst) == TIME;
+    is_up.then(|| Duration::from_nanos(MOST.load(Ordering::SeqCst)))
+}
+
 /// How often whoever works for a process looks whether that is being killed.
 const LOOK: Duration = Duration::from_millis(10);
 
@@ -115,17 +191,20 @@ thread_local! {
 pub enum Pending {
     /// Ctrl-C: stop what is going on.
     Interrupt,
+    /// The time is up that it may take: the same, and no waiting for programs that end by themselves.
+    TimeIsUp,
     /// A signal to end, by number: stop, unmount and end.
     End(i32),
 }
 
-/// Sets the handlers for SIGINT and the signals to end, for the SIGALRM that repeats these, and for SIGXFSZ.
+/// Sets the handlers for SIGINT and the signals to end, for the SIGALRM that repeats these or ends a time, and for
+/// SIGXFSZ.
 pub fn install() -> Result<(), super::Errno> {
     handle(Signal::SIGINT, remember)?;
     for signal in ENDS {
         handle(signal, remember)?;
     }
-    handle(Signal::SIGALRM, wake)?;
+    handle(Signal::SIGALRM, alarmed)?;
     let_writes_fail()
 }
 
@@ -134,10 +213,13 @@ pub fn let_writes_fail() -> Result<(), super::Errno> {
     handle(Signal::SIGXFSZ, let_fail)
 }
 
-#[expect(unsafe_code, reason = "sigaction; the handlers only touch atomics and call alarm(2) and kill(2)")]
+#[expect(
+    unsafe_code,
+    reason = "sigaction; the handlers only touch atomics and call alarm(2), kill(2) and clock_gettime(2)"
+)]
 fn handle(signal: Signal, handler: extern "C" fn(i32)) -> Result<(), super::Errno> {
     let action = SigAction::new(SigHandler::Handler(handler), SaFlags::empty(), SigSet::empty());
-    // SAFETY: all are async-signal-safe: they do nothing but atomic operations, alarm(2) and kill(2).
+    // SAFETY: all are async-signal-safe: they do nothing but atomic operations, alarm(2), kill(2) and clock_gettime(2).
     unsafe { sigaction(signal, &action) }.map(|_| ()).map_err(super::from_nix)
 }
 
@@ -145,7 +227,7 @@ fn handle(signal: Signal, handler: extern "C" fn(i32)) -> Result<(), super::Errn
 /// `None` where one has come already.
 pub fn while_waiting<T>(wait: impl FnOnce() -> T) -> Option<T> {
     WAITING.store(true, Ordering::SeqCst);
-    let result = (!matches!(pending(), Some(Pending::End(_)))).then(wait);
+    let result = (!matches!(pending(), Some(Pending::End(_) | Pending::TimeIsUp))).then(wait);
     WAITING.store(false, Ordering::SeqCst);
     alarm::cancel();
     result
@@ -181,6 +263,7 @@ pub fn work_for(asks: u32) {
 pub fn pending() -> Option<Pending> {
     match told().load(Ordering::SeqCst) {
         0 => None,
+        TIME => Some(Pending::TimeIsUp),
         signal if signal == Signal::SIGINT as i32 => Some(Pending::Interrupt),
         signal => Some(Pending::End(signal)),
     }

@@ -3,13 +3,14 @@
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 
+use super::Act;
 use super::copying;
-use super::error::{Act, Error};
+use super::error::Error;
 use super::files;
 use super::incoming;
 use super::opening::total_of;
 use super::progress::Total;
-use super::{AddOptions, Workspace};
+use super::{AddOptions, ToWrite, Workspace};
 use crate::driver::{Files, HostDir};
 use crate::model::{LayerPath, TreeId};
 use crate::store::{self, Draft, Present, write_host_file};
@@ -89,7 +90,8 @@ impl Workspace {
     ///
     /// # Errors
     /// [`Error::Host`].
-    pub fn write_script(&self, host: &Path, text: &[u8], replace: bool) -> Result<(), Error> {
+    pub fn write_script(&self, host: &ToWrite, text: &[u8], replace: bool) -> Result<(), Error> {
+        let host = host.path();
         let told = |errno| Error::Host { act: Act::Write, path: host.to_owned(), errno };
         if host.is_dir() {
             return Err(told(Errno::ISDIR));

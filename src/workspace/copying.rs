@@ -2,7 +2,8 @@
 
 use std::collections::HashMap;
 
-use super::error::{Act, Error};
+use super::Act;
+use super::error::Error;
 use super::files::{child, make_parents, on, single};
 use super::progress::Work;
 use crate::driver::{DirItem, Files, Follow, OpenHow, Stat};

@@ -4,6 +4,7 @@ use super::Workspace;
 use super::report::{Check, DoctorReport};
 use crate::driver::{self, DriverKind};
 use crate::sys::probe::{self, Answer};
+use crate::sys::sandbox;
 
 impl Workspace {
     /// Asks the machine everything that the drivers need. Works without a store; makes one to try a mount in it.
@@ -30,11 +31,13 @@ impl Workspace {
                 None
             }
         };
+        let closed = self.0.options.sandbox.is_some();
         let overlay = match place {
+            _ if closed => Err(no_mounts()),
             Some(store) => probe::overlay_mount(store.path()),
             None => Err(probe::No { reason: "there is no store to try it in".to_owned(), cure: None }),
         };
-        let device = probe::fuse_device();
+        let device = if closed { Err(no_mounts()) } else { probe::fuse_device() };
         let fuse = match &device {
             Ok(_) => self.try_fuse(),
             Err(no) => Err(no.clone()),
@@ -56,6 +59,8 @@ impl Workspace {
         let direct = proc.map(|_| "needs nothing else from the machine".to_owned());
         let best = direct.is_ok().then_some(best);
         checks.push(check("driver `direct`", direct));
+        checks.push(check("sandbox: paths", sandbox::landlock()));
+        checks.push(check("sandbox: system calls", sandbox::seccomp()));
         DoctorReport { checks, best }
     }
 
@@ -72,6 +77,10 @@ impl Workspace {
             Ok("mounts and takes changes".to_owned())
         })
     }
+}
+
+fn no_mounts() -> probe::No {
+    probe::No { reason: "`--sandbox` makes no mounts".to_owned(), cure: Some("leave it out".to_owned()) }
 }
 
 fn ok(what: &str, found: String) -> Check {

@@ -1,68 +1,15 @@
 //! What can go wrong for a user: one error with a kind, a path, a layer, an errno and a hint.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
+use super::act::Act;
+use super::gate;
 use crate::driver::{DriverKind, MountError};
 use crate::model::{LayerPath, ModeError, NameError, PathError, is_id};
 use crate::store::{self, MountUser};
 use crate::sys::{self, Errno};
 use crate::tar::TarError;
-
-/// What was tried on a file; completes "cannot … `PATH`".
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-#[expect(missing_docs, reason = "each is the verb that it prints")]
-pub enum Act {
-    Read,
-    Write,
-    List,
-    Stat,
-    MakeDirectory,
-    Symlink,
-    ReadLink,
-    Link,
-    Remove,
-    Move,
-    Copy,
-    ChangeMode,
-    ChangeOwner,
-    SetTimes,
-    Resize,
-    GetXattr,
-    SetXattr,
-    RemoveXattr,
-    Add,
-    Export,
-    Run,
-}
-
-impl Act {
-    fn verb(self) -> &'static str {
-        match self {
-            Self::Read => "read",
-            Self::Write => "write",
-            Self::List => "list",
-            Self::Stat => "stat",
-            Self::MakeDirectory => "make the directory",
-            Self::Symlink => "make the symlink",
-            Self::ReadLink => "read the symlink",
-            Self::Link => "link",
-            Self::Remove => "remove",
-            Self::Move => "move",
-            Self::Copy => "copy",
-            Self::ChangeMode => "change the mode of",
-            Self::ChangeOwner => "change the owner of",
-            Self::SetTimes => "set the times of",
-            Self::Resize => "resize",
-            Self::GetXattr => "read an attribute of",
-            Self::SetXattr => "set an attribute of",
-            Self::RemoveXattr => "remove an attribute of",
-            Self::Add => "add",
-            Self::Export => "export to",
-            Self::Run => "run a shell in",
-        }
-    }
-}
 
 fn shown(path: &LayerPath) -> String {
     format!("/{}", path.as_bytes().escape_ascii())
@@ -251,6 +198,20 @@ pub enum Error {
         /// What helps.
         cure: Option<String>,
     },
+    /// A script in a sandbox wants what that does not let it.
+    #[error("`--sandbox` does not let a script {act}{}", about(path.as_ref()))]
+    Sandbox {
+        /// What it wants to do.
+        act: &'static str,
+        /// With which path of the host.
+        path: Option<PathBuf>,
+    },
+    /// The sandbox could not be made, although the machine has what it needs.
+    #[error("cannot make the sandbox: {why}")]
+    NoSandbox {
+        /// Why not.
+        why: String,
+    },
     /// A shell command failed.
     #[error("`{command}` ended with exit code {code}")]
     Command {
@@ -306,7 +267,11 @@ impl Error {
             Self::ReadOnly { .. } => "read_only",
             Self::Sealed { .. } => "sealed",
             Self::WrongLayer { .. } => "wrong_layer",
-            Self::Unsupported { .. } | Self::NoDriver { .. } | Self::Lacks { .. } => "unsupported",
+            Self::Unsupported { .. }
+            | Self::NoDriver { .. }
+            | Self::Lacks { .. }
+            | Self::NoSandbox { .. } => "unsupported",
+            Self::Sandbox { .. } => "sandbox",
             Self::Command { .. } => "command_failed",
             Self::Interrupted => "interrupted",
             Self::Mount(error) => error.kind(),
@@ -324,6 +289,7 @@ impl Error {
             Self::Host { path, .. } | Self::NoLayer { path, .. } => {
                 Some(path.as_os_str().as_bytes().to_vec())
             }
+            Self::Sandbox { path, .. } => Some(path.as_ref()?.as_os_str().as_bytes().to_vec()),
             Self::Store(error) => error.path(),
             Self::Mount(error) => error.path(),
             _ => None,
@@ -439,6 +405,17 @@ impl Error {
             }
             Self::NoDriver { .. } => "`doctor()` tells what is missing and how to get it".to_owned(),
             Self::Lacks { cure, .. } => return cure.clone(),
+            Self::Sandbox { act: gate::READ, path: Some(path) } => {
+                format!("`--allow-read {}` lets it", path.display())
+            }
+            Self::Sandbox { act: gate::WRITE, path: Some(path) } => {
+                let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty());
+                format!("`--allow-write {}` lets it", dir.unwrap_or(Path::new(".")).display())
+            }
+            Self::Sandbox { act: gate::MOUNT, .. } => "`mount` and `mount_direct` need none".to_owned(),
+            Self::Sandbox { act: gate::VARIABLE, .. } => {
+                "what a script needs is given as its arguments: `args()`".to_owned()
+            }
             Self::Command { err, .. } if !err.is_empty() => format!("it said: {err}"),
             Self::Command { .. } => "`sh(command, #{ check: false })` gives the code instead".to_owned(),
             Self::Mount(error) => return error.hint(),
@@ -455,6 +432,11 @@ impl Error {
             _ => 1,
         }
     }
+}
+
+/// The path that an error is about, behind its act.
+fn about(path: Option<&PathBuf>) -> String {
+    path.map_or_else(String::new, |path| format!(" `{}`", path.as_os_str().as_encoded_bytes().escape_ascii()))
 }
 
 fn errno_of(cause: &io::Error) -> Errno {

@@ -5,8 +5,9 @@ use std::io::{Read as _, Write as _};
 
 use globset::{GlobBuilder, GlobSet};
 
+use super::Act;
 use super::copying::copy;
-use super::error::{Act, Error};
+use super::error::Error;
 pub(super) use super::progress::interrupted;
 use super::progress::{Total, Work};
 use crate::driver::{DirItem, Files, Follow, OpenHow, RenameHow, Stat};

@@ -10,7 +10,8 @@ use std::os::unix::fs::FileTypeExt as _;
 use std::path::Path;
 use std::rc::Rc;
 
-use super::error::{Act, Error};
+use super::Act;
+use super::error::Error;
 use crate::sys::{Errno, file};
 use crate::tar::{Form, Peeked, TarError, is_image, may_be_image, tells_of_image, unpacked};
 

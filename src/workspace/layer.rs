@@ -2,15 +2,16 @@
 
 use std::cell::RefCell;
 use std::fmt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::rc::{Rc, Weak};
 
-use super::error::{Act, Error};
+use super::Act;
+use super::error::Error;
 use super::files::{self, on, path};
 use super::progress::Total;
 use super::report::{LayerLabel, LayerReport, Role};
 use super::standing::Standing;
-use super::{Mount, Stack, Workspace};
+use super::{Mount, Stack, ToRead, ToWrite, Workspace};
 use crate::driver::{DirItem, Files, HostDir, Stat};
 use crate::model::{ChainId, Changeset, Counts, DiffId, LayerPath, Timestamp, TreeId};
 use crate::store::{Draft, ScanHow, scan_watched};
@@ -213,7 +214,7 @@ impl Layer {
         match self.state() {
             State::Sealed { id, .. } => Ok(Rc::new(self.workspace.store()?.tree_dir(id)?)),
             State::Draft(draft) => Ok(Rc::new(draft.tree()?)),
-            State::Host(dir) => open_host(&dir).map(Rc::new),
+            State::Host(dir) => self.workspace.open_host(&dir).map(Rc::new),
             State::Upper(mount) => mount.upper_tree(),
         }
     }
@@ -421,10 +422,10 @@ impl Layer {
     }
 
     /// Copies a host file or directory into the draft, metadata included; a tar, compressed or not, is unpacked.
-    pub fn add(&self, host: &Path, at: &[u8], options: AddOptions) -> Result<(), Error> {
+    pub fn add(&self, host: &ToRead, at: &[u8], options: AddOptions) -> Result<(), Error> {
         let draft = self.open_draft()?;
         let at = path(at)?;
-        super::add::add(&self.workspace, &draft, host, &at, options)
+        super::add::add(&self.workspace, &draft, host.path(), &at, options)
     }
 
     /// Ends the draft: gives it its IDs. A sealed layer stays as it is.
@@ -445,7 +446,7 @@ impl Layer {
     }
 
     /// Writes the canonical tar; its SHA-256 is the diff ID of a layer made here.
-    pub fn export_tar(&self, host: &Path) -> Result<(), Error> {
+    pub fn export_tar(&self, host: &ToWrite) -> Result<(), Error> {
         self.seal()?;
         let State::Sealed { id, .. } = self.state() else {
             return Err(Error::WrongLayer {
@@ -455,14 +456,10 @@ impl Layer {
                     .to_owned(),
             });
         };
-        super::add::export(&self.workspace, id, host)
+        super::add::export(&self.workspace, id, host.path())
     }
 
     fn draft_for(&self, at: &[u8]) -> Result<(HostDir, LayerPath), Error> {
         Ok((self.draft_files()?, path(at)?))
     }
-}
-
-fn open_host(dir: &Path) -> Result<Dir, Error> {
-    Dir::open(dir).map_err(|errno| Error::Host { act: Act::List, path: dir.to_owned(), errno })
 }

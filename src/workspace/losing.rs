@@ -1,12 +1,11 @@
 //! What an act would destroy, for whoever asks before it is done or tells it afterwards.
 
 use std::fs::Metadata;
-use std::path::Path;
 
 use super::error::Error;
 use super::files::{child, interrupted, list, path};
 use super::opening::has_nameless;
-use super::{Mount, Workspace};
+use super::{Mount, ToWrite, Workspace};
 use crate::driver::{Files, Follow};
 use crate::model::{Change, Changeset, Kind, LayerName, LayerPath};
 use crate::store::{self, StackPart};
@@ -158,7 +157,8 @@ impl Workspace {
     }
 
     /// What is lost with a file of the host that is replaced, where that holds something.
-    pub fn loss_of_host_file(&self, host: &Path) -> Option<Loss> {
+    pub fn loss_of_host_file(&self, host: &ToWrite) -> Option<Loss> {
+        let host = host.path();
         let size = host.metadata().ok().filter(Metadata::is_file)?.len();
         (size > 0).then(|| Loss {
             amount: Some(Lost::Bytes(size)),

@@ -3,8 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
+use super::Act;
 use super::Workspace;
-use super::error::{Act, Error};
+use super::error::Error;
 use super::files::on;
 use crate::driver::Event;
 use crate::model::{Change, Changeset, LayerPath, Metadata, names};

@@ -3,6 +3,7 @@
 //! A [`Workspace`] is one store with the mounts of this process. Handles ([`Layer`], [`Mount`], [`Stack`]) are
 //! cheap clones that share it. Everything is for one thread.
 
+mod act;
 mod add;
 mod checking;
 mod committing;
@@ -12,6 +13,7 @@ mod doctor;
 mod error;
 mod files;
 mod freeing;
+mod gate;
 mod incoming;
 mod known;
 mod layer;
@@ -36,9 +38,11 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::rc::Rc;
 
+pub use act::Act;
 pub use checking::Repaired;
-pub use error::{Act, Error};
+pub use error::Error;
 pub use freeing::Freeing;
+pub use gate::{Sandbox, ToRead, ToWrite, Want};
 pub use known::Known;
 pub use layer::{AddOptions, Layer};
 pub use losing::{Loss, Lost};
@@ -88,6 +92,8 @@ pub struct Options {
     pub epoch: Option<Timestamp>,
     /// What entering a user namespace gave.
     pub namespace: namespace::State,
+    /// What scripts may reach of the host, where that is not all that the user may.
+    pub sandbox: Option<Sandbox>,
 }
 
 /// One store and the mounts of this process; a cheap handle.

@@ -4,13 +4,14 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
+use super::Act;
 use super::copying;
-use super::error::{Act, Error};
+use super::error::Error;
 use super::files::{self, on, path};
 use super::layer::State;
 use super::lowers::Origins;
 use super::report::{MountReport, Role};
-use super::{Layer, Stack, Workspace};
+use super::{Layer, Stack, ToWrite, Workspace};
 use crate::driver::{DirItem, DriverKind, Files, Mounted, Stat};
 use crate::model::{LayerName, LayerPath, Timestamp};
 use crate::store::{MountDir, MountPaths, MountRecord, MountUser};
@@ -368,8 +369,8 @@ impl Mount {
     }
 
     /// Copies a file or a directory out to the host, with its metadata. The host path must not exist.
-    pub fn copy_out(&self, at: &[u8], host: &Path) -> Result<(), Error> {
-        self.at(at, |files, at| super::add::copy_out(&self.workspace, files, at, host))
+    pub fn copy_out(&self, at: &[u8], host: &ToWrite) -> Result<(), Error> {
+        self.at(at, |files, at| super::add::copy_out(&self.workspace, files, at, host.path()))
     }
 
     /// Unmounts; the upper stays in the store.

@@ -7,7 +7,7 @@ use super::error::Error;
 use super::lowers::{Lowers, Origins};
 use super::mount::Live;
 use super::stack::near;
-use super::{Mount, Stack, Workspace};
+use super::{Mount, Stack, Want, Workspace};
 use crate::driver::{self, DriverKind, MountError, MountSpec, Mounted};
 use crate::model::LayerName;
 use crate::store::{self, MountDir, NewMount, StackPart};
@@ -95,12 +95,16 @@ impl Workspace {
         options: &MountOptions,
     ) -> Result<Mount, Error> {
         let parts = stack.sealed_parts()?;
+        if options.at.is_some() {
+            self.may(Want::Mount)?;
+        }
         let at = match &options.at {
             Some(at) => Some(mount_point(at, &self.host_dirs(&parts)?)?),
             None => None,
         };
         let kinds = match driver.or(self.0.options.driver) {
             Some(kind) => vec![kind],
+            None if self.0.options.sandbox.is_some() => vec![DriverKind::Direct],
             None => vec![DriverKind::Overlay, DriverKind::Fuse, DriverKind::Direct],
         };
         let wanted = options.name.as_deref().map(LayerName::parse);
@@ -108,6 +112,7 @@ impl Workspace {
         let root = self.merged_root(&parts)?;
         let mut reasons = Vec::new();
         for &kind in &kinds {
+            self.may_mount(kind)?;
             let new = NewMount {
                 stack: parts.clone(),
                 driver: kind.word(),
@@ -207,7 +212,13 @@ impl Workspace {
         Ok(Error::MountExists { name: name.to_string(), user, dirty })
     }
 
+    /// Refuses, in a sandbox, what mounts: the kernel does, too.
+    fn may_mount(&self, kind: DriverKind) -> Result<(), Error> {
+        if kind == DriverKind::Direct { Ok(()) } else { self.may(Want::Mount) }
+    }
+
     fn mount_by(&self, kind: DriverKind, dir: &MountDir) -> Result<(Box<dyn Mounted>, Origins), Error> {
+        self.may_mount(kind)?;
         let opened = Opened::new(self, kind, dir)?;
         let mounted = driver::mount(kind, &opened.spec())?;
         Ok((mounted, opened.origins()))

@@ -3,11 +3,12 @@
 use std::path::Path;
 use std::rc::Rc;
 
-use super::error::{Act, Error};
+use super::Act;
+use super::error::Error;
 use super::layer::State;
 use super::progress::Total;
 use super::standing::Standing;
-use super::{Amount, Layer, StorePlace, Workspace};
+use super::{Amount, Layer, StorePlace, ToRead, Workspace};
 use crate::driver;
 use crate::model::{Identity, LayerName, LayerPath, TreeId};
 use crate::store::{self, Draft, MountRecord, NameRecord, Opening, Seal, StackPart, Stale, Store, Syncs};
@@ -245,7 +246,8 @@ impl Workspace {
     ///
     /// # Errors
     /// If it is no directory that can be opened.
-    pub fn layer_at(&self, dir: &Path) -> Result<Layer, Error> {
+    pub fn layer_at(&self, dir: &ToRead) -> Result<Layer, Error> {
+        let dir = dir.path();
         let real = dir.canonicalize().map_err(|cause| Error::host(Act::List, dir, &cause))?;
         if !real.is_dir() {
             return Err(Error::Host { act: Act::List, path: dir.to_owned(), errno: Errno::NOTDIR });
@@ -257,11 +259,7 @@ impl Workspace {
     pub(super) fn tree_of(&self, part: &StackPart) -> Result<Rc<Dir>, Error> {
         match part {
             StackPart::Sealed(id) => Ok(Rc::new(self.store()?.tree_dir(*id)?)),
-            StackPart::Host(dir) => Dir::open(dir).map(Rc::new).map_err(|errno| Error::Host {
-                act: Act::List,
-                path: dir.clone(),
-                errno,
-            }),
+            StackPart::Host(dir) => self.open_host(dir).map(Rc::new),
         }
     }
 

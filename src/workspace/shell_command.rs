@@ -1,7 +1,8 @@
 //! `sh`: a host shell in the merged directory.
 
-use super::error::{Act, Error};
-use super::{DriverKind, Mount};
+use super::Act;
+use super::error::Error;
+use super::{DriverKind, Mount, Want};
 use crate::model::LayerPath;
 use crate::sys::{Dir, process};
 
@@ -32,6 +33,7 @@ impl Mount {
         check: bool,
         output: &mut dyn FnMut(Stream, &[u8]),
     ) -> Result<ShellResult, Error> {
+        self.workspace().may(Want::Program)?;
         if !self.mounted() {
             self.record()?;
             return Err(Error::NotMounted { name: self.name() });

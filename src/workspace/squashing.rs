@@ -4,7 +4,8 @@
 
 use std::rc::Rc;
 
-use super::error::{Act, Error};
+use super::Act;
+use super::error::Error;
 use super::files::on;
 use super::layer::State;
 use super::opening::{sum, total_of};

@@ -98,6 +98,65 @@ fn one_call_that_would_make_too_much_is_an_error_like_any_other() {
 }
 
 #[test]
+fn operations_are_counted_over_functions_and_modules_and_no_try_catches_the_end() {
+    let place = Place::new();
+    place.file("m.rhai", "let x = 0; for i in 0..300 { x += i; } fn f() { 1 }");
+    for code in [
+        "try { loop {} } catch { print(1); }",
+        "fn f() { let x = 0; loop { x += 1; } } f()",
+        "let f = || { loop {} }; [1].map(|x| f.call())",
+        "for i in 0..100000 { eval(\"1\"); }",
+        "import \"m\" as a; import \"./m\" as b; import \"././m\" as c;",
+    ] {
+        let ran = place.run(&["--json", "--limit-ops", "1000", "-e", code]);
+        assert_eq!((ran.code, &*ran.out), (1, ""), "{code}: {}", ran.err);
+        let (kind, said) = ("\"kind\":\"limit\"", "more than 1000 operations");
+        assert!(
+            ran.err.contains(kind) && ran.err.contains(said) && ran.err.contains("--limit-ops 10000"),
+            "{}",
+            ran.err
+        );
+    }
+    place.run(&["--limit-ops", "100000", "-e", "let x = 0; for i in 0..1000 { x += i; } x"]).ok();
+    place.run(&["--limit-ops", "many", "-e", "1"]).fails(2);
+}
+
+#[test]
+fn time_ends_whatever_runs_and_waits() {
+    let place = Place::new();
+    let made = std::process::Command::new("mkfifo").arg(place.path().join("pipe.rhai")).status().unwrap();
+    assert!(made.success());
+    let mount = "layer(\"b\", #{ fresh: true }).write(\"/f\", \"1\"); mount_direct(\"b\", #{ name: \"m\", fresh: true }); write(\"/f\", \"2\");";
+    for code in [
+        "loop {}",
+        "try { loop {} } catch { print(1); }",
+        "sleep(100)",
+        "try { sleep(100) } catch { print(1); }",
+        "layer(\"p\").add(\"pipe.rhai\")",
+        "layer(\"p\", #{ fresh: true }).export_tar(\"pipe.rhai\")",
+        "import \"pipe\" as p;",
+        "fn f(n) { if n > 0 { f(n - 1) } else { loop {} } } f(9)",
+    ] {
+        place.run(&["-q", "-e", mount]).ok();
+        let code = format!("use_mount(\"m\"); {code}");
+        let ran = place.run(&["-q", "--json", "--limit-time", "300ms", "-e", &code]);
+        assert_eq!((ran.code, &*ran.out), (1, ""), "{code}: {}", ran.err);
+        let said = ran.err.contains("\"kind\":\"limit\"") && ran.err.contains("longer than 300ms");
+        assert!(said && ran.err.contains("--limit-time"), "{code}: {}", ran.err);
+        // the end is as at any other: changes are kept, and told
+        assert_eq!(
+            place.run(&["-e", "use_mount(\"m\"); let x = read(\"/f\"); use_mount(\"m\").discard(); x"]).ok(),
+            "2\n",
+            "{code}"
+        );
+    }
+    place.run(&["--limit-time", "1h", "-e", "sleep(0.01)"]).ok();
+    for wrong in ["soon", "0", "5d", "-1s"] {
+        place.run(&[&format!("--limit-time={wrong}"), "-e", "1"]).fails(2);
+    }
+}
+
+#[test]
 fn a_glob_that_is_too_large_is_an_error() {
     let code = "layer(\"b\").write(\"f\", \"x\"); mount_direct(\"b\"); let p = \"\"; for i in 0..300000 { p += \"?*\"; } \
                 try { find(p); fail(\"no\"); } catch (e) { assert_eq(kind(e), \"invalid_argument\"); } find(\"?\")";

@@ -24,6 +24,7 @@ mod program;
 mod progress;
 mod prompt;
 mod readme;
+mod sandbox;
 mod saved;
 mod screen;
 mod seeing;

@@ -16,17 +16,17 @@ fn ufs(scratch: &Path, fault: &str, words: &[&str]) -> Command {
     command
 }
 
+fn mounts_in(scratch: &Path) -> usize {
+    let all = mountinfo::all().unwrap().into_iter();
+    all.filter(|mount| mount.point.starts_with(scratch) && mount.point != scratch).count()
+}
+
 #[track_caller]
 fn apologizes(scratch: &Path, output: &Output) {
     let err = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(70), "{err}");
     assert!(err.contains("that is a fault in ufs"), "{err}");
-    let left = mountinfo::all()
-        .unwrap()
-        .into_iter()
-        .filter(|mount| mount.point.starts_with(scratch) && mount.point != scratch)
-        .count();
-    assert_eq!(left, 0, "mounts are left");
+    assert_eq!(mounts_in(scratch), 0, "mounts are left");
 }
 
 #[test]
@@ -39,6 +39,30 @@ fn a_fault_in_a_script_leaves_no_mount() {
             );
             let output = ufs(scratch, "script", &["-q", "--no-userns", "-e", &code]).output().unwrap();
             apologizes(scratch, &output);
+        }
+    });
+}
+
+#[test]
+fn a_program_that_runs_too_long_is_ended_and_the_mount_with_it() {
+    with_mounts(|scratch| {
+        let kinds = if probe::fuse_device().is_ok() { &["overlay", "fuse"][..] } else { &["overlay"] };
+        for kind in kinds {
+            let code = format!(
+                "layer(\"{kind}\").write(\"/f\", \"1\"); mount_{kind}(\"{kind}\"); sh(\"(sleep 97) & trap '' INT; sleep 98; sleep 98\")"
+            );
+            let words = ["-q", "--json", "--no-userns", "--limit-time", "500ms", "-e", &code];
+            let output = ufs(scratch, "", &words).output().unwrap();
+            let err = String::from_utf8_lossy(&output.stderr);
+            assert_eq!(output.status.code(), Some(1), "{err}");
+            assert!(err.contains("\"kind\":\"limit\"") && err.contains("longer than 500ms"), "{err}");
+            assert_eq!(mounts_in(scratch), 0, "mounts are left");
+            // nothing of the program goes on in it
+            assert!(
+                !ufs::sys::process::users(scratch, ufs::sys::process::Use::Any)
+                    .iter()
+                    .any(|user| user.name == "sleep")
+            );
         }
     });
 }

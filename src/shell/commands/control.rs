@@ -13,7 +13,7 @@ use crate::shell::state::{Keys, Shell};
 use crate::shell::values::{Explanation, Union};
 use crate::shell::{disk, errors, finding, help, kinds, values};
 use crate::sys::signals;
-use crate::workspace::{Layer, Mount};
+use crate::workspace::{Layer, Mount, Want};
 
 pub(super) const COMMANDS: &[Command] = &[
     Command {
@@ -44,6 +44,7 @@ pub(super) const COMMANDS: &[Command] = &[
         see: &["args"],
         run: Some(|call| {
             let name = call.text(0)?;
+            call.shell.workspace().may(Want::Variable)?;
             // std panics on these
             if name.is_empty() || name.contains(['=', '\0']) {
                 return Ok(Dynamic::UNIT);
@@ -225,7 +226,8 @@ pub(super) const COMMANDS: &[Command] = &[
 ];
 
 fn save_script(call: &Call<'_>) -> Outcome {
-    let path = call.host_path(0)?;
+    let target = call.to_write(0)?;
+    let path = target.path();
     let force = flag(call.options()?.as_ref(), "force", false)?;
     let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let dir = dir.canonicalize().unwrap_or_else(|_| dir.to_owned());
@@ -235,7 +237,7 @@ fn save_script(call: &Call<'_>) -> Outcome {
             "here, the script is saved already",
         );
     };
-    call.shell.workspace().write_script(&path, script.as_bytes(), force)?;
+    call.shell.workspace().write_script(&target, script.as_bytes(), force)?;
     let entries = if count == 1 { "one entry".to_owned() } else { format!("{count} entries") };
     call.shell.tell(&format!("`{}`: {entries}", path.display()));
     Ok(Dynamic::UNIT)

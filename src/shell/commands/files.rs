@@ -169,7 +169,7 @@ pub(super) const COMMANDS: &[Command] = &[
         "The host path must not exist.",
         "let to = `${env(\"TMPDIR\") ?? \"/tmp\"}/ufs-help-copy`;\ntry { copy_out(\"/etc/motd\", to); } catch (e) { assert_eq(e.kind, \"exists\"); }",
         &["exists", "invalid_path", "no_mount", "not_a_directory", "not_found", "not_mounted"], &["add", "cp"],
-        |call| done(call.mount()?.copy_out(&call.bytes(0)?, &call.host_path(1)?))),
+        |call| done(call.mount()?.copy_out(&call.bytes(0)?, &call.to_write(1)?))),
     Command {
         name: "sh",
         group: Group::Files,

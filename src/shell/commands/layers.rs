@@ -51,7 +51,7 @@ pub(super) const COMMANDS: &[Command] = &[
         errors: &["not_a_directory", "not_found"],
         example: "let etc = layer_at(\"/etc\");\nassert(etc.exists(\"passwd\"));",
         see: &["layer", "add"],
-        run: Some(|call| Ok(Dynamic::from(call.shell.workspace().layer_at(&call.host_path(0)?)?))),
+        run: Some(|call| Ok(Dynamic::from(call.shell.workspace().layer_at(&call.to_read(0)?)?))),
     },
     Command {
         name: "layers",
@@ -201,10 +201,10 @@ pub(super) const COMMANDS: &[Command] = &[
                   tar += \"/ufs-help-example.tar\";\nl.export_tar(tar, #{ force: true });",
         see: &["add", "seal"],
         run: Some(|call| {
-            let (layer, path) = (call.this_layer()?, call.host_path(0)?);
+            let (layer, target) = (call.this_layer()?, call.to_write(0)?);
             let sure = flag(call.options()?.as_ref(), "force", false)?;
-            let loss = || Ok(call.shell.workspace().loss_of_host_file(&path));
-            done(dropping(call, sure, loss, || Ok(layer.export_tar(&path)?)))
+            let loss = || Ok(call.shell.workspace().loss_of_host_file(&target));
+            done(dropping(call, sure, loss, || Ok(layer.export_tar(&target)?)))
         }),
     },
     Command {
@@ -392,5 +392,5 @@ fn add(call: &Call<'_>) -> Outcome {
         2 if options.is_some() => Vec::new(),
         _ => call.bytes(1)?,
     };
-    done(layer.add(&call.host_path(0)?, &at, how))
+    done(layer.add(&call.to_read(0)?, &at, how))
 }

@@ -6,6 +6,7 @@ use super::transcript::What;
 use crate::shell::state::Shell;
 use crate::sys::terminal::{Back, Job, run_program, run_shell, signal_name};
 use crate::sys::{Dir, signals};
+use crate::workspace::Want;
 
 /// What stays of earlier commands.
 #[derive(Default)]
@@ -20,6 +21,9 @@ pub(super) struct Host {
 impl Host {
     /// Runs what stands behind a `!`.
     pub(super) fn run(&mut self, shell: &Shell, command: &str) {
+        if let Err(error) = shell.workspace().may(Want::Program) {
+            return shell.complain(&error.to_string());
+        }
         let (word, rest) = command.split_once(char::is_whitespace).unwrap_or((command, ""));
         match (word, rest.trim()) {
             ("!", "") => match self.last.clone() {

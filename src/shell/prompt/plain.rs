@@ -56,7 +56,7 @@ pub(super) fn line() -> Result<Option<String>, ReadlineError> {
     loop {
         match signals::pending() {
             None => {}
-            Some(Pending::Interrupt) => return Err(ReadlineError::Interrupted),
+            Some(Pending::Interrupt | Pending::TimeIsUp) => return Err(ReadlineError::Interrupted),
             // as the editor does: the end is for the caller to see
             Some(Pending::End(_)) => return Err(ReadlineError::Eof),
         }

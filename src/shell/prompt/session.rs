@@ -110,9 +110,16 @@ impl Session {
                 return Next::Line;
             }
         };
-        self.shell.budget().begin();
+        let limit = match self.shell.budget().begin() {
+            Ok(limit) => limit,
+            Err(why) => {
+                self.shell.complain(&why);
+                return Next::Line;
+            }
+        };
         let clock = answer::Clock::start(&self.shell, &ast);
         let result = self.memory.run(&self.ours.engine, &ast, file);
+        drop(limit);
         let took = clock.stop(&self.shell);
         self.shell.settle(Moment::End);
         if let Err(error) = self.shell.workspace().let_go() {

@@ -6,7 +6,8 @@ use std::io::Read as _;
 use super::FEW;
 use crate::model::{Digest, Hasher, Kind, LayerPath, Marks, Mode, Timestamp};
 use crate::sys::{Dir, Errno, RawStat, xattr};
-use crate::workspace::error::{Act, Error};
+use crate::workspace::Act;
+use crate::workspace::error::Error;
 
 /// What a name of the upper is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

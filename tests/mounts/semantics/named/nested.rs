@@ -144,6 +144,7 @@ fn layers_made_on_an_overlay_are_read_by_the_kernel() {
             keep: false,
             epoch: None,
             namespace: State::Root,
+            sandbox: None,
         };
         let workspace = Workspace::open(options, Rc::new(Quiet)).unwrap();
         let base = workspace.layer("base").unwrap();
