@@ -474,7 +474,7 @@ impl Files for HostDir {
         self.takes(&handle, name)?;
         match (xattr::set(&handle, &stored, value), self.kept_name(&handle, name)?) {
             (Err(Errno::PERM | Errno::OPNOTSUPP | Errno::INVAL), Some(kept)) => {
-                xattr::set(&handle, &kept, value)?
+                xattr::set(&handle, &kept, value)?;
             }
             (set, _) => set?,
         }
@@ -487,7 +487,7 @@ impl Files for HostDir {
         self.takes(&handle, name)?;
         match (xattr::remove(&handle, &stored), self.kept_name(&handle, name)?) {
             (Err(Errno::NODATA | Errno::PERM | Errno::OPNOTSUPP), Some(kept)) => {
-                xattr::remove(&handle, &kept)?
+                xattr::remove(&handle, &kept)?;
             }
             (removed, _) => removed?,
         }
