@@ -23,7 +23,7 @@ pub(super) const COMMANDS: &[Command] = &[
         forms: &[global(&[]), global(&["options"]).with(DEEP)],
         gives: "an array of findings: `kind, of, path, what, means, repair, damaged`",
         summary: "Looks through the store for damage, and changes nothing.",
-        details: "An empty array is the good answer. The records of names, mounts and drafts, every index against its \
+        details: "An empty array is the good answer. With `deep` every file of every layer is read, too. The records of names, mounts and drafts, every index against its \
                   `meta.json`, layers that a stack misses, what others may write, and what the store has not made are \
                   looked at. `kind` is `record`, `index`, `summary`, `content`, `missing`, `stray`, `rights`, `unverified` \
                   (this user may not read it) or `unfinished` (an earlier process was killed, the next start goes on); \

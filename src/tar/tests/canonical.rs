@@ -320,6 +320,7 @@ proptest! {
         }
         drop(read(&bytes));
         let end = cut.index(bytes.len() - 512);
-        prop_assert!(read(&bytes[..end]).is_err());
+        // one that is cut between two entries is read as far as it goes, with a note
+        prop_assert!(read(&bytes[..end]).map_or(true, |archive| !archive.notes.is_empty()));
     }
 }
