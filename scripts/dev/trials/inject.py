@@ -31,6 +31,9 @@ NEWEST = {"fchmodat2": 452, "setxattrat": 463, "getxattrat": 464, "listxattrat":
 # what is not on a disk: the program's own voice, its pipes, the server's device
 VOICE = re.compile(r"^\w+\(\d+<(pipe|socket|/dev/|anon_inode|/dev/pts)")
 
+# what goes through pipes and devices, too
+SPOKEN = ("read", "pread64", "write", "writev", "pwrite64", "copy_file_range", "sendfile")
+
 LINE = re.compile(r"^(\d+)\s+(\w+)\((.*)$")
 
 
@@ -58,16 +61,20 @@ os.execvp(sys.argv[2], sys.argv[2:])
 """
 
 
-def recording(log):
-    return ["strace", "-f", "-y", "-qq", "-o", log, "-e", "trace=" + ",".join("?" + call for call in ERRORS)]
+def recording(log, fuse):
+    """The command that records all calls. Where the program serves a mount, strace must not ask what its files are: it would
+    ask the server that it has just stopped."""
+    calls = ",".join("?" + call for call in ERRORS)
+    return ["strace", "-f", *([] if fuse else ["-y"]), "-qq", "-o", log, "-e", f"trace={calls}"]
 
 
 def injecting(log, call, error, number):
     return ["strace", "-f", "-qq", "-o", log, "-e", f"trace={call}", "-e", f"inject={call}:error={error}:when={number}"]
 
 
-def points(log, store):
-    """Every call to fail, as (call, error, number): those since the store was first looked for."""
+def points(log, store, fuse):
+    """Every call to fail, as (call, error, number): those since the store was first looked for. Of a server, what it reads
+    and writes may be its device, which is not known here, so that is left out."""
     counts, found, begun = collections.Counter(), {}, False
     with open(log, errors="replace") as lines:
         for line in lines:
@@ -80,7 +87,7 @@ def points(log, store):
             counts[pid, call] += 1
             begun = begun or store in rest
             text = f"{call}({rest}"
-            if not begun or VOICE.match(text) or (call == "fcntl" and "F_DUPFD" not in rest):
+            if not begun or VOICE.match(text) or (fuse and call in SPOKEN) or (call == "fcntl" and "F_DUPFD" not in rest):
                 continue
             errors = ERRORS[call] + (CREATES if call.startswith("open") and "O_CREAT" in rest else [])
             for error in errors:
