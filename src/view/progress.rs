@@ -199,7 +199,7 @@ impl Work {
                     other => *total = other,
                 }
             }
-            let line = self.line(piece.as_ref(), step);
+            let line = self.line(piece.as_ref(), step, Instant::now());
             self.drawn.store(true, Ordering::Relaxed);
             let room = self.style.width.saturating_sub(FREE);
             write(&format!("{CLEAR}{}", fit_line(&line, room, &self.style)));
@@ -217,17 +217,17 @@ impl Work {
         self.over.notify_all();
     }
 
-    /// The line, in pieces.
-    fn line(&self, piece: Option<&Piece>, step: usize) -> Vec<(Paint, String)> {
+    /// The line at a moment, in pieces.
+    fn line(&self, piece: Option<&Piece>, step: usize, now: Instant) -> Vec<(Paint, String)> {
         let style = &self.style;
         let spinner = || (Paint::Dim, style.signs().spinner[step % style.signs().spinner.len()].to_owned());
         let plain = |text: String| (Paint::Plain, text);
         let Some(Piece { what, total, started }) = piece else {
-            return vec![spinner(), plain(format!(" {}  Ctrl-C stops it", duration(self.started.elapsed())))];
+            return vec![spinner(), plain(format!(" {}  Ctrl-C stops it", duration(now.saturating_duration_since(self.started))))];
         };
         let done =
             Amount { names: self.names.load(Ordering::Relaxed), bytes: self.bytes.load(Ordering::Relaxed) };
-        let took = started.elapsed();
+        let took = now.saturating_duration_since(*started);
         let Total::Known(total) = *total else {
             let mut line = format!(" {what}");
             for (amount, text) in [(done.names, names(done.names)), (done.bytes, size(done.bytes))] {
@@ -316,9 +316,9 @@ mod tests {
         let work = Work::start(*style);
         work.names.store(names, Ordering::Relaxed);
         work.bytes.store(bytes, Ordering::Relaxed);
-        let started = Instant::now().checked_sub(Duration::from_secs(2)).unwrap();
+        let started = Instant::now();
         let piece = Piece { what: "adding x".to_owned(), total, started };
-        let drawn = work.line(Some(&piece), 1);
+        let drawn = work.line(Some(&piece), 1, started + Duration::from_secs(2));
         work.end();
         fit_line(&drawn, style.width, style)
     }
