@@ -142,10 +142,7 @@ impl DirectFiles {
             blocks: raw.blocks,
             dev: raw.dev,
             ino: raw.ino,
-            mtime: match raw.kind {
-                Kind::File | Kind::Dir => self.union.kept_time(path, raw.mtime)?,
-                _ => raw.mtime,
-            },
+            mtime: raw.mtime,
             atime: raw.atime,
             ctime: raw.ctime,
         })
@@ -246,9 +243,7 @@ impl Files for DirectFiles {
         atime: Option<Timestamp>,
         mtime: Option<Timestamp>,
     ) -> Result<(), Errno> {
-        let path = self.walk(path, End::Itself)?;
-        self.union.set_times(&path, atime, mtime)?;
-        mtime.map_or(Ok(()), |mtime| self.union.keep_time(&path, mtime))
+        self.union.set_times(&self.walk(path, End::Itself)?, atime, mtime)
     }
 
     fn truncate(&self, path: &LayerPath, size: u64) -> Result<(), Errno> {
@@ -256,40 +251,19 @@ impl Files for DirectFiles {
     }
 
     fn xattr(&self, path: &LayerPath, name: &[u8]) -> Result<Vec<u8>, Errno> {
-        let path = self.walk(path, End::Itself)?;
-        match self.union.xattr(&path, name) {
-            Err(errno @ (Errno::NODATA | Errno::OPNOTSUPP)) => {
-                self.union.kept_xattr(&path, name)?.ok_or(errno)
-            }
-            value => value,
-        }
+        self.union.xattr(&self.walk(path, End::Itself)?, name)
     }
 
     fn xattrs(&self, path: &LayerPath) -> Result<Vec<Vec<u8>>, Errno> {
-        let path = self.walk(path, End::Itself)?;
-        let mut names = self.union.xattrs(&path)?;
-        names.extend(self.union.kept_xattrs(&path)?);
-        Ok(names)
+        self.union.xattrs(&self.walk(path, End::Itself)?)
     }
 
     fn set_xattr(&self, path: &LayerPath, name: &[u8], value: &[u8]) -> Result<(), Errno> {
-        let path = self.walk(path, End::Itself)?;
-        match self.union.set_xattr(&path, name, value) {
-            Err(Errno::PERM | Errno::OPNOTSUPP | Errno::INVAL)
-                if self.union.keep_xattr(&path, name, value)? =>
-            {
-                Ok(())
-            }
-            set => set,
-        }
+        self.union.set_xattr(&self.walk(path, End::Itself)?, name, value)
     }
 
     fn remove_xattr(&self, path: &LayerPath, name: &[u8]) -> Result<(), Errno> {
-        let path = self.walk(path, End::Itself)?;
-        match self.union.remove_xattr(&path, name) {
-            Err(Errno::NODATA | Errno::OPNOTSUPP) => self.union.forget_xattr(&path, name),
-            removed => removed,
-        }
+        self.union.remove_xattr(&self.walk(path, End::Itself)?, name)
     }
 }
 

@@ -1,20 +1,17 @@
 //! [`Files`] over a real directory: a merged mount, a layer's tree, or any host directory.
 //!
 //! Parents are resolved in the root by `openat2`; the last name is worked on through its directory. Owners that the
-//! host could not give are read from and kept in `user.ufs.owner`, times and attributes likewise.
+//! host could not give are read from and kept in `user.ufs.owner`.
 
 use std::fs::File;
 use std::os::fd::OwnedFd;
 use std::rc::Rc;
 
 use super::files::{DirItem, Files, Follow, OpenHow, RenameHow, Stat};
-use super::marks::{
-    is_whiteout, is_whiteout_node, kept_of, make_opaque, mark, owner_of, set_mark, stand_in, takes_marks,
-    time_of,
-};
+use super::marks::{is_whiteout, is_whiteout_node, make_opaque, mark, owner_of, set_mark, stand_in};
 use crate::model::{
-    Identity, KeptTime, Kind, LayerPath, Mode, Node, Timestamp, Trust, decode_xattrs, encode_node,
-    encode_owner, escape_name, names,
+    Identity, Kind, LayerPath, Mode, Node, Timestamp, Trust, decode_xattrs, encode_node, encode_owner,
+    escape_name, names,
 };
 use crate::sys::dir::{chmod_fd, stat_fd};
 use crate::sys::{Dir, Errno, OFlags, RawStat, RenameFlags, xattr};
@@ -93,11 +90,10 @@ impl HostDir {
 
     fn convert(&self, handle: &OwnedFd, raw: &RawStat) -> Result<Stat, Errno> {
         let (mut uid, mut gid) = self.identity.to_layer(raw.uid, raw.gid);
-        let mut mtime = raw.mtime;
         let mut node = match raw.kind {
             Kind::Dir => Node::Dir { opaque: false },
             Kind::File => Node::File { size: raw.size },
-            Kind::Symlink => Node::Symlink { target: Dir::link_target(handle)?.into() },
+            Kind::Symlink => Node::Symlink { target: read_link(handle)?.into() },
             Kind::Fifo => Node::Fifo,
             Kind::Socket => Node::Socket,
             Kind::CharDevice => Node::CharDevice(raw.rdev),
@@ -111,11 +107,6 @@ impl HostDir {
                 node = stand_in(handle)?.unwrap_or(node);
             }
         }
-        if self.flavour != Flavour::Host && takes_marks(raw.kind) && KeptTime::is_possible(mtime) {
-            mtime = mark(handle, names::TIME)?
-                .and_then(|value| time_of(&value))
-                .map_or(mtime, |kept| kept.of(mtime));
-        }
         Ok(Stat {
             node,
             mode: raw.mode,
@@ -126,7 +117,7 @@ impl HostDir {
             blocks: raw.blocks,
             dev: raw.dev,
             ino: raw.ino,
-            mtime,
+            mtime: raw.mtime,
             atime: raw.atime,
             ctime: raw.ctime,
         })
@@ -146,13 +137,6 @@ impl HostDir {
         let raw = stat_fd(handle)?;
         let may_be = self.trust.counts(raw.uid) && raw.kind == Kind::File && raw.size == 0;
         Ok(may_be && stand_in(handle)?.is_some())
-    }
-
-    /// The mark that keeps an attribute which the host refuses to a file; none where that means nothing.
-    fn kept_name(&self, handle: &OwnedFd, name: &[u8]) -> Result<Option<Vec<u8>>, Errno> {
-        let raw = stat_fd(handle)?;
-        let counts = self.trust.counts(raw.uid) && takes_marks(raw.kind) && !name.starts_with(b"user.");
-        Ok(counts.then(|| [names::XATTR, name].concat()))
     }
 
     /// Refuses a `user.*` attribute to a device, as the kernel does.
@@ -201,6 +185,10 @@ impl HostDir {
         }
         Ok(there)
     }
+}
+
+fn read_link(handle: &OwnedFd) -> Result<Vec<u8>, Errno> {
+    Dir::link_target(handle)
 }
 
 impl Files for HostDir {
@@ -417,20 +405,7 @@ impl Files for HostDir {
     ) -> Result<(), Errno> {
         let (dir, name) = self.place(path)?;
         self.say(&dir, name)?;
-        dir.set_times(name, atime, mtime)?;
-        let Some(meant) = mtime.filter(|time| self.flavour != Flavour::Host && KeptTime::is_possible(*time))
-        else {
-            return Ok(());
-        };
-        let stat = dir.stat(name)?;
-        if stat.mtime == meant || !takes_marks(stat.kind) {
-            return Ok(());
-        }
-        match set_mark(&dir, name, names::TIME, &KeptTime { meant, held: stat.mtime }.encode()) {
-            // a mount that keeps our marks to itself
-            Err(Errno::OPNOTSUPP | Errno::PERM) => Ok(()),
-            set => set,
-        }
+        dir.set_times(name, atime, mtime)
     }
 
     fn truncate(&self, path: &LayerPath, size: u64) -> Result<(), Errno> {
@@ -444,23 +419,12 @@ impl Files for HostDir {
 
     fn xattr(&self, path: &LayerPath, name: &[u8]) -> Result<Vec<u8>, Errno> {
         let handle = self.handle(path, Follow::No)?;
-        match xattr::get(&handle, &self.stored_name(name).ok_or(Errno::NODATA)?) {
-            Err(errno @ (Errno::NODATA | Errno::OPNOTSUPP)) => match self.kept_name(&handle, name)? {
-                Some(kept) => mark(&handle, &kept)?.ok_or(errno),
-                None => Err(errno),
-            },
-            value => value,
-        }
+        xattr::get(handle, &self.stored_name(name).ok_or(Errno::NODATA)?)
     }
 
     fn xattrs(&self, path: &LayerPath) -> Result<Vec<Vec<u8>>, Errno> {
-        let handle = self.handle(path, Follow::No)?;
-        let mut listed = xattr::list(&handle)?;
-        let kept = kept_of(&listed);
+        let mut listed = xattr::list(self.handle(path, Follow::No)?)?;
         listed.retain(|name| !name.starts_with(names::UFS));
-        if !kept.is_empty() && self.trust.counts(stat_fd(&handle)?.uid) {
-            listed.extend(kept);
-        }
         if self.flavour == Flavour::Layer {
             let decoded = decode_xattrs(listed.iter().map(|name| (&name[..], &b""[..])));
             return Ok(decoded.xattrs.into_keys().map(Vec::from).collect());
@@ -472,12 +436,7 @@ impl Files for HostDir {
         let handle = self.handle(path, Follow::No)?;
         let stored = self.stored_name(name).ok_or(Errno::OPNOTSUPP)?;
         self.takes(&handle, name)?;
-        match (xattr::set(&handle, &stored, value), self.kept_name(&handle, name)?) {
-            (Err(Errno::PERM | Errno::OPNOTSUPP | Errno::INVAL), Some(kept)) => {
-                xattr::set(&handle, &kept, value)?;
-            }
-            (set, _) => set?,
-        }
+        xattr::set(&handle, &stored, value)?;
         self.say_open(&handle)
     }
 
@@ -485,12 +444,7 @@ impl Files for HostDir {
         let handle = self.handle(path, Follow::No)?;
         let stored = self.stored_name(name).ok_or(Errno::NODATA)?;
         self.takes(&handle, name)?;
-        match (xattr::remove(&handle, &stored), self.kept_name(&handle, name)?) {
-            (Err(Errno::NODATA | Errno::PERM | Errno::OPNOTSUPP), Some(kept)) => {
-                xattr::remove(&handle, &kept)?;
-            }
-            (removed, _) => removed?,
-        }
+        xattr::remove(&handle, &stored)?;
         self.say_open(&handle)
     }
 }

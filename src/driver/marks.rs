@@ -2,7 +2,7 @@
 
 use std::os::fd::OwnedFd;
 
-use crate::model::{Device, KeptTime, Kind, Mode, Node, decode_xattrs, names};
+use crate::model::{Device, Kind, Mode, Node, decode_xattrs, names};
 use crate::sys::{Dir, Errno, RawStat, xattr};
 
 /// Sets one of our marks, on a file that denies writing to its owner too.
@@ -34,20 +34,6 @@ pub(super) fn mark(handle: &OwnedFd, name: &[u8]) -> Result<Option<Vec<u8>>, Err
 
 pub(super) fn owner_of(value: &[u8]) -> Option<(u32, u32)> {
     decode_xattrs([(names::OWNER, value)]).owner
-}
-
-pub(super) fn time_of(value: &[u8]) -> Option<KeptTime> {
-    decode_xattrs([(names::TIME, value)]).time
-}
-
-/// Whether files of a kind can have marks of ours.
-pub(super) fn takes_marks(kind: Kind) -> bool {
-    matches!(kind, Kind::File | Kind::Dir)
-}
-
-/// The attributes that are kept in marks, of all names on disk.
-pub(super) fn kept_of(raw: &[Vec<u8>]) -> Vec<Vec<u8>> {
-    raw.iter().filter_map(|name| Some(name.strip_prefix(names::XATTR)?.to_vec())).collect()
 }
 
 pub(super) fn stand_in(handle: &OwnedFd) -> Result<Option<Node>, Errno> {

@@ -160,12 +160,6 @@ pub struct KeptTime {
 }
 
 impl KeptTime {
-    /// Whether a file that has this time may mean another: only what lies beyond the range that every file system holds is
-    /// kept, and a file system puts a bound of its own range in its place.
-    pub fn is_possible(found: Timestamp) -> bool {
-        !(1..i64::from(i32::MAX)).contains(&found.secs)
-    }
-
     /// The layer's time of a file that has this one.
     pub fn of(self, found: Timestamp) -> Timestamp {
         if found == self.held { self.meant } else { found }

@@ -20,7 +20,6 @@ mod by_name;
 mod create;
 mod events;
 mod file;
-mod kept;
 mod lookup;
 mod make;
 mod marks;

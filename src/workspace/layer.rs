@@ -308,8 +308,6 @@ impl Layer {
         {
             (stat.uid, stat.gid, stat.mtime) = (entry.meta.uid, entry.meta.gid, entry.meta.mtime);
             stat.node = entry.node.clone();
-        } else {
-            stat.mtime = self.true_time(&at, stat.mtime)?;
         }
         Ok(stat)
     }

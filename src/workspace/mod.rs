@@ -29,7 +29,6 @@ mod shell_command;
 mod squashing;
 mod stack;
 mod standing;
-mod times;
 mod usage;
 mod watching;
 

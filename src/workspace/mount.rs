@@ -259,10 +259,7 @@ impl Mount {
 
     /// A file's attributes; a symlink's own.
     pub fn stat(&self, at: &[u8]) -> Result<Stat, Error> {
-        let at = path(at)?;
-        let mut stat = self.with(|files| files::stat(files, &at))?;
-        stat.mtime = self.true_time(&at, stat.mtime)?;
-        Ok(stat)
+        self.at(at, files::stat)
     }
 
     /// Whether the union shows the path.

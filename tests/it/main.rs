@@ -33,7 +33,6 @@ mod start_up;
 mod stores;
 mod telling;
 mod terminal;
-mod times;
 mod typing;
 mod watching;
 mod words;
