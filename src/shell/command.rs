@@ -240,17 +240,11 @@ impl Call<'_> {
     /// What it is about, for the log: what it is called on, and a first argument that may be a path or a name. Data is not
     /// for logs.
     pub(super) fn on(&self) -> String {
-        let of = match (self.layer(), &self.receiver) {
-            (Some(layer), _) => layer.title(),
-            (None, Some(value)) => {
-                value.clone().try_cast::<Mount>().map_or_else(String::new, |mount| mount.name())
-            }
-            (None, None) => String::new(),
-        };
-        let first = self.args.first().and_then(as_bytes);
-        let first = first
-            .map_or_else(String::new, |bytes| format!("`{}`", bytes[..bytes.len().min(200)].escape_ascii()));
-        [of, first].into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" ")
+        let mount = || Some(self.receiver.as_ref()?.clone().try_cast::<Mount>()?.name());
+        let of = self.layer().map(|layer| layer.title()).or_else(mount).unwrap_or_default();
+        let shown = |bytes: Vec<u8>| format!("`{}`", bytes[..bytes.len().min(200)].escape_ascii());
+        let first = self.args.first().and_then(as_bytes).map(shown).unwrap_or_default();
+        format!("{of} {first}").trim().to_owned()
     }
 
     pub(super) fn len(&self) -> usize {

@@ -223,7 +223,10 @@ impl Work {
         let spinner = || (Paint::Dim, style.signs().spinner[step % style.signs().spinner.len()].to_owned());
         let plain = |text: String| (Paint::Plain, text);
         let Some(Piece { what, total, started }) = piece else {
-            return vec![spinner(), plain(format!(" {}  Ctrl-C stops it", duration(now.saturating_duration_since(self.started))))];
+            return vec![
+                spinner(),
+                plain(format!(" {}  Ctrl-C stops it", duration(now.saturating_duration_since(self.started)))),
+            ];
         };
         let done =
             Amount { names: self.names.load(Ordering::Relaxed), bytes: self.bytes.load(Ordering::Relaxed) };
