@@ -5,6 +5,9 @@
 
 #![allow(clippy::unwrap_used)]
 
+#[path = "tidy/circles.rs"]
+mod circles;
+
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -277,4 +280,30 @@ fn the_top_level_holds_what_it_should() {
         .collect();
     found.sort();
     assert_eq!(found, Vec::<String>::new(), "at the top level");
+}
+
+#[test]
+fn files_of_a_room_form_no_circles_but_those_that_are_known() {
+    let files: Vec<circles::File> = sources()
+        .iter()
+        .filter(|source| !source.is_test())
+        .map(|source| circles::File {
+            path: source.path.clone(),
+            code: source.code().map(|(_, line)| line).collect::<Vec<_>>().join("\n"),
+        })
+        .collect();
+    let found = circles::circles(&circles::arrows(&files));
+    let mut complaints = Vec::new();
+    for circle in &found {
+        if !circles::ALLOWED.iter().any(|allowed| circle.iter().all(|file| allowed.contains(&file.as_str())))
+        {
+            complaints.push(format!("a circle that is not allowed: {circle:?}"));
+        }
+    }
+    for file in circles::ALLOWED.iter().copied().flatten() {
+        if !found.iter().any(|circle| circle.contains(*file)) {
+            complaints.push(format!("{file}: in no circle any more; take it off the list"));
+        }
+    }
+    none(&complaints);
 }
