@@ -63,12 +63,15 @@ pub(super) fn open_root(
         form
     } else {
         check_empty(&root, &path, how.create)?;
-        // one process makes it, the others that start at the same time wait and find it made
-        let lock_path = path.join("lock");
-        let _alone = lock::exclusive(&lock_path).map_err(|errno| refused(&path, errno))?;
-        match read(&root, &path)? {
-            Some(form) => form,
-            None => make(&root, &path, how.syncs == Syncs::On)?,
+        // One process makes it, and the others that start at the same time find it made. They do not wait for the lock itself:
+        // who made the store shares it from then on for as long as it runs.
+        let made = || read(&root, &path).map_or(true, |form| form.is_some());
+        let alone =
+            lock::exclusive_unless(&path.join("lock"), made).map_err(|errno| refused(&path, errno))?;
+        match (read(&root, &path)?, alone) {
+            (Some(form), _) => form,
+            (None, Some(_alone)) => make(&root, &path, how.syncs == Syncs::On)?,
+            (None, None) => return Err(Error::Missing { path }),
         }
     };
     Ok((path, root, form))
@@ -174,5 +177,29 @@ pub(super) fn open_sub(root: &Dir, name: &str, path: &Path) -> Result<Dir, Error
             root.beneath(&layer_path).map_err(own("open", path.join(name)))
         }
         other => other.map_err(own("open", path.join(name))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    #[test]
+    fn who_finds_a_store_being_made_does_not_wait_until_its_maker_ends() {
+        let host = tempfile::tempdir().unwrap();
+        let path = host.path().join("store");
+        let how = Opening { create: true, ..Opening::default() };
+        // the maker shares the lock from then on, and does not let it go
+        std::fs::create_dir(&path).unwrap();
+        let _maker = lock::shared(&path.join("lock")).unwrap();
+        std::thread::scope(|scope| {
+            let other = scope.spawn(|| open_root(&path, how, Whose::Own).map(|(_, _, form)| form));
+            std::thread::sleep(Duration::from_millis(20));
+            assert!(!other.is_finished(), "it waits until the store is there");
+            let root = Dir::open(&path).unwrap();
+            let form = make(&root, &path, false).unwrap();
+            assert_eq!(other.join().unwrap().unwrap(), form);
+        });
     }
 }

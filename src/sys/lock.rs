@@ -58,9 +58,16 @@ pub fn try_exclusive(path: &Path) -> Result<Option<Lock>, Errno> {
     }
 }
 
-/// Waits for the lock; Ctrl-C ends the wait with `EINTR`.
-pub fn exclusive(path: &Path) -> Result<Lock, Errno> {
-    wait(open(path)?, FlockOperation::LockExclusive)
+/// Waits for the lock until it is not needed any more, which is asked after each try; `None` then. Ctrl-C ends the wait with
+/// `EINTR`.
+pub fn exclusive_unless(path: &Path, mut needless: impl FnMut() -> bool) -> Result<Option<Lock>, Errno> {
+    let file = open(path)?;
+    let mut taken = false;
+    until_free(&file, None, || match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+        Err(Errno::WOULDBLOCK) if needless() => Ok(()),
+        other => other.inspect(|()| taken = true),
+    })?;
+    Ok(taken.then_some(Lock(file)))
 }
 
 /// Waits for a lock that others may share.
@@ -234,10 +241,26 @@ mod tests {
     }
 
     #[test]
+    fn a_lock_that_is_not_needed_any_more_is_not_waited_for() {
+        let host = tempfile::tempdir().unwrap();
+        let path = host.path().join("lock");
+        let held = exclusive_unless(&path, || panic!("it is free")).unwrap();
+        assert!(held.is_some());
+        let mut tries = 0;
+        let mut at_third = || {
+            tries += 1;
+            tries == 3
+        };
+        assert!(exclusive_unless(&path, &mut at_third).unwrap().is_none());
+        drop(held);
+        assert!(exclusive_unless(&path, || false).unwrap().is_some());
+    }
+
+    #[test]
     fn who_waits_long_tells_for_whom_and_goes_on_once_the_lock_is_free() {
         let host = tempfile::tempdir().unwrap();
         let path = host.path().join("lock");
-        let held = exclusive(&path).unwrap();
+        let held = try_exclusive(&path).unwrap().unwrap();
         let heard = Rc::new(RefCell::new(Vec::new()));
         let (hears, frees) = (heard.clone(), RefCell::new(Some(held)));
         tell_waiting(Box::new(move |path, users| {

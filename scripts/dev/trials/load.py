@@ -53,7 +53,9 @@ class Load:
                 "    fd = os.open(sys.argv[1], os.O_WRONLY | os.O_CREAT)\n"
                 "    os.write(fd, b'o'); os.fsync(fd); os.close(fd)\n")
         self.running.append(subprocess.Popen(["python3", "-c", sync, os.path.join(disk, "other")]))
+        until = time.monotonic() + 60
         while not all(os.path.getsize(said) for said in self.said):
+            assert time.monotonic() < until, "a program has said nothing for a minute"
             time.sleep(0.01)
 
     def acknowledged(self):
@@ -65,13 +67,14 @@ class Load:
         return words
 
     def stop(self):
-        for said in self.said:
-            with open(said) as file:
-                assert "error" not in (text := file.read()), text[-2000:]
         for process in self.running:
             process.terminate()
         for process in self.running:
             process.wait()
+        self.running.clear()
+        for said in self.said:
+            with open(said) as file:
+                assert "error" not in (text := file.read()), text[-2000:]
 
     def wrong(self, store, acknowledged):
         """What is wrong with a store once these words were said."""
