@@ -13,7 +13,7 @@ use super::{
 };
 use crate::model::{Kind, LayerPath, Mode, Node, PATH_MAX, Timestamp};
 use crate::sys::{Dir, Errno, OFlags, RenameFlags};
-use crate::union::{Options, Syncs, Union, UpperDirs};
+use crate::union::{LowerDir, Options, Syncs, Union, UpperDirs, Whereabouts};
 
 /// A union as [`Files`].
 #[derive(Debug)]
@@ -282,15 +282,18 @@ pub(super) fn mount(spec: &MountSpec<'_>) -> Result<Box<dyn Mounted>, MountError
 }
 
 pub(super) fn open(spec: &MountSpec<'_>) -> Result<DirectFiles, Errno> {
-    open_union(spec).map(DirectFiles::new)
+    let itself = |dir| LowerDir { dir, whereabouts: Whereabouts::Itself };
+    open_union(spec, itself).map(DirectFiles::new)
 }
 
-/// A stack's union.
-pub(super) fn open_union(spec: &MountSpec<'_>) -> Result<Union, Errno> {
+/// A stack's union, of lower layers as `lower` makes them of their directories.
+pub(super) fn open_union(spec: &MountSpec<'_>, lower: impl Fn(Dir) -> LowerDir) -> Result<Union, Errno> {
     let own = |fd: std::os::fd::BorrowedFd<'_>| Dir::from_borrowed(fd);
-    let lowers = spec.lowers.iter().map(|fd| own(fd.as_fd())).collect::<Result<_, _>>()?;
+    let lowers = spec.lowers.iter().map(|fd| own(fd.as_fd()).map(&lower)).collect::<Result<_, _>>()?;
     let upper = match spec.upper {
-        Some((upper, work)) => Some(UpperDirs { upper: own(upper)?, work: own(work)? }),
+        Some((upper, work)) => {
+            Some(UpperDirs { upper: own(upper)?, work: own(work)?, whereabouts: Whereabouts::Itself })
+        }
         None => None,
     };
     let options = Options {

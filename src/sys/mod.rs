@@ -17,6 +17,7 @@ pub mod memory;
 pub mod mount;
 pub mod mountinfo;
 pub mod namespace;
+pub mod private;
 pub mod probe;
 pub mod process;
 mod recent;

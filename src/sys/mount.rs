@@ -18,7 +18,7 @@ use rustix::mount::{
     move_mount, unmount,
 };
 
-use super::{Dir, Errno};
+use super::Errno;
 
 /// The source that our overlay mounts show in mountinfo.
 pub const SOURCE: &str = "ufs";
@@ -209,17 +209,6 @@ impl Detached {
     }
 }
 
-/// The same directory without whatever is mounted in it, by a mount of its own that is attached nowhere.
-///
-/// # Errors
-/// `EPERM` for whoever may not mount; `EINVAL` where what is mounted inside may not be uncovered.
-pub fn without_inner(dir: impl AsFd) -> Result<Dir, Errno> {
-    use rustix::mount::{OpenTreeFlags, open_tree};
-    let flags =
-        OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC | OpenTreeFlags::AT_EMPTY_PATH;
-    Detached(open_tree(dir, c"", flags)?).root().map(Dir::from_fd)
-}
-
 /// The number of the mount that an open file lies in (`STATX_MNT_ID`, Linux 5.8).
 pub fn id(fd: impl AsFd) -> Result<u64, Errno> {
     Ok(rustix::fs::statx(fd, c"", AtFlags::EMPTY_PATH, StatxFlags::MNT_ID)?.stx_mnt_id)
@@ -270,14 +259,34 @@ pub fn make_all_private() -> Result<(), Errno> {
 }
 
 /// Lets nothing be run, no device be opened and no file give rights, on any mount of this namespace.
-///
+pub fn use_for_data_only() -> Result<(), Errno> {
+    let set = MountAttrFlags::MOUNT_ATTR_NODEV
+        | MountAttrFlags::MOUNT_ATTR_NOSUID
+        | MountAttrFlags::MOUNT_ATTR_NOEXEC;
+    change_attributes(rustix::fs::CWD, c"/", libc::AT_RECURSIVE, (set, MountAttrFlags::empty()))
+}
+
+/// Takes attributes away from the mount whose root is given, and gives it others.
+pub(super) fn set_attributes(
+    root: impl AsFd,
+    set: MountAttrFlags,
+    clear: MountAttrFlags,
+) -> Result<(), Errno> {
+    change_attributes(root, c"", libc::AT_EMPTY_PATH, (set, clear))
+}
+
 /// # Source
 /// `mount_setattr(2)`.
 #[expect(unsafe_code, reason = "a system call that no safe crate has")]
-pub fn use_for_data_only() -> Result<(), Errno> {
+fn change_attributes(
+    dir: impl AsFd,
+    path: &std::ffi::CStr,
+    flags: i32,
+    (set, clear): (MountAttrFlags, MountAttrFlags),
+) -> Result<(), Errno> {
     let attributes = libc::mount_attr {
-        attr_set: libc::MOUNT_ATTR_NODEV | libc::MOUNT_ATTR_NOSUID | libc::MOUNT_ATTR_NOEXEC,
-        attr_clr: 0,
+        attr_set: set.bits().into(),
+        attr_clr: clear.bits().into(),
         propagation: 0,
         userns_fd: 0,
     };
@@ -285,9 +294,9 @@ pub fn use_for_data_only() -> Result<(), Errno> {
     let done = unsafe {
         libc::syscall(
             libc::SYS_mount_setattr,
-            libc::AT_FDCWD,
-            c"/".as_ptr(),
-            libc::AT_RECURSIVE,
+            dir.as_fd().as_raw_fd(),
+            path.as_ptr(),
+            flags,
             &raw const attributes,
             size_of_val(&attributes),
         )

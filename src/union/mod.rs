@@ -34,6 +34,7 @@ mod shown;
 mod writer;
 mod xattrs;
 
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -92,6 +93,26 @@ pub struct Options {
     pub syncs: Syncs,
 }
 
+/// A read-only layer of a union.
+#[derive(Debug)]
+pub struct LowerDir {
+    /// The directory, by the mount that its files are reached by.
+    pub dir: Dir,
+    /// Where it is found on the host.
+    pub whereabouts: Whereabouts,
+}
+
+/// Where on the host a directory is found, which may be held by a mount that no path leads to.
+#[derive(Debug)]
+pub enum Whereabouts {
+    /// Where its own descriptor says.
+    Itself,
+    /// Where another descriptor of it says, wherever it may be moved.
+    Other(Dir),
+    /// Where it was when it was opened.
+    Path(PathBuf),
+}
+
 /// The writable directories of a union, on one file system.
 #[derive(Debug)]
 pub struct UpperDirs {
@@ -99,6 +120,8 @@ pub struct UpperDirs {
     pub upper: Dir,
     /// Where copies are built before they are renamed into the upper.
     pub work: Dir,
+    /// Where the upper is found on the host.
+    pub whereabouts: Whereabouts,
 }
 
 #[derive(Debug)]
@@ -113,6 +136,8 @@ struct Upper {
 pub struct Union {
     /// Top → bottom, as lookups go.
     lowers: Vec<Arc<Dir>>,
+    /// The same order; then that of the upper, if there is one.
+    whereabouts: Vec<Whereabouts>,
     upper: Option<Upper>,
     options: Options,
     root: Arc<Merged>,
@@ -135,18 +160,20 @@ impl Union {
     ///
     /// # Errors
     /// What reading the roots gives; `EINVAL` without any layer.
-    pub fn new(lowers: Vec<Dir>, upper: Option<UpperDirs>, options: Options) -> Result<Self, Errno> {
+    pub fn new(lowers: Vec<LowerDir>, upper: Option<UpperDirs>, options: Options) -> Result<Self, Errno> {
         if lowers.is_empty() && upper.is_none() {
             return Err(Errno::INVAL);
         }
-        let lowers: Vec<Arc<Dir>> = lowers.into_iter().rev().map(Arc::new).collect();
+        let lowers = lowers.into_iter().rev().map(|lower| (Arc::new(lower.dir), lower.whereabouts));
+        let (lowers, mut whereabouts): (Vec<Arc<Dir>>, Vec<Whereabouts>) = lowers.unzip();
         let mut parts = Vec::with_capacity(lowers.len());
         for (layer, dir) in lowers.iter().enumerate() {
             let marked = marks::opaque_mark(options.marks, dir, b".")? == Some(Opaque::Whiteouts);
             parts.push(Part { layer, marked });
         }
         let (upper, top) = match upper {
-            Some(UpperDirs { upper, work }) => {
+            Some(UpperDirs { upper, work, whereabouts: found }) => {
+                whereabouts.push(found);
                 sweep(&work)?;
                 let marked = marks::opaque_mark(options.marks, &upper, b".")? == Some(Opaque::Whiteouts);
                 (Some(Upper { work, made: AtomicU64::new(0) }), Some((upper, marked)))
@@ -161,6 +188,7 @@ impl Union {
         let root = Arc::new(Merged::new(Box::default(), top, parts));
         Ok(Self {
             lowers,
+            whereabouts,
             upper,
             options,
             root,

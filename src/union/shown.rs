@@ -3,9 +3,9 @@
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
 
-use super::Union;
 use super::lookup::{Found, Look, split};
 use super::merged::{Merged, Part};
+use super::{Union, Whereabouts};
 use crate::model::{Kind, LayerPath};
 use crate::sys::dir::stat_fd;
 use crate::sys::{Errno, OFlags, RawStat};
@@ -136,12 +136,17 @@ impl Union {
 
     /// Where a layer (by its index, bottom → top) or the upper lies on the host.
     pub fn layer_path(&self, layer: Option<usize>) -> Result<std::path::PathBuf, Errno> {
-        match layer {
-            Some(index) => {
-                let from_top = self.lowers.len().checked_sub(index + 1).ok_or(Errno::NOENT)?;
-                self.lowers.get(from_top).ok_or(Errno::NOENT)?.host_path()
-            }
-            None => self.root.upper().ok_or(Errno::NOENT)?.host_path(),
+        let place = match layer {
+            Some(index) => self.lowers.len().checked_sub(index + 1).ok_or(Errno::NOENT)?,
+            None => self.lowers.len(),
+        };
+        match self.whereabouts.get(place).ok_or(Errno::NOENT)? {
+            Whereabouts::Itself => match self.lowers.get(place) {
+                Some(lower) => lower.host_path(),
+                None => self.root.upper().ok_or(Errno::NOENT)?.host_path(),
+            },
+            Whereabouts::Other(dir) => dir.host_path(),
+            Whereabouts::Path(path) => Ok(path.clone()),
         }
     }
 

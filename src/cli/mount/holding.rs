@@ -11,7 +11,7 @@ use crate::sys::dir::own_ids;
 use crate::sys::holder::{self, Place};
 use crate::sys::lock::{self, Lock};
 use crate::sys::process::User;
-use crate::sys::{Dir, mount};
+use crate::sys::{Dir, mount, private};
 
 /// How long a server whose mount nobody has any more may take to end: it writes out what is unwritten.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -28,17 +28,20 @@ pub(super) struct Held {
     locks: Vec<Lock>,
 }
 
-/// Takes an upper and its work directory for this process alone.
+/// Takes an upper and its work directory for this process alone; `found` are the same by the mount that they were found in,
+/// which is not held.
 ///
 /// # Errors
 /// A [`Failure`] that names who has it.
-pub(super) fn take((upper, path): (&Dir, &Path), work: &Dir) -> Result<Held, Failure> {
-    let mut locks = vec![lock_one(upper, path, PATIENCE)?, lock_one(work, path, PATIENCE)?];
+pub(super) fn take(dirs: [&Dir; 2], found: [&Dir; 2], path: &Path) -> Result<Held, Failure> {
+    let mut locks = vec![lock_one(dirs[0], path, PATIENCE)?, lock_one(dirs[1], path, PATIENCE)?];
+    let [upper, work] = found;
     // a mount of a store lies around its upper, `up/tree`, and that is what its user locks
     let around = upper.reach(b"..").and_then(|up| up.reach(b".."));
     if let Ok(mount) = around
         && mount.stat(b"mount.json").is_ok()
     {
+        let mount = private::read_only(&mount).unwrap_or(mount);
         locks.push(lock_one(&mount, path, Duration::ZERO)?);
     }
     for dir in [upper, work] {

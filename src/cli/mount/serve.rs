@@ -8,8 +8,9 @@ use crate::driver::{Alone, AloneSpec, Manner, MountError, mount_alone};
 use crate::model::{Identity, Marks, Trust, WhiteoutForm};
 use crate::sys::daemon::{self, Ends, Parted, Starting};
 use crate::sys::fault;
-use crate::sys::{self, Dir, Errno, mount, mountinfo, probe, process, signals};
-use crate::union::{Options, Syncs};
+use crate::sys::fuse::MountAttrFlags;
+use crate::sys::{self, Dir, Errno, mount, mountinfo, private, probe, process, signals};
+use crate::union::{LowerDir, Options, Syncs, UpperDirs, Whereabouts};
 
 /// A mount that is served, and what must be held for as long.
 struct Served {
@@ -107,7 +108,7 @@ fn mount_all(request: &Request) -> Result<Served, Failure> {
     let target = std::path::absolute(&request.dir).map(|path| mountinfo::real(&path)).map_err(|error| {
         Failure::new(format!("cannot find the mount point `{}`: {error}", request.dir.display()))
     })?;
-    let mut lowers: Vec<Dir> = Vec::new();
+    let mut lowers = Vec::new();
     let mut seen = Vec::new();
     for path in &wanted.lowers {
         let dir = open("lower", path)?;
@@ -116,7 +117,7 @@ fn mount_all(request: &Request) -> Result<Served, Failure> {
         // one that is there twice counts where it is topmost
         if !seen.contains(&place) {
             seen.push(place);
-            lowers.push(apart(dir, path, &target)?);
+            lowers.push(lower(dir, path, &target)?);
         }
     }
     lowers.reverse();
@@ -132,17 +133,20 @@ fn mount_all(request: &Request) -> Result<Served, Failure> {
         Some((upper_path, work_path)) => {
             let (upper, work) = (open("upper", upper_path)?, open("work", work_path)?);
             check_upper((&upper, upper_path), (&work, work_path), &wanted.lowers, &target)?;
-            held = Some(holding::take((&upper, upper_path), &work)?);
-            incompat::refuse(&work, work_path)?;
+            let taken = own(upper, work, upper_path, wanted.attributes);
+            let (upper, work) = (&taken.dirs.upper, &taken.dirs.work);
+            let found = taken.found.as_ref().map_or([upper, work], |[upper, work]| [upper, work]);
+            held = Some(holding::take([upper, work], found, upper_path)?);
+            incompat::refuse(work, work_path)?;
             // the union sweeps names away that begin so
-            whiteouts = probe::whiteout_form(&work, b".ufs-probe").map_err(|errno| {
+            whiteouts = probe::whiteout_form(work, b".ufs-probe").map_err(|errno| {
                 let shown = work_path.display();
                 Failure::new(format!("cannot write in the work directory `{shown}`: {errno}"))
             })?;
             if wanted.syncs == Syncs::Never {
-                incompat::mark(&work, work_path)?;
+                incompat::mark(work, work_path)?;
             }
-            Some((upper, work))
+            Some(taken.dirs)
         }
     };
     let identity = if wanted.owners == crate::model::Owners::default() {
@@ -193,22 +197,47 @@ fn trust() -> Trust {
     if process::has_every_right() { Trust::Nobody } else { Trust::FilesOf(sys::dir::own_ids().0) }
 }
 
-/// A layer as it is without what is mounted in it, as the kernel's overlay sees it. What is mounted inside is most of all
-/// the union itself, if its mount point lies there: whoever serves it must never ask it.
-fn apart(dir: Dir, path: &Path, target: &Path) -> Result<Dir, Failure> {
+/// A layer as the kernel's overlay takes it: it is only read, and what is mounted inside is no part of it. That is most of
+/// all the union itself, if its mount point lies there: whoever serves it must never ask it.
+fn lower(dir: Dir, path: &Path, target: &Path) -> Result<LowerDir, Failure> {
     let real = mountinfo::real(path);
-    let holds_target = target != real && target.starts_with(&real);
-    if !holds_target && mountinfo::inside(&real).is_ok_and(|inside| inside.is_empty()) {
-        return Ok(dir);
-    }
-    match mount::without_inner(&dir) {
-        Ok(apart) => Ok(apart),
-        Err(_) if holds_target => {
+    match private::read_only(&dir) {
+        Ok(dir) => Ok(LowerDir { dir, whereabouts: Whereabouts::Path(real) }),
+        Err(_) if target != real && target.starts_with(&real) => {
             Err(MountError::InsideLower { target: target.to_owned(), lower: real }.into())
         }
         Err(errno) => {
-            log::info!("`{}` is read with what is mounted in it: {errno}", path.display());
-            Ok(dir)
+            // who may not mount anything leaves that to `fusermount3`
+            log::debug!("`{}` is read as it is found, with what is mounted in it: {errno}", path.display());
+            Ok(LowerDir { dir, whereabouts: Whereabouts::Itself })
+        }
+    }
+}
+
+/// An upper and its scratch directory.
+struct Taken {
+    /// By a mount of this process's own, if it may have one.
+    dirs: UpperDirs,
+    /// By the mount that they were found in, where that is another one.
+    found: Option<[Dir; 2]>,
+}
+
+/// Takes an upper as the kernel's overlay does: whoever unmounts the union can unmount the upper's file system right after
+/// it, although the server needs a moment more, and times of reading are kept as the union's mount says.
+///
+/// umount(2) of a FUSE mount does not wait for the server (Linux asks for that by `FUSE_DESTROY`, with `fuseblk` only).
+/// What is unwritten goes to the disk meanwhile: the file system is there until the server has let go of it, as after
+/// `umount -l`.
+fn own(upper: Dir, work: Dir, path: &Path, times: MountAttrFlags) -> Taken {
+    match private::writable([&upper, &work], times) {
+        Ok([own_upper, own_work]) => {
+            let whereabouts = Whereabouts::Path(mountinfo::real(path));
+            let dirs = UpperDirs { upper: own_upper, work: own_work, whereabouts };
+            Taken { dirs, found: Some([upper, work]) }
+        }
+        Err(errno) => {
+            log::debug!("the mount of `{}` is in use until the server ends: {errno}", path.display());
+            Taken { dirs: UpperDirs { upper, work, whereabouts: Whereabouts::Itself }, found: None }
         }
     }
 }

@@ -13,15 +13,15 @@ use crate::sys::fuse::{Fuse, MOST_READ, MountAttrFlags, Setting};
 use crate::sys::fusermount::{self, Refused};
 use crate::sys::mount::{self, Detached, Place, SOURCE};
 use crate::sys::{Dir, Errno, daemon, mountinfo};
-use crate::union::{Options, Union, UpperDirs};
+use crate::union::{LowerDir, Options, Union, UpperDirs};
 
 /// What is mounted, and how.
 #[derive(Debug)]
 pub struct AloneSpec {
     /// The read-only layers, bottom → top; at least one.
-    pub lowers: Vec<Dir>,
-    /// The writable directory and, on the same file system, the scratch directory.
-    pub upper: Option<(Dir, Dir)>,
+    pub lowers: Vec<LowerDir>,
+    /// The writable directory and the scratch directory.
+    pub upper: Option<UpperDirs>,
     /// The mount point, from the root on.
     pub target: PathBuf,
     /// How the union treats its host.
@@ -60,8 +60,7 @@ pub struct Alone {
 pub fn mount_alone(spec: AloneSpec) -> Result<Alone, MountError> {
     clear_dead(&spec.target)?;
     let point = Dir::open(&spec.target).map_err(MountError::target("open the mount point", &spec.target))?;
-    let upper = spec.upper.map(|(upper, work)| UpperDirs { upper, work });
-    let union = Union::new(spec.lowers, upper, spec.options);
+    let union = Union::new(spec.lowers, spec.upper, spec.options);
     let union = Arc::new(union.map_err(|errno| MountError::Layers { errno })?);
     let (ended, lifeline) =
         daemon::lifeline().map_err(|errno| MountError::Server { act: "make a pipe", errno })?;

@@ -19,8 +19,8 @@ use super::server::{Manner, Server};
 use super::told;
 use crate::driver::{Event, Listener, MountError, MountSpec, direct};
 use crate::sys::apart::{self, Apart, End};
-use crate::sys::{Errno, daemon};
-use crate::union::Union;
+use crate::sys::{Dir, Errno, daemon, private};
+use crate::union::{LowerDir, Union, Whereabouts};
 
 /// How long whoever has files open may take to close them after the mount is out of the tree.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -221,7 +221,7 @@ impl Numbers<'_> {
         let refuse = |what: u8, errno: Errno| {
             answer(what, Err(errno));
         };
-        let union = match direct::open_union(spec) {
+        let union = match direct::open_union(spec, quiet) {
             Ok(union) => Arc::new(union),
             Err(errno) => return refuse(0, errno),
         };
@@ -268,6 +268,14 @@ impl Numbers<'_> {
                 return;
             }
         }
+    }
+}
+
+/// A layer that does not remember that it was read, where this process may have it so.
+fn quiet(dir: Dir) -> LowerDir {
+    match private::read_only(&dir) {
+        Ok(quiet) => LowerDir { dir: quiet, whereabouts: Whereabouts::Other(dir) },
+        Err(_) => LowerDir { dir, whereabouts: Whereabouts::Itself },
     }
 }
 

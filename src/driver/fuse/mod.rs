@@ -16,13 +16,13 @@
 //! - `user.ufs.*` attributes are refused to users, as they are this program's own, and `user.ufs.origin` is there;
 //! - without passthrough, memory that is written where the upper is full gives no `SIGBUS`: msync(2) and fsync(2) tell;
 //! - lseek(2) takes `SEEK_DATA` and `SEEK_HOLE` on directories;
-//! - on a mount without an upper, reading by passthrough sets a lower file's time of reading (where the layers' file system
-//!   keeps those), and what the page cache answers sets none;
+//! - what the page cache answers, and listing a directory, set no time of reading; how those of the upper are kept is laid
+//!   down when it is mounted, whatever a remount says; who may not mount (`fusermount3`) has them as the layers' mounts say;
 //! - a whiteout in a directory that only its layer has is not listed; the kernel lists it, unless the layer was sealed here,
 //!   which tells it to look;
 //! - `O_TMPFILE` gives `EOPNOTSUPP` and statx(2) no time of birth, as the crate knows no such requests; files have no
 //!   flags (`chattr(1)`);
-//! - umount(2) does not wait for a server on its own, which syncs the upper and lets go of the layers a moment later;
+//! - umount(2) does not wait for a server on its own, which syncs the upper and lets go of its file system a moment later;
 //! - a path has 4,096 bytes at most, also one that is gone down step by step: `ENAMETOOLONG`.
 
 mod adapter;

@@ -4,8 +4,11 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{Read as _, Write as _};
 use std::process::{Command, Stdio};
 
+use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
+
+use ufs::sys::xattr;
 
 use super::stack::{Ran, WRITABLE, on_stack, runs, ufs, until, with_stack};
 use crate::host::skip;
@@ -25,6 +28,40 @@ fn umount_ends_the_server() {
                 stack.umount();
                 until("the server ends", || !runs(server));
                 assert_eq!(stack.read("upper/new"), round.to_string());
+            }
+        });
+    });
+}
+
+#[test]
+fn the_layers_can_be_unmounted_right_after_the_union() {
+    on_stack(|scratch| {
+        with_stack(scratch, |stack| {
+            let system = stack.at("system");
+            fs::create_dir(&system).unwrap();
+            for round in 0..40 {
+                mount(Some("layers"), &system, Some("tmpfs"), MsFlags::empty(), None::<&str>).unwrap();
+                for name in ["system/low", "system/up", "system/wk"] {
+                    fs::create_dir(stack.at(name)).unwrap();
+                }
+                fs::write(stack.at("system/low/f"), "lower").unwrap();
+                let options = "lowerdir=system/low,upperdir=system/up,workdir=system/wk";
+                if round % 2 == 0 {
+                    stack.mount_by_the_kernel(options).ok();
+                } else {
+                    stack.mount(options).ok();
+                    let origin = |name| xattr::get(File::open(stack.at(name)).unwrap(), b"user.ufs.origin");
+                    let told = |place: &str| place.replace('@', system.to_str().unwrap()).into_bytes();
+                    assert_eq!(origin("merged/f").unwrap(), told("0 @/low"));
+                    assert_eq!(origin("merged").unwrap(), told("upper @/up"));
+                }
+                fs::write(stack.at("merged/new"), "new").unwrap();
+                let mut renamed = fs::read(stack.at("merged/f")).unwrap();
+                renamed.push(b'!');
+                fs::write(stack.at("merged/f"), renamed).unwrap();
+                assert_eq!(stack.read("system/up/f"), "lower!");
+                stack.umount();
+                umount2(&system, MntFlags::empty()).unwrap_or_else(|errno| panic!("{round}: {errno}"));
             }
         });
     });

@@ -6,3 +6,4 @@ mod layers;
 mod options;
 mod proc;
 mod stack;
+mod times;

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
-use ufs::sys::{mountinfo, probe};
+use ufs::sys::{Dir, holder, mountinfo, probe};
 
 use crate::host::{skip, with_mounts};
 
@@ -108,17 +108,16 @@ impl Stack {
         mountinfo::inside(&self.dir).unwrap().contains(&self.at("merged"))
     }
 
-    /// The server of this stack's mount.
+    /// The server of this stack's mount: who has the lock of its work directory.
     pub(super) fn server(&self) -> Option<u32> {
-        fs::read_dir("/proc").unwrap().flatten().find_map(|entry| {
-            let pid = entry.file_name().to_str()?.parse().ok()?;
-            // it has the work directory open
-            let files = fs::read_dir(entry.path().join("fd")).ok()?;
-            let holds = |link: PathBuf| fs::read_link(link).is_ok_and(|target| target == self.at("work"));
-            let program = fs::read_link(entry.path().join("exe")).ok()?;
-            let ours = program == Path::new(env!("CARGO_BIN_EXE_ufs"));
-            (ours && files.flatten().any(|file| holds(file.path()))).then_some(pid)
-        })
+        holder::of_lock(&Dir::open(&self.at("work")).unwrap()).map(|user| user.pid)
+    }
+
+    /// The kernel's own overlay of the same.
+    pub(super) fn mount_by_the_kernel(&self, options: &str) -> Ran {
+        let mut command = Command::new("mount");
+        command.current_dir(&self.dir).args(["-t", "overlay", "o", "-o", options, "merged"]);
+        command.output().unwrap().into()
     }
 }
 
