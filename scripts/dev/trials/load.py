@@ -67,14 +67,16 @@ class Load:
         return words
 
     def stop(self):
-        for process in self.running:
-            process.terminate()
-        for process in self.running:
-            process.wait()
-        self.running.clear()
-        for said in self.said:
-            with open(said) as file:
-                assert "error" not in (text := file.read()), text[-2000:]
+        try:
+            # before they are told to end, which they would call an error
+            for said in self.said:
+                with open(said) as file:
+                    assert "error" not in (text := file.read()), text[-2000:]
+        finally:
+            for process in self.running:
+                process.terminate()
+            for process in self.running:
+                process.wait()
 
     def wrong(self, store, acknowledged):
         """What is wrong with a store once these words were said."""
