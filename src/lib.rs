@@ -12,6 +12,7 @@
 //! | [`sys`] | every system call and the only `unsafe` |
 //! | [`tar`] | the canonical tar of a layer out; any tar in, compressed or not |
 //! | [`store`] | layers, names, drafts and mounts on disk: locks, atomic commit, recovery, check, collection |
+//! | [`oci`] | images: the bytes of layers where they lie, compressed or not, at any place |
 //! | [`union`] | the overlay in user space, on real directories. Knows no FUSE |
 //! | [`driver`] | one face for the kernel's overlay, FUSE and the union inside the process; the guard that unmounts |
 //! | [`workspace`] | everything that a user can do, as methods. No Rhai, no terminal |
@@ -73,6 +74,7 @@ pub mod cli;
 pub mod config;
 pub mod driver;
 pub mod model;
+pub mod oci;
 pub mod overlay;
 pub mod shell;
 pub mod store;

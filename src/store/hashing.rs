@@ -15,13 +15,15 @@ const BUFFER: usize = 1 << 20;
 const BUFFERS: usize = 3;
 
 /// A stream's end that hashes what it gets.
-pub(super) struct HashStream {
+#[derive(Debug)]
+pub struct HashStream {
     buffer: Vec<u8>,
     limit: usize,
     bytes: u64,
     helper: Option<Helper>,
 }
 
+#[derive(Debug)]
 struct Helper {
     full: SyncSender<Vec<u8>>,
     empty: Receiver<Vec<u8>>,
@@ -29,9 +31,15 @@ struct Helper {
     made: usize,
 }
 
+impl Default for HashStream {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl HashStream {
     /// Starts an empty stream.
-    pub(super) fn new() -> Self {
+    pub fn new() -> Self {
         Self::with_buffer(BUFFER)
     }
 
@@ -40,12 +48,15 @@ impl HashStream {
     }
 
     /// How many bytes came so far.
-    pub(super) fn bytes(&self) -> u64 {
+    pub fn bytes(&self) -> u64 {
         self.bytes
     }
 
     /// Ends the stream.
-    pub(super) fn finish(self) -> io::Result<Digest> {
+    ///
+    /// # Errors
+    /// Where the thread ended early.
+    pub fn finish(self) -> io::Result<Digest> {
         let Some(helper) = self.helper else {
             return Ok(Digest::of(&self.buffer));
         };

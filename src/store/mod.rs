@@ -76,6 +76,7 @@ pub use drafts::Draft;
 pub use error::Error;
 pub use export::{Present, write_host_file};
 pub use format::VERSION as FORMAT;
+pub use hashing::HashStream;
 pub use index::VERSION as INDEX_FORMAT;
 pub use kept::Kept;
 pub use layers::{Outline, Sealed, Summary, Timings};

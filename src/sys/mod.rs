@@ -12,6 +12,7 @@ pub mod fuse;
 pub mod fusermount;
 pub mod handle;
 pub mod holder;
+pub mod inflate;
 pub mod lock;
 pub mod memory;
 pub mod mount;
