@@ -85,6 +85,7 @@ impl Store {
         let how = ScanHow {
             clamp: seal.clamp,
             trust: self.trust(),
+            denied: self.denied(),
             beneath: self.owners_known(&before.stack)?,
             root: Some(before.root.clone()),
             ..ScanHow::default()

@@ -9,6 +9,8 @@
 //! An intent that is found later, without its process: while the draft is still there it is void, and the draft
 //! stays a draft; else the name is written.
 
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::time::Instant;
@@ -23,7 +25,7 @@ use super::looking::is_there;
 use super::publish::replace_json;
 use super::record::{NameJson, VERSION, id_from, read_json};
 use super::walk::ScanHow;
-use super::{Error, Held, NameRecord, Sealed, StackPart, Store, changes, place};
+use super::{Error, Held, NameRecord, Sealed, StackPart, Store, barred, changes, place};
 use crate::model::{Changeset, Kind, LayerName, LayerPath, Metadata, Mode};
 use crate::sys::step::step;
 use crate::sys::{Dir, Errno, RenameFlags, sync_fs};
@@ -96,8 +98,8 @@ impl Draft {
     /// Those of [`Draft::kept`].
     pub fn how(&self, store: &Store) -> Result<ScanHow, Error> {
         let root = Some(Metadata::of_plain_dir());
-        let (kept, trust) = (self.kept()?, store.trust());
-        Ok(ScanHow { kept, trust, root, draft: true, ..ScanHow::default() })
+        let (kept, trust, denied) = (self.kept()?, store.trust(), store.denied());
+        Ok(ScanHow { kept, trust, denied, root, draft: true, ..ScanHow::default() })
     }
 
     pub(super) fn set_kept(&self, kept: &Kept) -> Result<(), Error> {
@@ -190,6 +192,9 @@ impl Store {
             if let (Ok(here), Ok(there)) = (here, there)
                 && (here.dev, here.ino) == (there.dev, there.ino)
             {
+                if self.check_writable().is_ok() {
+                    barred::settle(&dir, &at)?;
+                }
                 let damaged = self.cure_draft(&dir, &at)?;
                 let (name, dir, sync) = (name.clone(), Rc::new(dir), self.synced);
                 return Ok(Some(Draft { name, dir, path: at, sync, replaces: None, damaged, _held: held }));
@@ -402,6 +407,12 @@ impl Store {
         for item in self.drafts.items().map_err(io("list", &at))? {
             if let Some(intent) = std::str::from_utf8(&item.name).ok().filter(|name| name.starts_with(INTENT))
                 && let Err(error) = self.recover_draft(intent, &at)
+            {
+                self.unsettled.borrow_mut().push(error);
+            }
+            if LayerName::from_file_name(&String::from_utf8_lossy(&item.name)).is_ok()
+                && let Ok(dir) = self.drafts.dir(&item.name)
+                && let Err(error) = barred::settle(&dir, &at.join(OsStr::from_bytes(&item.name)))
             {
                 self.unsettled.borrow_mut().push(error);
             }

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
+use super::barred::{self, Barred, Denied};
 use super::error::{io, own};
 use super::filled::Filled;
 use super::index::{self, Index};
@@ -19,7 +20,7 @@ use super::seal::{Progress, SealedTree, seal_tree};
 use super::walk::{ScanHow, identity};
 use super::{Error, NameRecord, Store};
 use crate::model::{
-    ChainId, Changeset, Counts, DiffId, Digest, Entry, Identity, LayerPath, Metadata, Mode, TreeId,
+    ChainId, Changeset, Counts, DiffId, Digest, Entry, Identity, LayerPath, Metadata, TreeId,
 };
 use crate::sys::{Dir, Errno, RenameFlags};
 use crate::tar::write_layer;
@@ -296,6 +297,16 @@ impl Store {
     /// [`Error::NoLayer`], [`Error::Io`].
     pub fn tree_dir(&self, id: TreeId) -> Result<Dir, Error> {
         let (dir, at) = self.layer_dir(id)?;
+        // a store that is only read leaves it to whoever writes
+        if self.check_writable().is_ok() {
+            barred::settle(&dir, &at)?;
+        }
+        dir.dir(b"tree").map_err(own("open", at.join("tree")))
+    }
+
+    /// As [`Store::tree_dir`], and changes nothing.
+    pub(super) fn tree_dir_as_it_is(&self, id: TreeId) -> Result<Dir, Error> {
+        let (dir, at) = self.layer_dir(id)?;
         dir.dir(b"tree").map_err(own("open", at.join("tree")))
     }
 
@@ -315,16 +326,25 @@ impl Store {
         progress: &mut dyn FnMut(Progress) -> bool,
     ) -> Result<(), Error> {
         let index = self.index(id)?;
-        let mut files = Files { tree: self.tree_dir(id)?, identity: identity() };
+        let mut files = Files { tree: self.tree_dir(id)?, denied: self.denied() };
         write_watched(&index, &mut files, io::BufWriter::with_capacity(256 * 1024, out), progress)?;
         Ok(())
+    }
+
+    /// What is done in this store about files that deny their owner; root, in a namespace or not, is denied nothing.
+    pub fn denied(&self) -> Denied {
+        if identity() == Identity::AsIs || self.check_writable().is_err() {
+            Denied::Stays
+        } else {
+            Denied::OpensUp { sync: self.synced }
+        }
     }
 
     pub(super) fn layer_path(&self, id: TreeId) -> PathBuf {
         self.path.join("layers/sha256").join(id.hex())
     }
 
-    fn layer_dir(&self, id: TreeId) -> Result<(Dir, PathBuf), Error> {
+    pub(super) fn layer_dir(&self, id: TreeId) -> Result<(Dir, PathBuf), Error> {
         let at = self.layer_path(id);
         match self.layers.dir(id.hex().as_bytes()) {
             Ok(dir) => Ok((dir, at)),
@@ -452,24 +472,19 @@ impl<W: Write> Write for Watched<'_, W> {
 /// The files of a tree, also those that deny their owner.
 pub(super) struct Files {
     pub(super) tree: Dir,
-    pub(super) identity: Identity,
+    pub(super) denied: Denied,
 }
 
 impl Files {
     pub(super) fn open(&mut self, path: &LayerPath) -> Result<File, Errno> {
-        match self.tree.file_beneath(path) {
-            Err(Errno::ACCESS) if self.identity != Identity::AsIs => self.open_up(path),
-            other => other,
+        match (self.tree.file_beneath(path), self.denied) {
+            (Err(Errno::ACCESS), Denied::OpensUp { sync }) => Barred::new(&self.tree, sync)
+                .and_then(|mut barred| barred.file(&self.tree, path))
+                .map_err(|error| {
+                    log::debug!("{path:?} is not opened up: {error}");
+                    error.errno().unwrap_or(Errno::IO)
+                }),
+            (opened, _) => opened,
         }
-    }
-
-    fn open_up(&self, path: &LayerPath) -> Result<File, Errno> {
-        let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else { return Err(Errno::ACCESS) };
-        let dir = self.tree.beneath(&parent)?;
-        let mode = dir.stat(name)?.mode;
-        dir.chmod(name, Mode::new(mode.bits() | 0o400))?;
-        let opened = dir.file(name);
-        dir.chmod(name, mode)?;
-        opened
     }
 }

@@ -7,14 +7,14 @@
 use std::collections::HashMap;
 use std::rc::Rc;
 
+use super::barred::Denied;
 use super::changes::{imply, mark_opaque, put_whiteout};
 use super::error::tree as failed;
 use super::layers::Files;
 use super::seal::Progress;
 use super::unpack::{Adding, Note, link};
-use super::walk::identity;
 use super::{Draft, Error, Store, place};
-use crate::model::{Change, Changeset, Entry, Identity, Kind, LayerPath, LinkGroup, Metadata, Mode, Node};
+use crate::model::{Change, Changeset, Entry, Kind, LayerPath, LinkGroup, Metadata, Mode, Node};
 use crate::sys::{Dir, Errno, copy};
 
 /// A layer to take files from.
@@ -40,12 +40,12 @@ impl Store {
         layers: Vec<Source>,
         progress: &mut dyn FnMut(Progress) -> bool,
     ) -> Result<Vec<Note>, Error> {
-        let own = |sealed| if sealed { identity() } else { Identity::AsIs };
+        let denied = |sealed| if sealed { self.denied() } else { Denied::Stays };
         let layers = layers.into_iter();
         let mut filler = Filler {
             adding: Adding::start(self, draft, None, progress)?,
             layers: layers
-                .map(|Source { changes, tree, sealed }| (changes, Files { tree, identity: own(sealed) }))
+                .map(|Source { changes, tree, sealed }| (changes, Files { tree, denied: denied(sealed) }))
                 .collect(),
             links: HashMap::new(),
             levels: Vec::new(),

@@ -8,6 +8,7 @@
 //!   ephemeral                                           in one that is gone at its end: locked by its process; see `ephemeral`
 //!   tmp/                                                what is being made or on its way out; see `temporary`
 //!   layers/sha256/<id>/{tree/, index, meta.json}        sealed, immutable; meta.json only says what follows from the content
+//!   <any of these>/barred.json                          beside a tree: files in it that are opened up; see `barred`
 //!   drafts/<name>/{tree/, draft.json}                   draft.json: owners and times that files cannot keep, if any
 //!   drafts/.seal-<name>                                 the intent of a seal that is under way; see `drafts`
 //!   names/<name>                                        name → stack, chain ID, message, time; the roots of collection
@@ -24,6 +25,7 @@
 //! process. A lock on `names/` is held while a name changes, so that it changes only in place of what was seen.
 //! Nothing here mounts, knows the clock, or prints.
 
+mod barred;
 mod cache;
 mod changes;
 mod check;
@@ -38,6 +40,7 @@ mod export;
 mod filled;
 mod format;
 mod hashing;
+mod how;
 mod index;
 mod kept;
 mod laid;
@@ -67,6 +70,7 @@ mod usage;
 mod uses;
 mod walk;
 
+pub use barred::Denied;
 pub use check::{Cure, Finding, Subject, Trouble};
 pub use collect::{Collected, Collecting, Waste};
 pub use commit::Seal;

@@ -11,7 +11,7 @@ use super::error::{io, own};
 use super::looking::{MountUser, is_there};
 use super::mount_dir::{MountJson, is_dirty, read_mount};
 use super::publish::{replace_json_beside, write_new_json};
-use super::{Error, Held, MountDir, MountRecord, NewMount, Stale, Store, place};
+use super::{Error, Held, MountDir, MountRecord, NewMount, Stale, Store, barred, place};
 use crate::model::{LayerName, Metadata, Mode};
 use crate::sys::process::Identity;
 use crate::sys::{Dir, Errno, RenameFlags};
@@ -112,6 +112,7 @@ impl Store {
         let held = self.hold(&key, &dir).map_err(io("lock", &path))?;
         let held = held.ok_or_else(|| self.busy(name))?;
         let damage = of_mount(name, &path);
+        settle_upper(&dir, &path).map_err(&damage)?;
         self.end_left_commit(&dir, &path).map_err(&damage)?;
         let record = match read_mount(&dir, name, &path).map_err(&damage)? {
             Some(record) => record,
@@ -327,10 +328,12 @@ impl Store {
             let found = self.mounts.stat(format!("{file}/{what}").as_bytes());
             is_there(found).map_err(io("look at", path.join(what)))
         };
-        if !has("owner")? && !has("commit.json")? {
+        let barred = has("up/barred.json")?;
+        if !has("owner")? && !has("commit.json")? && !barred {
             return Ok(());
         }
         let dir = self.mounts.dir(file.as_bytes()).map_err(own("open", &path))?;
+        settle_upper(&dir, &path).map_err(of_mount(name, &path))?;
         let key = format!("mount {name}");
         let Some(held) = self.hold(&key, &dir).map_err(io("lock", &path))? else { return Ok(()) };
         // dropped, or looked after, by another process before the lock was ours?
@@ -352,6 +355,15 @@ impl Store {
             self.stale.borrow_mut().push(Stale { name, path, merged, record, changes, dir, _held: held });
         }
         Ok(())
+    }
+}
+
+/// Sets right what a walk over an upper left opened up.
+fn settle_upper(dir: &Dir, path: &Path) -> Result<(), Error> {
+    match dir.dir(b"up") {
+        Ok(up) => barred::settle(&up, &path.join("up")),
+        Err(Errno::NOENT) => Ok(()),
+        Err(errno) => Err(own("open", path.join("up"))(errno)),
     }
 }
 

@@ -7,18 +7,19 @@
 
 use std::collections::HashMap;
 use std::fs::File;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd};
 use std::path::PathBuf;
-use std::rc::Rc;
 
+use super::barred::{Barred, Denied};
 use super::error::{io, tree};
+pub use super::how::ScanHow;
 use super::seal::root_differs;
-use super::{Error, Kept, place};
+use super::{Error, place};
 use crate::model::{
-    Change, Changeset, Decoded, Entry, Identity, Kind, LayerPath, LinkGroup, Marks, Metadata, Mode, Node,
-    Opaque, Timestamp, Trust, decode_xattrs, gives_rights, may_be_sealed, names,
+    Decoded, Entry, Identity, Kind, LayerPath, LinkGroup, Marks, Metadata, Node, Opaque, Trust,
+    decode_xattrs, gives_rights, may_be_sealed, names,
 };
-use crate::sys::dir::{chmod_fd, own_ids, path_of, set_times_fd, stat_fd};
+use crate::sys::dir::{own_ids, set_times_fd, stat_fd};
 use crate::sys::xattr::{self, RawXattrs};
 use crate::sys::{Dir, Errno, RawItem, RawStat, signals};
 
@@ -31,57 +32,6 @@ pub(super) fn identity() -> Identity {
     match own_ids() {
         (0, _) => Identity::AsIs,
         (uid, gid) => Identity::OwnIsRoot { uid, gid },
-    }
-}
-
-/// How a tree is walked.
-#[derive(Clone, Debug, Default)]
-pub struct ScanHow {
-    /// Later times become this one.
-    pub clamp: Option<Timestamp>,
-    /// What symlinks and special files cannot keep themselves (see `Draft::kept`).
-    pub kept: Kept,
-    /// The merged root beneath: a root that looks just so, the time aside, is implied.
-    pub root: Option<Metadata>,
-    /// Whether directories that are marked so are implied: in a draft. In an upper the mark means nothing.
-    pub draft: bool,
-    /// Whether it is a sealed layer's: nothing is opened up, and attributes that no sealed layer has are damage.
-    pub sealed: bool,
-    /// Looks at this path and the directories above it, and at nothing else.
-    pub only: Option<LayerPath>,
-    /// On whose files our own marks that give rights count; where the tree is sealed, others are removed.
-    pub trust: Trust,
-    /// The layers beneath an upper, bottom → top, where the host cannot give every owner. A symlink or special file takes
-    /// no attribute of ours, so its copy-up loses the owner that the layer's index has: one that is as the one beneath
-    /// keeps that one's owner.
-    pub beneath: Vec<Rc<Changeset>>,
-}
-
-impl ScanHow {
-    /// The owner of a symlink or special file that the layers beneath show just so.
-    fn owner_beneath(&self, path: &LayerPath, node: &Node) -> Option<(u32, u32)> {
-        for changes in self.beneath.iter().rev() {
-            match changes.get(path) {
-                Some(Change::Put(entry)) => {
-                    return (entry.node == *node).then_some((entry.meta.uid, entry.meta.gid));
-                }
-                Some(Change::Whiteout) => return None,
-                None => {}
-            }
-            let mut above = path.parent();
-            while let Some(dir) = above {
-                let hides = match changes.get(&dir) {
-                    Some(Change::Put(entry)) => !entry.is_dir() || entry.is_opaque(),
-                    Some(Change::Whiteout) => true,
-                    None => false,
-                };
-                if hides {
-                    return None;
-                }
-                above = dir.parent();
-            }
-        }
-        None
     }
 }
 
@@ -106,15 +56,19 @@ pub(super) trait Visit {
 pub(super) fn walk<V: Visit>(root: &Dir, how: &ScanHow, visit: &mut V) -> Result<(), Error> {
     let owners = identity();
     let place = if how.sealed { root.host_path().unwrap_or_default() } else { PathBuf::new() };
-    let mut walker = Walker { how, owners, place, visit, links: HashMap::new() };
+    let barred = match how.denied {
+        Denied::Stays => None,
+        Denied::OpensUp { sync } => Some(Barred::new(root, sync)?),
+    };
+    let mut walker = Walker { how, owners, place, visit, links: HashMap::new(), barred };
     let top = LayerPath::root();
     let stat = root.stat_self().map_err(tree("look at", &top))?;
     let dir = root.duplicate().map_err(tree("open", &top))?;
-    let mut levels = vec![walker.enter(dir, top, stat, None)?];
+    let mut levels = vec![walker.enter(dir, top, stat, false)?];
     while let Some(level) = levels.last_mut() {
         let Some((name, known)) = level.left.next() else {
             if let Some(done) = levels.pop() {
-                done.leave()?;
+                walker.leave(&done)?;
             }
             continue;
         };
@@ -156,6 +110,8 @@ struct Walker<'a, V> {
     place: PathBuf,
     visit: &'a mut V,
     links: HashMap<(u64, u64), Linked>,
+    /// Where files may be opened up.
+    barred: Option<Barred>,
 }
 
 /// A directory that the walk is in.
@@ -164,59 +120,68 @@ struct Level {
     path: LayerPath,
     /// The names still to come, in order.
     left: std::vec::IntoIter<(Box<[u8]>, Option<RawStat>)>,
-    opened: Option<Opened>,
-}
-
-impl Level {
-    fn leave(self) -> Result<(), Error> {
-        self.opened.map_or(Ok(()), Opened::restore).map_err(tree("set the mode of", &self.path))
-    }
-}
-
-/// A file whose mode was opened up for a moment, because its owner could not read it; closed again when dropped.
-struct Opened {
-    /// `O_PATH`.
-    file: OwnedFd,
-    mode: Option<Mode>,
-}
-
-impl Opened {
-    fn restore(mut self) -> Result<(), Errno> {
-        self.mode.take().map_or(Ok(()), |mode| chmod_fd(&self.file, mode))
-    }
-}
-
-impl Drop for Opened {
-    fn drop(&mut self) {
-        // the walk was stopped, or failed, and that is what is told
-        if let Some(mode) = self.mode
-            && let Err(errno) = chmod_fd(&self.file, mode)
-        {
-            let path = path_of(&self.file).unwrap_or_default();
-            log::warn!("the mode of `{}` stays opened up: {errno}", path.display());
-        }
-    }
+    /// Whether it was opened up.
+    opened: bool,
+    /// How many files were noted before those of this directory, if any of these is.
+    noted: Option<usize>,
 }
 
 impl<V: Visit> Walker<'_, V> {
-    /// Makes a file readable for its owner where that is needed to look at it.
-    fn open_up(&self, dir: &Dir, name: &[u8], stat: &RawStat, needed: u32) -> Result<Option<Opened>, Errno> {
-        if self.owners == Identity::AsIs || self.how.sealed || stat.mode.bits() & needed == needed {
-            return Ok(None);
+    /// What a file's owner must be allowed.
+    fn needed(kind: Kind) -> u32 {
+        match kind {
+            Kind::Dir => 0o700,
+            Kind::File if V::SEALS => 0o600,
+            Kind::File => 0o400,
+            _ => 0,
         }
-        let file = dir.handle(name)?;
-        chmod_fd(&file, Mode::new(stat.mode.bits() | needed))?;
-        Ok(Some(Opened { file, mode: Some(stat.mode) }))
+    }
+
+    /// Makes a file readable for its owner where that is needed to look at it; whether it was. It is noted together with all
+    /// others in its directory that are to come.
+    fn open_up(
+        &mut self,
+        level: &mut Level,
+        name: &[u8],
+        path: &LayerPath,
+        stat: &RawStat,
+    ) -> Result<bool, Error> {
+        let denies = |stat: &RawStat| stat.mode.bits() & Self::needed(stat.kind) != Self::needed(stat.kind);
+        let Some(barred) = self.barred.as_mut().filter(|_| denies(stat)) else { return Ok(false) };
+        if level.noted.is_none() {
+            let mut files = vec![(path.clone(), stat.mode, Self::needed(stat.kind))];
+            for (name, known) in level.left.as_mut_slice() {
+                if known.is_none() {
+                    // one that is gone is told in its turn
+                    *known = level.dir.stat(name).ok();
+                }
+                if let Some(stat) = known.filter(denies) {
+                    files.push((join(&level.dir, &level.path, name)?, stat.mode, Self::needed(stat.kind)));
+                }
+            }
+            level.noted = Some(barred.note(&files)?);
+        }
+        barred.open(&level.dir, name, stat.mode, Self::needed(stat.kind)).map_err(tree("open", path))?;
+        Ok(true)
+    }
+
+    /// Gives a file its mode again, if it was opened up.
+    fn close(&mut self, opened: bool, path: &LayerPath) -> Result<(), Error> {
+        match self.barred.as_mut().filter(|_| opened) {
+            Some(barred) => barred.close().map_err(tree("set the mode of", path)),
+            None => Ok(()),
+        }
+    }
+
+    fn leave(&mut self, level: &Level) -> Result<(), Error> {
+        if let (Some(barred), Some(before)) = (&mut self.barred, level.noted) {
+            barred.forget(before);
+        }
+        self.close(level.opened, &level.path)
     }
 
     /// Hands a directory on, and lists the names that are still to come.
-    fn enter(
-        &mut self,
-        dir: Dir,
-        path: LayerPath,
-        mut stat: RawStat,
-        opened: Option<Opened>,
-    ) -> Result<Level, Error> {
+    fn enter(&mut self, dir: Dir, path: LayerPath, mut stat: RawStat, opened: bool) -> Result<Level, Error> {
         let mut raw = dir.xattrs_self().map_err(tree("read the attributes of", &path))?;
         if V::SEALS {
             clean_attributes(&path, &dir, &mut raw)?;
@@ -266,7 +231,7 @@ impl<V: Visit> Walker<'_, V> {
             }
         }
         self.visit.dir(path.clone(), entry, whiteouts)?;
-        Ok(Level { dir, path, left: items.into_iter(), opened })
+        Ok(Level { dir, path, left: items.into_iter(), opened, noted: None })
     }
 
     /// The names to look at in a directory: all, or the one on the way to the path that is asked for.
@@ -284,29 +249,29 @@ impl<V: Visit> Walker<'_, V> {
     }
 
     /// Hands one name on; gives the level to go through next where it is a directory.
-    fn name(&mut self, level: &Level, name: &[u8], known: Option<RawStat>) -> Result<Option<Level>, Error> {
+    fn name(
+        &mut self,
+        level: &mut Level,
+        name: &[u8],
+        known: Option<RawStat>,
+    ) -> Result<Option<Level>, Error> {
         go_on()?;
-        let dir = &level.dir;
-        let path = join(dir, &level.path, name)?;
+        let path = join(&level.dir, &level.path, name)?;
         let mut stat = match known {
             Some(stat) => stat,
-            None => dir.stat(name).map_err(tree("look at", &path))?,
+            None => level.dir.stat(name).map_err(tree("look at", &path))?,
         };
         if stat.kind == Kind::Dir {
-            let opened = self.open_up(dir, name, &stat, 0o700).map_err(tree("open", &path))?;
-            let inner = dir.dir(name).map_err(tree("open", &path))?;
+            let opened = self.open_up(level, name, &path, &stat)?;
+            let inner = level.dir.dir(name).map_err(tree("open", &path))?;
             return self.enter(inner, path, stat, opened).map(Some);
         }
         let key = (stat.nlink > 1).then_some((stat.dev, stat.ino));
         if let Some(Linked { first, entry }) = key.and_then(|key| self.links.get(&key)) {
             return self.visit.link(path, entry.clone(), first).map(|()| None);
         }
-        let needed = if V::SEALS { 0o600 } else { 0o400 };
-        let opened = match stat.kind {
-            Kind::File => self.open_up(dir, name, &stat, needed).map_err(tree("open", &path))?,
-            _ => None,
-        };
-        let mode = stat.mode;
+        let opened = self.open_up(level, name, &path, &stat)?;
+        let (dir, mode) = (&level.dir, stat.mode);
         let mut open = None;
         let raw = if V::SEALS && stat.kind == Kind::File {
             let file = dir.file(name).map_err(tree("open", &path))?;
@@ -348,8 +313,7 @@ impl<V: Visit> Walker<'_, V> {
             self.links.insert(key, Linked { first: path.clone(), entry: entry.clone() });
         }
         self.visit.file(path.clone(), entry, open.as_mut().map(|file| (file, stat)))?;
-        opened.map_or(Ok(()), Opened::restore).map_err(tree("set the mode of", &path))?;
-        Ok(None)
+        self.close(opened, &path).map(|()| None)
     }
 
     /// Takes the marks out that count for nothing on this file; from the file itself, too, where it is sealed.

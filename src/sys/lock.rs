@@ -93,8 +93,17 @@ pub fn try_dir(dir: &Dir, exclusive: bool) -> Result<Option<Lock>, Errno> {
 
 /// Waits for the lock on an open directory itself; Ctrl-C ends the wait with `EINTR`.
 pub fn exclusive_dir(dir: &Dir) -> Result<Lock, Errno> {
+    wait_for_dir(dir, FlockOperation::LockExclusive)
+}
+
+/// As [`exclusive_dir`], of a lock that others may share.
+pub fn shared_dir(dir: &Dir) -> Result<Lock, Errno> {
+    wait_for_dir(dir, FlockOperation::LockShared)
+}
+
+fn wait_for_dir(dir: &Dir, operation: FlockOperation) -> Result<Lock, Errno> {
     let flags = OFlags::RDONLY | OFlags::DIRECTORY;
-    wait(File::from(dir.open_raw(b".", flags, crate::model::Mode::default())?), FlockOperation::LockExclusive)
+    wait(File::from(dir.open_raw(b".", flags, crate::model::Mode::default())?), operation)
 }
 
 /// Waits for a lock that others may share, of a file where nothing can be written; `None` where there is no such file.

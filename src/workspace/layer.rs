@@ -239,7 +239,8 @@ impl Layer {
             State::Upper(mount) => {
                 let record = mount.record()?;
                 let beneath = store.owners_known(&record.stack)?;
-                ScanHow { beneath, root: Some(record.root), trust: store.trust(), ..ScanHow::default() }
+                let (trust, denied) = (store.trust(), store.denied());
+                ScanHow { beneath, root: Some(record.root), trust, denied, ..ScanHow::default() }
             }
             State::Sealed { .. } | State::Host(_) => ScanHow { trust: store.trust(), ..ScanHow::default() },
         };

@@ -1,7 +1,10 @@
 //! Layers: the index, `meta.json` beside it, and on request every file.
 
 use super::finding::{Cure, Finding, Subject, Trouble};
-use crate::model::{Change, Changeset, Identity, Kind, LayerPath, TreeId};
+use super::records::opened_up;
+use crate::model::{Change, Changeset, Kind, LayerPath, TreeId};
+use crate::store::barred::{self, Denied};
+use crate::store::error::io;
 use crate::store::hashing::HashStream;
 use crate::store::index::Index;
 use crate::store::layers::{Files, write_watched};
@@ -9,6 +12,7 @@ use crate::store::scan::scan_watched;
 use crate::store::seal::Progress;
 use crate::store::walk::ScanHow;
 use crate::store::{Error, Store, place};
+use crate::sys::{Errno, lock};
 
 impl Store {
     pub(super) fn check_layers(
@@ -66,11 +70,32 @@ impl Store {
         if let Err(error) = self.check_summary(id, &index) {
             add(&error, Trouble::Summary, "meta.json", Cure::WriteSummary);
         }
-        let checked = if deep {
+        let mut checked = if deep {
             self.check_tree(id, &index, progress)
         } else {
-            self.tree_dir(id).map(|_| Progress::default())
+            self.tree_dir_as_it_is(id).map(|_| Progress::default())
         };
+        // another process may have had a file of it opened up for a moment
+        if deep
+            && matches!(&checked, Err(error) if !matches!(error, Error::Interrupted))
+            && let Ok(tree) = self.tree_dir_as_it_is(id)
+        {
+            let at = self.tree_path(id);
+            let _still = lock::shared_dir(&tree).map_err(|errno| match errno {
+                Errno::INTR => Error::Interrupted,
+                errno => io("lock", at)(errno),
+            })?;
+            checked = self.check_tree(id, &index, progress);
+        }
+        match self.barred(id) {
+            Ok(false) => {}
+            Ok(true) => {
+                add(&opened_up(&path), Trouble::Unfinished, barred::NOTE, Cure::Settle);
+                // what it had opened up is not what the index says
+                return Ok(Progress::default());
+            }
+            Err(error) => add(&error, Trouble::Record, barred::NOTE, Cure::MoveAside),
+        }
         match checked {
             Ok(now) => Ok(now),
             Err(Error::Interrupted) => Err(Error::Interrupted),
@@ -81,6 +106,12 @@ impl Store {
         }
     }
 
+    /// Whether files of a layer were left opened up.
+    fn barred(&self, id: TreeId) -> Result<bool, Error> {
+        let (dir, at) = self.layer_dir(id)?;
+        barred::is_left(&dir, &at)
+    }
+
     /// Reads all of a layer: its files must be what its index says, and both together what its ID says.
     pub(in crate::store) fn check_tree(
         &self,
@@ -88,7 +119,7 @@ impl Store {
         index: &Index,
         progress: &mut dyn FnMut(Progress) -> bool,
     ) -> Result<Progress, Error> {
-        let tree = self.tree_dir(id)?;
+        let tree = self.tree_dir_as_it_is(id)?;
         let mut done = Progress::default();
         let mut walked = |now: Progress| {
             // its bytes are read later
@@ -102,7 +133,7 @@ impl Store {
             return Err(Error::Damaged { path: self.tree_path(id), why });
         }
         // opens nothing up
-        let mut files = Files { tree, identity: Identity::AsIs };
+        let mut files = Files { tree, denied: Denied::Stays };
         let mut hashed = |now: Progress| {
             done = Progress { entries, ..now };
             progress(done)

@@ -1,11 +1,12 @@
 //! Names, mounts and drafts: their records, and what these need.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::finding::{Cure, Finding, Subject, Trouble};
 use crate::model::{ChainId, DiffId, LayerName, TreeId};
+use crate::store::barred;
 use crate::store::damage::no_record;
 use crate::store::drafts::{INTENT, IntentJson};
 use crate::store::error::io;
@@ -147,6 +148,16 @@ impl Store {
             }
             Ok(_) => {}
         }
+        if let Ok(up) = dir.dir(b"up") {
+            let path = path.join("up");
+            match barred::is_left(&up, &path) {
+                Ok(false) => {}
+                Ok(true) => {
+                    add(&opened_up(&path), Trouble::Unfinished, path.join(barred::NOTE), Cure::Settle);
+                }
+                Err(error) => add(&error, Trouble::Record, path.join(barred::NOTE), Cure::MoveAside),
+            }
+        }
         for record in ["owner", "unsynced"] {
             if let Err(error) = read_json::<Identity>(&dir, record, &path) {
                 add(&error, Trouble::Record, path.join(record), Cure::MendMount);
@@ -227,6 +238,15 @@ impl Store {
         if let Err(error) = crate::store::Kept::read(&dir, &path) {
             found.push(of(&error, Trouble::Record, path.join("draft.json"), Cure::MendDraft));
         }
+        match barred::is_left(&dir, &path) {
+            Ok(false) => {}
+            Ok(true) => {
+                found.push(of(&opened_up(&path), Trouble::Unfinished, path.join(barred::NOTE), Cure::Settle));
+            }
+            Err(error) => {
+                found.push(of(&error, Trouble::Record, path.join(barred::NOTE), Cure::MoveAside));
+            }
+        }
         if matches!(is_there(dir.stat(b"tree")), Ok(false)) {
             let why = "its files are gone".to_owned();
             let error = Error::Damaged { path: path.clone(), why };
@@ -245,4 +265,10 @@ impl Store {
     pub(in crate::store) fn chain_id_of(&self, stack: &[StackPart]) -> Result<Option<ChainId>, Error> {
         Ok(self.chain_of(stack, &mut self.known()?))
     }
+}
+
+/// What is said of a tree in which files were left opened up.
+pub(super) fn opened_up(path: &Path) -> Error {
+    let why = "a process was killed that had files of it opened up".to_owned();
+    Error::Damaged { path: path.to_owned(), why }
 }

@@ -25,9 +25,19 @@ const ROOT: [&str; 11] = [
     repair::ASIDE,
 ];
 /// In a layer. A seal that was stopped late leaves its draft's records.
-const LAYER: [&str; 5] = ["tree", "index", "meta.json", "draft.json", "draft.json.damaged"];
+const LAYER: [&str; 7] =
+    ["tree", "index", "meta.json", "draft.json", "draft.json.damaged", "barred.json", "barred.json.new"];
 /// In a draft, also one that is being sealed.
-const DRAFT: [&str; 6] = ["tree", "draft.json", "draft.json.new", "draft.json.damaged", "index", "meta.json"];
+const DRAFT: [&str; 8] = [
+    "tree",
+    "draft.json",
+    "draft.json.new",
+    "draft.json.damaged",
+    "index",
+    "meta.json",
+    "barred.json",
+    "barred.json.new",
+];
 /// In a mount.
 const MOUNT: [&str; 11] = [
     "up",
@@ -43,7 +53,7 @@ const MOUNT: [&str; 11] = [
     "unsynced.new",
 ];
 /// In a mount's `up`.
-const UPPER: [&str; 3] = ["tree", "index", "meta.json"];
+const UPPER: [&str; 5] = ["tree", "index", "meta.json", "barred.json", "barred.json.new"];
 
 /// Where users write: nothing in there is the store's.
 const OF_USERS: [&str; 4] = ["tree", "merged", "work", "dirs"];

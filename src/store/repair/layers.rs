@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 
 use super::Mended;
 use crate::model::{
-    Change, Changeset, DiffId, Entry, Identity, Kind, LayerPath, Metadata, Node, TreeId, may_be_sealed, names,
+    Change, Changeset, DiffId, Entry, Kind, LayerPath, Metadata, Node, TreeId, may_be_sealed, names,
 };
+use crate::store::barred::Denied;
 use crate::store::check::reads_like;
 use crate::store::error::tree as failed;
 use crate::store::hashing::HashStream;
@@ -86,7 +87,7 @@ impl Store {
         progress: &mut dyn FnMut(Progress) -> bool,
     ) -> Result<TreeId, Error> {
         let index = Index { id, diff_id: DiffId(id.0), changes: changes.clone() };
-        let mut files = Files { tree: self.tree_dir(id)?, identity: Identity::AsIs };
+        let mut files = Files { tree: self.tree_dir(id)?, denied: Denied::Stays };
         let stream = write_watched(&index, &mut files, HashStream::new(), progress)?;
         Ok(TreeId(stream.finish().map_err(|source| crate::tar::TarError::Write { source })?))
     }

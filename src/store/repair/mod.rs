@@ -64,6 +64,10 @@ impl Store {
             (Cure::MakeEmpty, Subject::Mount(name)) => self.refill_mount(name),
             (Cure::MakeEmpty, Subject::Draft(name)) => self.refill_draft(name),
             (Cure::MoveAside, _) => self.set_aside(&finding.path, "stray"),
+            (Cure::Settle, Subject::Layer(id)) => {
+                self.tree_dir(*id)?;
+                Ok(Mended::Done("its files have their modes again".to_owned()))
+            }
             (Cure::Close, _) => self.close_to_others(&finding.path),
             _ => Ok(Mended::Left),
         }

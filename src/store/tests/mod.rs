@@ -1,6 +1,7 @@
 //! Whole stores in temporary directories; every test runs as root and as an ordinary user.
 
 mod adding;
+mod barred;
 mod commits;
 mod exporting;
 mod formats;
