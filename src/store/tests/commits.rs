@@ -47,6 +47,7 @@ fn a_commit_makes_a_layer_and_a_fresh_upper() {
     }
     assert_eq!(web.record().stack.len(), 4);
     assert_eq!(store.mount(&name("web")).unwrap().unwrap(), web.record());
+    store.finish_removals();
     assert!(store.temporary.is_empty().unwrap());
     assert!(check(&store).unwrap().is_empty());
 }
@@ -269,6 +270,7 @@ fn a_reset_that_ends_anywhere_leaves_an_empty_upper() {
     store.reset_upper(&web).unwrap();
     assert!(!web.dirty().unwrap());
     store.sweep(&web);
+    store.finish_removals();
     assert!(store.temporary.is_empty().unwrap());
 }
 
@@ -355,6 +357,7 @@ fn a_scratch_directory_that_denies_everybody_is_removed() {
     let web = open_mount(&store, "web");
     store.ready_again(&web).unwrap();
     assert_eq!(web.work().unwrap().stat(b"work").unwrap_err(), Errno::NOENT);
+    store.finish_removals();
     assert!(store.temporary.is_empty().unwrap());
 }
 

@@ -56,6 +56,7 @@ fn a_start_that_was_cut_short_is_made_whole() {
     std::fs::remove_dir(at.join("tmp/probe-1/whiteout")).unwrap_or_default();
     std::fs::create_dir_all(at.join("tmp/left-over/deep")).unwrap();
     let store = open(host.path());
+    store.finish_removals();
     assert!(store.temporary.is_empty().unwrap());
 }
 

@@ -72,6 +72,7 @@ fn two_drafts_of_equal_content_are_one_layer() {
     assert!(second.reused);
     assert_eq!(store.layers().unwrap(), [first]);
     assert_eq!(store.names().unwrap().len(), 2);
+    store.finish_removals();
     assert!(store.temporary.is_empty().unwrap());
 }
 
