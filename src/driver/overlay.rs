@@ -3,13 +3,18 @@
 use std::os::fd::{AsFd as _, BorrowedFd};
 use std::path::Path;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use super::point::Point;
 use super::{DriverKind, Files, Listener, MountError, MountSpec, Mounted};
 use crate::sys::dir::{path_of, stat_fd};
 use crate::sys::mount::{self, Detached, MAX_LAYERS, Overlay, Refused};
 use crate::sys::process::{self, Use};
-use crate::sys::{Dir, Errno, probe};
+use crate::sys::{Dir, Errno, probe, signals};
+
+/// How long the kernel may take to take the mounts of a dead process apart, and how often it is looked whether it has.
+const PATIENCE: Duration = Duration::from_secs(2);
+const LOOK: Duration = Duration::from_millis(5);
 
 /// A mounted overlay; unmounted when dropped.
 #[derive(Debug)]
@@ -95,13 +100,21 @@ fn too_deep(spec: &MountSpec<'_>) -> Option<String> {
 /// Refuses an upper that a process of an earlier run still has in a mount that cannot be unmounted from here: in another
 /// namespace, or attached nowhere.
 pub(super) fn refuse_used_upper(target: &Path, upper: &Dir, any_dir: &Dir) -> Result<(), MountError> {
-    let used = mount::is_upper_in_use(upper.as_fd(), any_dir.as_fd());
-    if used.map_err(MountError::target("look for users of the upper of", target))? {
+    let start = Instant::now();
+    loop {
+        let used = mount::is_upper_in_use(upper.as_fd(), any_dir.as_fd());
+        if !used.map_err(MountError::target("look for users of the upper of", target))? {
+            return Ok(());
+        }
         let mut users = process::users(target, Use::Any);
         users.retain(|user| user.pid != std::process::id());
-        return Err(MountError::UpperInUse { target: target.to_owned(), users });
+        // A process that was killed lets its locks go before its namespace, and the kernel takes the mounts of that apart in
+        // the background: for a moment there is a mount and nobody who has it. Nothing tells when that is over.
+        if !users.is_empty() || start.elapsed() > PATIENCE || signals::interrupted() {
+            return Err(MountError::UpperInUse { target: target.to_owned(), users });
+        }
+        std::thread::sleep(LOOK);
     }
-    Ok(())
 }
 
 impl Mounted for OverlayMount {

@@ -15,7 +15,7 @@ pub(super) enum Ending {
     /// Ctrl-C or a signal.
     Interrupted,
     /// Somebody was asked at the prompt whether to go on, and did not say yes.
-    Declined,
+    Declined(&'static str),
     /// It took more than it may: an error, but one that ends the script, as there is no room to go on.
     Overrun(Map),
 }
@@ -151,8 +151,8 @@ pub(super) fn interrupted(position: Position) -> Box<EvalAltResult> {
 }
 
 /// The end of an entry that somebody did not agree to: no `try` catches it.
-pub(super) fn declined(position: Position) -> Box<EvalAltResult> {
-    Box::new(EvalAltResult::ErrorTerminated(Dynamic::from(Ending::Declined), position))
+pub(super) fn declined(said: &'static str, position: Position) -> Box<EvalAltResult> {
+    Box::new(EvalAltResult::ErrorTerminated(Dynamic::from(Ending::Declined(said)), position))
 }
 
 /// The end that a script asked for: no `try` catches it.

@@ -305,8 +305,8 @@ pub(super) fn report(
         Some(Ending::Interrupted) => {
             return interrupted(shell);
         }
-        Some(Ending::Declined) => {
-            shell.tell("nothing was dropped");
+        Some(Ending::Declined(said)) => {
+            shell.tell(said);
             return FAILED;
         }
         None => {}

@@ -141,6 +141,10 @@ pub struct Store {
     steps: Steps,
 }
 
+/// How often a lock is tried for that others only share to look at it, and what is between two tries: some seconds.
+const LOOKS: u32 = 2_000;
+const LOOK: std::time::Duration = std::time::Duration::from_millis(1);
+
 /// A draft or mount that this process uses.
 #[derive(Debug)]
 struct Held {
@@ -240,13 +244,15 @@ impl Store {
         if self.synced { crate::sys::sync(dir).map_err(io("sync", path)) } else { Ok(()) }
     }
 
-    /// Takes the lock of a draft's or mount's directory, shared within this process.
+    /// Takes the lock of a draft's or mount's directory, shared within this process; `None` where another process uses it.
+    ///
+    /// Who only looks whether it is used shares the lock for a moment, however long that takes on a busy machine: where it can
+    /// be shared, nobody uses it.
     fn hold(&self, key: &str, dir: &Dir) -> Result<Option<Rc<Held>>, Errno> {
         if let Some(held) = self.held.borrow().get(key).and_then(Weak::upgrade) {
             return Ok(Some(held));
         }
-        // somebody may just be looking whether it is locked
-        for _ in 0..3 {
+        for _ in 0..LOOKS {
             if let Some(lock) = lock::try_dir(dir, true)? {
                 let held = Rc::new(Held { _lock: lock });
                 let mut registry = self.held.borrow_mut();
@@ -254,7 +260,10 @@ impl Store {
                 registry.insert(key.to_owned(), Rc::downgrade(&held));
                 return Ok(Some(held));
             }
-            std::thread::sleep(std::time::Duration::from_millis(2));
+            if lock::try_dir(dir, false)?.is_none() {
+                return Ok(None);
+            }
+            std::thread::sleep(LOOK);
         }
         Ok(None)
     }

@@ -27,6 +27,9 @@ const MAKERS: u64 = 1 << 62;
 /// How long somebody waits for a draft that another process has.
 const PATIENCE: Duration = Duration::from_millis(500);
 
+/// How often one who waits for it looks.
+const LOOK: Duration = Duration::from_millis(2);
+
 /// How many bits of a maker's number say when its process started.
 const STARTED: u32 = 38;
 
@@ -123,7 +126,7 @@ pub(super) fn byte_of_maker(pid: u32, started: u64) -> u64 {
 }
 
 impl Store {
-    /// Takes the lock of a draft; who only looks at it, such as `layers()`, has it for a moment.
+    /// Takes the lock of a draft; who opens the store may have it for a moment, to end what an earlier process left.
     pub(super) fn hold_draft(
         &self,
         name: &LayerName,
@@ -143,6 +146,7 @@ impl Store {
                 let pid = process::lockers(at, None).first().map(|user| user.pid);
                 return Err(Error::Busy { what: format!("the draft `{name}`"), pid });
             }
+            std::thread::sleep(LOOK);
         }
     }
 

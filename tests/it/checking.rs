@@ -5,6 +5,7 @@ use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink};
 use std::path::{Path, PathBuf};
 
 use crate::program::{Place, holds};
+use crate::terminal::{CTRL_D, Terminal};
 
 const MAKE: &str = "let b = layer(\"base\"); b.write(\"/d/f\", \"hello\"); b.symlink(\"d\", \"/s\"); b.mkdir(\"/e\"); b.seal();
     mount_direct(b, #{ name: \"m\" }); write(\"/n\", \"1\"); rm(\"/s\"); commit(\"top\", \"words\"); write(\"/u\", \"2\");
@@ -236,4 +237,30 @@ fn intents_that_do_not_read_back_are_moved_aside() {
     place.code("repair(true)").ok();
     assert_eq!(kinds(&place), "\n");
     assert_eq!(place.code("use_mount(\"m\").read(\"/u\")").ok(), "2\n");
+}
+
+#[test]
+fn the_prompt_lists_what_a_repair_would_do_and_asks() {
+    let place = made();
+    std::fs::write(place.store().join("layers/other"), "x").unwrap();
+    let mut terminal = Terminal::start(&place, &[]);
+    for no in ["\r", "n\r", "yess\r"] {
+        terminal.line("repair(); print(\"went on\")").shows("go on? [y/N]").keys(no);
+        let answer = terminal.answer();
+        holds(
+            &answer,
+            &["layers/other", "repair: moves it aside", "does what stands behind", "nothing was changed"],
+        );
+        assert!(!answer.contains("went on"), "{answer}");
+        assert!(place.store().join("layers/other").exists());
+    }
+    terminal.line("repair()").shows("go on? [y/N]").keys("y\r");
+    holds(&terminal.answer(), &["done: moved to `lost+found/stray-other-1`"]);
+    assert!(!place.store().join("layers/other").exists());
+    // nothing to do, and who is sure
+    assert!(terminal.ask("repair().len()").ends_with("\n0"));
+    std::fs::write(place.store().join("layers/again"), "x").unwrap();
+    holds(&terminal.ask("repair(true)"), &["lost+found/stray-again-1"]);
+    terminal.keys(CTRL_D);
+    assert_eq!(terminal.ends(), 0);
 }

@@ -3,9 +3,10 @@
 use rhai::{Array, Dynamic};
 
 use crate::shell::command::{Call, Command, Effect, Group, Raise, global, usage};
-use crate::shell::errors;
 use crate::shell::finding::Finding;
 use crate::shell::params::{Opt, Takes};
+use crate::shell::{errors, prompt};
+use crate::view;
 use crate::workspace::Repaired;
 
 const DEEP: &[Opt] = &[Opt {
@@ -51,8 +52,9 @@ pub(super) const COMMANDS: &[Command] = &[
         effect: Effect::Looks,
         forms: &[global(&[]), global(&["sure"])],
         gives: "an array of findings: those of `check`, and `done, failed`",
-        summary: "Puts right what a deep check finds; without `true` it only says what it would do.",
-        details: "Nothing is deleted: what is taken out of its place is moved to `lost+found/` in the store. What follows from \
+        summary: "Puts right what a deep check finds; in scripts, without `true`, it only says what it would do.",
+        details: "At the prompt it lists what it would do, and asks; `repair(true)` does it without a question. \
+                  Nothing is deleted: what is taken out of its place is moved to `lost+found/` in the store. What follows from \
                   something whole is written anew from it: `meta.json` from the index, the index from files that give the \
                   layer's ID, the record of a name or a mount whose layers can be verified. A layer whose files do not give \
                   its ID goes aside, and what needs it is told; once the same layer is made or loaded again all is well. \
@@ -64,7 +66,27 @@ pub(super) const COMMANDS: &[Command] = &[
         see: &["check"],
         run: Some(|call| {
             let workspace = call.shell.workspace();
-            Ok(values(if is_sure(call)? { workspace.repair()? } else { workspace.would_repair()? }))
+            if is_sure(call)? {
+                return Ok(values(workspace.repair()?));
+            }
+            let found = workspace.would_repair()?;
+            let cures = found.iter().filter(|one| one.finding.cure.does_something()).count();
+            if cures == 0 || !call.shell.asks() {
+                return Ok(values(found));
+            }
+            let style = call.shell.err_style();
+            let all: Vec<&Repaired> = found.iter().collect();
+            let question = match cures {
+                1 => "`repair` does what stands behind \"repair:\"".to_owned(),
+                _ => format!("`repair` does the {cures} things that stand behind \"repair:\""),
+            };
+            if !prompt::agrees(call.shell, &view::findings(&all, &style), &question) {
+                return Err(Raise::Rhai(errors::declined(
+                    "nothing was changed",
+                    call.context.call_position(),
+                )));
+            }
+            Ok(values(workspace.repair()?))
         }),
     },
 ];

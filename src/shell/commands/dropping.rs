@@ -19,8 +19,11 @@ pub(super) fn dropping<T>(
     match loss()? {
         Some(loss) if call.shell.asks() && loss.asks => {
             let question = format!("`{}` drops {}", call.name, words(call, &loss));
-            if !prompt::agrees(call.shell, &question) {
-                return Err(Raise::Rhai(errors::declined(call.context.call_position())));
+            if !prompt::agrees(call.shell, "", &question) {
+                return Err(Raise::Rhai(errors::declined(
+                    "nothing was dropped",
+                    call.context.call_position(),
+                )));
             }
             act()
         }

@@ -11,11 +11,13 @@ use crate::view;
 /// Asks whether to go on. Only a clear yes is one: an empty line, any other word, the end of the input and Ctrl-C are no.
 ///
 /// What was typed before the question could be seen is no answer to it, and is dropped.
-pub(in crate::shell) fn agrees(shell: &Shell, about: &str) -> bool {
+///
+/// `list`: what it is about, drawn already; it stands before the question.
+pub(in crate::shell) fn agrees(shell: &Shell, list: &str, about: &str) -> bool {
     let start = Instant::now();
     shell.bar().end();
     shell.close_line();
-    let question = format!("{}\ngo on? [y/N] ", view::escape::prose(about, &shell.err_style()));
+    let question = format!("{list}{}\ngo on? [y/N] ", view::escape::prose(about, &shell.err_style()));
     let answer = shell.teller().hold(|| {
         terminal::drop_typed_ahead(io::stdin());
         plain::say(&question).ok()?;

@@ -123,6 +123,11 @@ pub enum Cure {
 }
 
 impl Cure {
+    /// Whether a repair does something, rather than tell whom to ask.
+    pub fn does_something(self) -> bool {
+        !matches!(self, Self::Settle | Self::AskForLayer | Self::AskReader | Self::AskOwner)
+    }
+
     /// In words, as it stands behind "repair: ".
     pub fn words(self) -> &'static str {
         match self {
