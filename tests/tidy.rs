@@ -61,7 +61,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("stacker", &["sys"]),
     ("strsim", &["workspace", "cli"]),
     ("tar_core", &["tar"]),
-    ("tempfile", &["store"]),
+    ("tempfile", &["store", "oci"]),
     ("unicode_width", &["view"]),
     ("zstd", &["tar", "oci"]),
 ];

@@ -8,9 +8,11 @@
 //! grow beyond a bound, every second checkpoint goes: what a blob of any size needs is bounded, and only the way from one
 //! to the next grows.
 
+use std::fs::File;
 use std::sync::Arc;
 
 use super::{Compression, Error};
+use crate::sys::file;
 use crate::sys::inflate::WINDOW;
 
 /// How many bytes come out between two checkpoints, at least.
@@ -57,6 +59,11 @@ pub(super) struct Stored {
 #[derive(Clone, Debug)]
 pub(super) enum Windows {
     Memory(Arc<[u8]>),
+    /// From `start` on in a file of the cache, read when they are needed.
+    File {
+        file: Arc<File>,
+        start: u64,
+    },
 }
 
 impl Checkpoints {
@@ -82,6 +89,11 @@ impl Checkpoints {
             Windows::Memory(all) => {
                 let from = usize::try_from(stored.at).ok()?;
                 all.get(from..from.checked_add(length)?)?.to_vec()
+            }
+            Windows::File { file, start } => {
+                let mut packed = vec![0; length];
+                let read = file::read_at(file, &mut packed, start.checked_add(stored.at)?).ok()?;
+                (read == length).then_some(packed)?
             }
         };
         if check(&packed) != stored.check {

@@ -11,6 +11,7 @@
 //! RFC 1951 (deflate), RFC 1952 (gzip), RFC 8878 (zstd); OCI image-spec `layer.md`; zlib's `examples/zran.c` for the idea
 //! of checkpoints.
 
+pub mod cache;
 mod checkpoints;
 mod decode;
 mod error;
