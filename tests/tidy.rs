@@ -56,7 +56,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("rustix", &["sys"]),
     ("rustyline", &["shell"]),
     ("seccompiler", &["sys"]),
-    ("serde_json", &["store", "shell"]),
+    ("serde_json", &["store", "oci", "shell"]),
     ("sha2", &["model"]),
     ("stacker", &["sys"]),
     ("strsim", &["workspace", "cli"]),

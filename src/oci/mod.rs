@@ -1,4 +1,5 @@
-//! Images: what Docker, Podman and the OCI tools write, read where it lies.
+//! Images: what Docker, Podman and the OCI tools write, read where it lies; and written as they take it.
 
 pub mod blob;
 pub mod pack;
+pub mod save;
