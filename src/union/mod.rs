@@ -31,6 +31,7 @@ mod raise;
 mod remove;
 mod rename;
 mod shown;
+mod touched;
 mod writer;
 mod xattrs;
 
@@ -150,6 +151,7 @@ pub struct Union {
     copying: ahead::Copying,
     frozen: AtomicBool,
     ears: events::Ears,
+    touched: touched::Touched,
 }
 
 /// The names of copies in the making begin so; what a crash left is swept at the next start.
@@ -200,6 +202,7 @@ impl Union {
             copying: ahead::Copying::default(),
             frozen: AtomicBool::new(false),
             ears: events::Ears::default(),
+            touched: touched::Touched::default(),
         })
     }
 

@@ -59,7 +59,7 @@ impl Union {
             self.mark_origin(&from, &stat, work, temporary)?;
             self.copy_attributes(&from, &stat, work, temporary)?;
             copy.map_or(Ok(()), sys::sync)?;
-            keep_times(up, || match work.rename(temporary, up, name, RenameFlags::empty()) {
+            self.keep_times((above, up), || match work.rename(temporary, up, name, RenameFlags::empty()) {
                 // its owner may not write into the copy, so it could not change parents
                 Err(Errno::ACCESS) => {
                     work.chmod(temporary, Mode::new(stat.mode.bits() | 0o700))?;
@@ -71,6 +71,7 @@ impl Union {
         })?;
         let raised = Arc::clone(dir.raised(up.reach(name)?));
         self.dirs.replace(dir);
+        self.note_touched(&dir.path);
         self.tell_raised_dir(&dir.path, &from);
         Ok(raised)
     }
@@ -105,7 +106,7 @@ impl Union {
                 self.copy_attributes(&found.place, &found.stat, work, temporary)?;
                 let has_content = content == Content::Copied && found.stat.size > 0;
                 copy.map_or(Ok(()), |copy| self.sync_copy(&copy, has_content))?;
-                keep_times(&up, || work.rename(temporary, &up, name, RenameFlags::empty()))?;
+                self.keep_times((dir, &up), || work.rename(temporary, &up, name, RenameFlags::empty()))?;
                 Ok(up)
             })?;
             let copy = up.stat(name)?.ino;
@@ -170,6 +171,18 @@ impl Union {
         to.set_times(name, Some(stat.atime), Some(stat.mtime))
     }
 
+    /// Runs a change in a directory and its upper part that leaves the directory's times as they were.
+    fn keep_times(
+        &self,
+        (dir, up): (&Merged, &Dir),
+        change: impl FnOnce() -> Result<(), Errno>,
+    ) -> Result<(), Errno> {
+        let before = up.stat_self()?;
+        change()?;
+        self.note_touched(&dir.path);
+        up.set_times(b".", Some(before.atime), Some(before.mtime))
+    }
+
     /// The type that users see.
     pub(super) fn kind(&self, found: &Found) -> Result<Kind, Errno> {
         Ok(self.stand_in(&found.place, &found.stat)?.map_or(found.stat.kind, |(kind, _)| kind))
@@ -226,11 +239,4 @@ pub(super) fn make_node(dir: &Dir, name: &[u8], node: &Node, mode: Mode) -> Resu
         }
         (result, _) => result,
     }
-}
-
-/// Runs a change in a directory that leaves the directory's times as they were.
-fn keep_times(dir: &Dir, change: impl FnOnce() -> Result<(), Errno>) -> Result<(), Errno> {
-    let before = dir.stat_self()?;
-    change()?;
-    dir.set_times(b".", Some(before.atime), Some(before.mtime))
 }

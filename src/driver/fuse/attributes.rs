@@ -155,6 +155,20 @@ impl Adapter {
         }
     }
 
+    /// Makes a change, whose copy-ups may give directories another size and time: the kernel is to ask for them again before
+    /// the change is answered.
+    pub(super) fn telling_touched<T>(&self, change: impl FnOnce() -> T) -> T {
+        let done = change();
+        for path in self.union.touched() {
+            let mut names = path.as_bytes().split(|&b| b == b'/').filter(|name| !name.is_empty());
+            let node = names.try_fold(ROOT, |node, name| self.nodes.child(node, name));
+            if let Some(node) = node {
+                self.let_ask_again(node);
+            }
+        }
+        done
+    }
+
     /// Where a node's file is.
     pub(super) fn spot(&self, node: u64) -> Result<Spot, Errno> {
         if let Some(path) = self.nodes.path(node) {

@@ -91,13 +91,15 @@ impl Adapter {
         maker: Maker,
     ) -> Result<Named, Errno> {
         let path = self.nodes.path_in(dir, name)?;
-        let shown = self.union.make_node_for(&path, &node_of(mode, rdev)?, Mode::new(mode), maker)?;
+        let node = node_of(mode, rdev)?;
+        let shown =
+            self.telling_touched(|| self.union.make_node_for(&path, &node, Mode::new(mode), maker))?;
         Ok(self.entered(dir, name, shown))
     }
 
     pub(super) fn make_dir(&self, dir: u64, name: &[u8], mode: u32, maker: Maker) -> Result<Named, Errno> {
         let path = self.nodes.path_in(dir, name)?;
-        let shown = self.union.make_dir_for(&path, Mode::new(mode), maker)?;
+        let shown = self.telling_touched(|| self.union.make_dir_for(&path, Mode::new(mode), maker))?;
         Ok(self.entered(dir, name, shown))
     }
 
@@ -109,7 +111,7 @@ impl Adapter {
         maker: Maker,
     ) -> Result<Named, Errno> {
         let path = self.nodes.path_in(dir, name)?;
-        let shown = self.union.make_symlink_for(target, &path, maker)?;
+        let shown = self.telling_touched(|| self.union.make_symlink_for(target, &path, maker))?;
         Ok(self.entered(dir, name, shown))
     }
 
@@ -165,7 +167,8 @@ impl Adapter {
 
     pub(super) fn remove(&self, dir: u64, name: &[u8]) -> Result<(), Errno> {
         let path = self.nodes.path_in(dir, name)?;
-        let hold = self.union.unlink_holding(&path, self.nodes.is_last_name(dir, name))?;
+        let is_last = self.nodes.is_last_name(dir, name);
+        let hold = self.telling_touched(|| self.union.unlink_holding(&path, is_last))?;
         self.nodes.unname(dir, name, hold.map(|(fd, in_upper)| Hold { fd, in_upper }));
         Ok(())
     }
@@ -173,7 +176,7 @@ impl Adapter {
     pub(super) fn remove_dir(&self, dir: u64, name: &[u8]) -> Result<(), Errno> {
         let path = self.nodes.path_in(dir, name)?;
         let hold = self.hold_for(dir, name, &path);
-        self.union.rmdir(&path)?;
+        self.telling_touched(|| self.union.rmdir(&path))?;
         self.nodes.unname(dir, name, hold);
         Ok(())
     }

@@ -42,6 +42,7 @@ impl Adapter {
     /// Adapts a union to what is read from `device`. `lifeline` is closed when it has ended.
     pub(super) fn new(union: Arc<Union>, device: OwnedFd, manner: Manner, lifeline: Option<OwnedFd>) -> Self {
         let cached_size = if union.has_upper() { u64::MAX } else { SMALL_FILE };
+        union.note_all_touched();
         let (device, nodes) = (Arc::new(device), Arc::new(Nodes::new(cached_size)));
         Self {
             union,

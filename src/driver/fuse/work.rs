@@ -1,7 +1,7 @@
 //! A request at work: its thread's turn, whom it is for, and what it holds meanwhile.
 //!
-//! What must wait for a large file's content goes on in a thread of its own that holds nothing, so that neither
-//! locks nor the threads that serve the mount are kept from others.
+//! What must wait for a file's content goes on when it holds nothing, that of a large file in a thread of its own, so that
+//! neither locks nor the threads that serve the mount are kept from others.
 
 use std::ops::Deref;
 use std::sync::{Arc, Mutex, PoisonError, RwLockReadGuard, RwLockWriteGuard};
@@ -59,11 +59,11 @@ impl Adapter {
         match paths {
             Paths::Stay => {
                 let _still = self.paths.read().unwrap_or_else(PoisonError::into_inner);
-                work()
+                self.telling_touched(work)
             }
             Paths::Change => {
                 let _moving = self.paths.write().unwrap_or_else(PoisonError::into_inner);
-                work()
+                self.telling_touched(work)
             }
         }
     }
@@ -74,7 +74,7 @@ impl Protocol {
         Self(Arc::new(adapter))
     }
 
-    /// Does what may have to wait for a large file's content, and answers.
+    /// Does what may have to wait for a file's content, and answers.
     pub(super) fn patiently<R: Send + 'static, T>(
         &self,
         request: &Request,

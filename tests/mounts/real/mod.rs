@@ -2,6 +2,7 @@
 //! and memory, also as other users.
 
 mod copying;
+mod directories;
 mod foreign;
 mod hosts;
 mod limits;
