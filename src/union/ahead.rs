@@ -1,4 +1,5 @@
-//! The content of large files, copied ahead of the change that needs it in the upper, with no lock held.
+//! Content that takes time, copied ahead of the change that needs it in the upper, with no lock held: that of large files,
+//! and all content where the copy has to reach a disk.
 //!
 //! A change that finds that it needs such a copy is put off: it ends without an effect, the content is copied into the
 //! work directory, and the change is made again from its start, as names may have changed meanwhile. Then it takes the
@@ -17,7 +18,7 @@ use super::{Union, discard};
 use crate::model::{Kind, Mode};
 use crate::sys::{Errno, signals};
 
-/// Up to this size content is copied by the change itself, in bytes.
+/// Up to this size copying takes no time that counts, in bytes; syncing the copy may.
 const SMALL: u64 = 256 << 10;
 
 /// How often whoever waits for another's copy looks whether it is still wanted.
@@ -39,11 +40,18 @@ thread_local! {
     static OWN: RefCell<Own> = RefCell::default();
 }
 
-/// The large lower file whose content a change needs in the upper.
+/// The lower file whose content a change needs in the upper.
 #[derive(Debug)]
 pub struct Wanted {
     from: Box<Place>,
     size: u64,
+}
+
+impl Wanted {
+    /// Whether it takes no longer than a sync of a small file.
+    pub fn is_small(&self) -> bool {
+        self.size <= SMALL
+    }
 }
 
 /// A file in the work directory that has the content, and nothing else.
@@ -100,7 +108,7 @@ fn key(place: &Place) -> Key {
 }
 
 impl Union {
-    /// Makes a change; `Err` if it must wait for the content of a large file. It had no effect then, and
+    /// Makes a change; `Err` if it must wait for a file's content. It had no effect then, and
     /// [`Union::go_on`] makes it, which takes long: no lock may be held for that.
     ///
     /// # Errors
@@ -166,22 +174,24 @@ impl Union {
         }
         Ok(())
     }
-}
 
-/// The copy that was made ahead for a change, if it needs one; `EAGAIN` puts the change off.
-pub(super) fn copied_ahead(found: &Found, content: Content) -> Result<Option<Copy>, Errno> {
-    if found.stat.kind != Kind::File || content != Content::Copied || found.stat.size <= SMALL {
-        return Ok(None);
-    }
-    OWN.with_borrow_mut(|own| {
-        let key = key(&found.place);
-        if own.copy.as_ref().is_some_and(|(made, _)| *made == key) {
-            return Ok(own.copy.take().map(|(_, copy)| copy));
-        }
-        if !own.may_wait {
+    /// The copy that was made ahead for a change, if it needs one; `EAGAIN` puts the change off.
+    pub(super) fn copied_ahead(&self, found: &Found, content: Content) -> Result<Option<Copy>, Errno> {
+        let size = found.stat.size;
+        let takes_time = size > SMALL || size > 0 && self.waits_for_disk;
+        if found.stat.kind != Kind::File || content != Content::Copied || !takes_time {
             return Ok(None);
         }
-        own.wanted = Some(Wanted { from: Box::new(found.place.clone()), size: found.stat.size });
-        Err(Errno::AGAIN)
-    })
+        OWN.with_borrow_mut(|own| {
+            let key = key(&found.place);
+            if own.copy.as_ref().is_some_and(|(made, _)| *made == key) {
+                return Ok(own.copy.take().map(|(_, copy)| copy));
+            }
+            if !own.may_wait {
+                return Ok(None);
+            }
+            own.wanted = Some(Wanted { from: Box::new(found.place.clone()), size });
+            Err(Errno::AGAIN)
+        })
+    }
 }

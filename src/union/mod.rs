@@ -4,8 +4,9 @@
 //! the same results, the same errors, the same upper on disk, so that either can mount what the other wrote.
 //! Files are named by their exact path in the union; symlinks are never followed here. Knows no FUSE.
 //!
-//! Threads: every change holds one lock, which is not held while large files are copied up; readers hold none. Each change reaches the upper by one rename (or
-//! one system call), so a reader sees the state before or after. Lower layers are taken to never change.
+//! Threads: every change holds one lock, which is not held while content is copied that takes time; readers hold none.
+//! Each change reaches the upper by one rename (or one system call), so a reader sees the state before or after. Lower
+//! layers are taken to never change.
 //!
 //! Deliberately absent: the kernel's bookkeeping but for `origin` and `impure` (`uuid`, `nlink`), redirects,
 //! the inode index, metadata-only copies, permission checks (they are the host's).
@@ -40,7 +41,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::model::{Identity, Marks, Mode, Opaque, Trust, WhiteoutForm, names};
-use crate::sys::{self, Dir, Errno, xattr};
+use crate::sys::{self, Dir, Errno, probe, xattr};
 use merged::{Dirs, Merged, Part};
 use numbers::Numbers;
 use origin::Origins;
@@ -149,6 +150,8 @@ pub struct Union {
     origins: Origins,
     changing: Mutex<()>,
     copying: ahead::Copying,
+    /// Whether a sync of a copy has a disk to wait for.
+    waits_for_disk: bool,
     frozen: AtomicBool,
     ears: events::Ears,
     touched: touched::Touched,
@@ -187,6 +190,9 @@ impl Union {
         let devices: Box<[u64]> = every.map(|dir| Ok(dir.stat_self()?.dev)).collect::<Result<_, Errno>>()?;
         let numbers = Numbers::new(devices.iter().copied());
         let origins = Origins::new(lowers.iter().map(|dir| &**dir));
+        let in_memory = |upper: &Dir| probe::file_system_type(upper).is_ok_and(|name| name == "tmpfs");
+        let in_memory = top.as_ref().is_some_and(|(upper, _)| in_memory(upper));
+        let waits_for_disk = options.syncs.concern(true) && !in_memory;
         let root = Arc::new(Merged::new(Box::default(), top, parts));
         Ok(Self {
             lowers,
@@ -200,6 +206,7 @@ impl Union {
             origins,
             changing: Mutex::default(),
             copying: ahead::Copying::default(),
+            waits_for_disk,
             frozen: AtomicBool::new(false),
             ears: events::Ears::default(),
             touched: touched::Touched::default(),

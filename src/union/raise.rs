@@ -7,7 +7,6 @@
 use std::fs::File;
 use std::sync::Arc;
 
-use super::ahead::copied_ahead;
 use super::lookup::{Found, Place, split};
 use super::merged::Merged;
 use super::xattrs::LISTS;
@@ -93,8 +92,9 @@ impl Union {
         } else {
             let upper = self.writable()?;
             let _step = step("copy up", || format!("/{}", dir.path_of(name).escape_ascii()));
-            let ahead = copied_ahead(found, content)?;
+            let ahead = self.copied_ahead(found, content)?;
             let name_ahead = ahead.as_ref().map(|copy| copy.name.clone());
+            let is_ahead = ahead.is_some();
             let up = upper.building_on(name_ahead, |work, temporary| {
                 let up = self.raise_dir(dir)?;
                 self.mark_impure(dir, &up)?;
@@ -104,7 +104,8 @@ impl Union {
                 };
                 self.mark_origin(&found.place, &found.stat, work, temporary)?;
                 self.copy_attributes(&found.place, &found.stat, work, temporary)?;
-                let has_content = content == Content::Copied && found.stat.size > 0;
+                // content that was copied ahead is on the disk already
+                let has_content = !is_ahead && content == Content::Copied && found.stat.size > 0;
                 copy.map_or(Ok(()), |copy| self.sync_copy(&copy, has_content))?;
                 self.keep_times((dir, &up), || work.rename(temporary, &up, name, RenameFlags::empty()))?;
                 Ok(up)

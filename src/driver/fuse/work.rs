@@ -104,6 +104,11 @@ impl Protocol {
         } else {
             match self.union.attempt(|| self.on(paths, || work(self, &reply))) {
                 Ok(done) => return answer(reply, done),
+                Err(wanted) if wanted.is_small() => {
+                    // worth neither a thread of its own nor, before it is late, another one's turn
+                    let done = self.union.go_on(wanted, || self.on(paths, || work(self, &reply)));
+                    return answer(reply, done);
+                }
                 Err(wanted) => Some(wanted),
             }
         };
