@@ -12,7 +12,7 @@
 //! | [`sys`] | every system call and the only `unsafe` |
 //! | [`tar`] | the canonical tar of a layer out; any tar in, compressed or not |
 //! | [`store`] | layers, names, drafts and mounts on disk: locks, atomic commit, recovery, check, collection |
-//! | [`oci`] | images: the bytes of layers where they lie, compressed or not, at any place |
+//! | [`oci`] | images as other tools write them, read where they lie |
 //! | [`union`] | the overlay in user space, on real directories. Knows no FUSE |
 //! | [`driver`] | one face for the kernel's overlay, FUSE and the union inside the process; the guard that unmounts |
 //! | [`workspace`] | everything that a user can do, as methods. No Rhai, no terminal |
@@ -55,7 +55,7 @@
 //!
 //! # Deliberately absent
 //! A daemon; a second layer format; mount options as strings; Rhai below `shell`, colour below `view`, I/O in `model` and
-//! `overlay`; a cache that is never told of changes; images, which come in a later version.
+//! `overlay`; a cache that is never told of changes.
 //!
 //! # Words
 //! - **layer**: a set of changes over what lies beneath it. **draft**: a layer that is still written; sealing it gives it
@@ -69,6 +69,9 @@
 //! - **intent**: a record that a change of several steps has begun, by which recovery ends it or takes it back.
 //!
 //! `CONTRIBUTING.md` tells how to build, test and measure, and where to begin with a change.
+
+#[cfg(test)]
+extern crate self as ufs;
 
 pub mod cli;
 pub mod config;

@@ -5,9 +5,10 @@
 //! stops there. Nothing here knows layers.
 
 use std::fs::File;
+use std::io::Read;
 
 use crate::model::{Kind, LayerPath, Mode, Node, Timestamp};
-use crate::sys::{Dir, Errno};
+use crate::sys::{Dir, Errno, copy};
 
 /// Whether a symlink at the end of a path is followed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -118,6 +119,18 @@ pub enum RenameHow {
     Exchange,
 }
 
+/// The content of a regular file, to be read once from its beginning.
+pub trait Content: Read {
+    /// Writes all `size` bytes into an empty file, holes as holes where they are known; tells how many went over.
+    fn copy_to(&mut self, to: &File, size: u64, told: &mut dyn FnMut(u64)) -> Result<(), Errno>;
+}
+
+impl Content for File {
+    fn copy_to(&mut self, to: &File, size: u64, told: &mut dyn FnMut(u64)) -> Result<(), Errno> {
+        copy::contents(self, to, size, told)
+    }
+}
+
 /// File operations beneath one root. Each gives the errno that the kernel's overlay gives.
 pub trait Files {
     /// The same beneath one directory, which is its root from then on: where much is done in a directory, none of it
@@ -139,6 +152,10 @@ pub trait Files {
     fn read_link(&self, path: &LayerPath) -> Result<Vec<u8>, Errno>;
     /// open(2); a symlink at the end is followed. In a union, opening for writing copies up first.
     fn open(&self, path: &LayerPath, how: OpenHow) -> Result<File, Errno>;
+    /// A regular file's content; a symlink at the end is followed.
+    fn content(&self, path: &LayerPath) -> Result<Box<dyn Content + '_>, Errno> {
+        Ok(Box::new(self.open(path, OpenHow::READ)?))
+    }
     /// mkdir(2) with exactly this mode.
     fn mkdir(&self, path: &LayerPath, mode: Mode) -> Result<(), Errno>;
     /// As [`Files::mkdir`], for a directory that is there only for what is to lie in it: in a draft it is implied.

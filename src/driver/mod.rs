@@ -13,7 +13,7 @@ mod point;
 
 pub use direct::DirectFiles;
 pub use error::MountError;
-pub use files::{DirItem, Files, Follow, OpenHow, RenameHow, Stat};
+pub use files::{Content, DirItem, Files, Follow, OpenHow, RenameHow, Stat};
 pub use fuse::{Alone, AloneSpec, Manner, mount_alone};
 pub use host_dir::HostDir;
 

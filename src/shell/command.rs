@@ -3,13 +3,15 @@
 use std::any::TypeId;
 use std::path::PathBuf;
 
-use rhai::{Array, Blob, Dynamic, EvalAltResult, ImmutableString, Map, NativeCallContext, Position};
+use rhai::{Array, Dynamic, EvalAltResult, ImmutableString, Map, NativeCallContext, Position};
 
+pub use super::group::Group;
 use super::params::Opt;
+pub(super) use super::plain::{as_bytes, from_bytes};
 use super::state::Shell;
 use super::{commands, errors, help};
 use crate::sys::signals;
-use crate::workspace::{Error, Layer, Mount, StackItem, Subject, ToRead, ToWrite, nearest};
+use crate::workspace::{Error, Image, Layer, Mount, StackItem, Subject, ToRead, ToWrite, nearest};
 
 /// On what a form of a command is called.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -20,19 +22,22 @@ pub enum Receiver {
     Layer,
     /// On a mount: `m.write(…)`.
     Mount,
+    /// On an image: `img.read(…)`.
+    Image,
     /// On the changes of a layer: `l.entries().len()`.
     Entries,
 }
 
 impl Receiver {
     /// All of them.
-    pub const ALL: [Self; 4] = [Self::None, Self::Layer, Self::Mount, Self::Entries];
+    pub const ALL: [Self; 5] = [Self::None, Self::Layer, Self::Mount, Self::Image, Self::Entries];
 
     pub(super) fn type_id(self) -> Option<TypeId> {
         match self {
             Self::None => None,
             Self::Layer => Some(TypeId::of::<Layer>()),
             Self::Mount => Some(TypeId::of::<Mount>()),
+            Self::Image => Some(TypeId::of::<Image>()),
             Self::Entries => Some(TypeId::of::<super::values::Entries>()),
         }
     }
@@ -43,6 +48,7 @@ impl Receiver {
             Self::None => false,
             Self::Layer => value.is::<Layer>(),
             Self::Mount => value.is::<Mount>(),
+            Self::Image => value.is::<Image>(),
             Self::Entries => value.is::<super::values::Entries>(),
         }
     }
@@ -52,6 +58,7 @@ impl Receiver {
         match self {
             Self::Layer => "l.",
             Self::Mount => "m.",
+            Self::Image => "img.",
             Self::None | Self::Entries => self.prefix(),
         }
     }
@@ -61,6 +68,7 @@ impl Receiver {
         match word {
             "layer" | "l" => Some(Self::Layer),
             "mount" | "m" => Some(Self::Mount),
+            "image" | "img" => Some(Self::Image),
             "entries" => Some(Self::Entries),
             _ => None,
         }
@@ -72,6 +80,7 @@ impl Receiver {
             Self::None => "",
             Self::Layer => "layer.",
             Self::Mount => "mount.",
+            Self::Image => "image.",
             Self::Entries => "entries.",
         }
     }
@@ -94,48 +103,6 @@ impl Form {
     /// The same form with these options.
     pub(super) const fn with(self, options: &'static [Opt]) -> Self {
         Self { options, ..self }
-    }
-}
-
-/// A part of the contract, for `help()`.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
-#[expect(missing_docs, reason = "each is the heading that it prints")]
-pub enum Group {
-    Layers,
-    Mounts,
-    Files,
-    Seeing,
-    Committing,
-    Control,
-}
-
-impl Group {
-    /// All groups, in the order of `help()`.
-    pub const ALL: [Self; 6] =
-        [Self::Layers, Self::Mounts, Self::Files, Self::Seeing, Self::Committing, Self::Control];
-
-    /// Its name in one word, as a topic of help.
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Layers => "layers",
-            Self::Mounts => "mounts",
-            Self::Files => "files",
-            Self::Seeing => "seeing",
-            Self::Committing => "committing",
-            Self::Control => "control",
-        }
-    }
-
-    /// The heading in help.
-    pub fn title(self) -> &'static str {
-        match self {
-            Self::Layers => "Layers",
-            Self::Mounts => "Mounts",
-            Self::Files => "Files of the current mount (and as methods on any)",
-            Self::Seeing => "Seeing",
-            Self::Committing => "Committing",
-            Self::Control => "Checks and control",
-        }
     }
 }
 
@@ -264,6 +231,19 @@ impl Call<'_> {
         }
     }
 
+    /// The image it is called on.
+    pub(super) fn image(&self) -> Option<Image> {
+        self.receiver.as_ref().and_then(|receiver| receiver.clone().try_cast::<Image>())
+    }
+
+    /// The image that a method must be called on.
+    pub(super) fn this_image(&self) -> Result<Image, Raise> {
+        match self.image() {
+            Some(image) => Ok(image),
+            None => usage(format!("`{}` is a method of images", self.name), "call it as `img.…`"),
+        }
+    }
+
     /// The mount it is called on, else the current one.
     pub(super) fn mount(&self) -> Result<Mount, Raise> {
         match self.receiver.as_ref().and_then(|receiver| receiver.clone().try_cast::<Mount>()) {
@@ -275,7 +255,9 @@ impl Call<'_> {
     fn wrong<T>(&self, index: usize, wanted: &str) -> Result<T, Raise> {
         // `l.write("/x")` reaches the function `write(path, data)` with the layer as its path
         if let (0, None, Some(first)) = (index, &self.receiver, self.args.first())
-            && let Some(on) = [Receiver::Layer, Receiver::Mount].into_iter().find(|on| on.is_type_of(first))
+            && let Some(on) = [Receiver::Layer, Receiver::Mount, Receiver::Image]
+                .into_iter()
+                .find(|on| on.is_type_of(first))
             && let Some(calls) = help::calls_on(self.name, on)
         {
             let given: Vec<&str> = self.args.iter().skip(1).map(errors::type_word).collect();
@@ -436,6 +418,9 @@ impl Call<'_> {
         if let Some(mount) = value.clone().try_cast::<Mount>() {
             return Ok(StackItem::Mount(mount));
         }
+        if let Some(image) = value.clone().try_cast::<Image>() {
+            return Ok(StackItem::Stack(image.stack()));
+        }
         match value.clone().into_immutable_string() {
             Ok(text) => Ok(StackItem::Text(text.to_string())),
             Err(_) => usage(
@@ -454,6 +439,9 @@ impl Call<'_> {
         if let Some(mount) = value.clone().try_cast::<Mount>() {
             return Ok(Subject::Mount(mount));
         }
+        if let Some(image) = value.clone().try_cast::<Image>() {
+            return Ok(Subject::Image(image));
+        }
         let mut items = Vec::new();
         self.collect_items(value, &mut items)?;
         Ok(Subject::Stack(workspace.stack(&items)?))
@@ -468,22 +456,6 @@ pub(super) fn flag(options: Option<&Map>, key: &str, default: bool) -> Result<bo
     })
 }
 
-/// A string's or blob's bytes.
-pub(super) fn as_bytes(value: &Dynamic) -> Option<Vec<u8>> {
-    if let Some(blob) = value.clone().try_cast::<Blob>() {
-        return Some(blob);
-    }
-    value.clone().into_immutable_string().ok().map(|text| text.as_bytes().to_vec())
-}
-
-/// Bytes as a string where they are UTF-8, else as a blob.
-pub(super) fn from_bytes(bytes: Vec<u8>) -> Dynamic {
-    match String::from_utf8(bytes) {
-        Ok(text) => text.into(),
-        Err(error) => Dynamic::from_blob(error.into_bytes()),
-    }
-}
-
 /// Short for a form on nothing.
 pub(super) const fn global(params: &'static [&'static str]) -> Form {
     Form { on: Receiver::None, params, many: false, options: &[] }
@@ -492,6 +464,11 @@ pub(super) const fn global(params: &'static [&'static str]) -> Form {
 /// Short for a form on a layer.
 pub(super) const fn on_layer(params: &'static [&'static str]) -> Form {
     Form { on: Receiver::Layer, params, many: false, options: &[] }
+}
+
+/// Short for a form on an image.
+pub(super) const fn on_image(params: &'static [&'static str]) -> Form {
+    Form { on: Receiver::Image, params, many: false, options: &[] }
 }
 
 /// Short for a form on a mount.

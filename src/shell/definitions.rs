@@ -84,6 +84,7 @@ fn receiver(on: Receiver) -> Option<String> {
         Receiver::None => return None,
         Receiver::Layer => "layer: Layer",
         Receiver::Mount => "mount: Mount",
+        Receiver::Image => "image: Image",
         Receiver::Entries => "entries: Entries",
     };
     Some(name.to_owned())
@@ -100,10 +101,12 @@ fn type_of_gift(gives: &str) -> Option<&'static str> {
         "a number" => "int",
         "an array of layers" => "[Layer]",
         "an array of mounts" => "[Mount]",
+        "an array of images" => "[Image]",
         "an array of strings" => "[String]",
         _ if is(&["an array"]) => "Array",
         _ if is(&["a layer", "the layer", "the new layer"]) => "Layer",
         _ if is(&["a mount", "the mount"]) => "Mount",
+        _ if is(&["an image", "the image"]) => "Image",
         _ if is(&["a map"]) => "Map",
         _ if is(&["a tree"]) => "Tree",
         _ if is(&["an explanation"]) => "Explanation",

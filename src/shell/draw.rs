@@ -8,7 +8,7 @@ use super::values::{Change, Doctor, Entries, Explanation, Generation, Picture, S
 use super::{is_word, layout};
 use crate::overlay::Difference;
 use crate::view::{self, Style};
-use crate::workspace::{Layer, Mount};
+use crate::workspace::{Image, Layer, Mount};
 
 /// A value as it is printed, with its closing newline.
 pub(super) fn value(value: &Dynamic, style: &Style) -> String {
@@ -43,6 +43,9 @@ pub(super) fn inline(value: &Dynamic, style: &Style) -> String {
     }
     if let Some(mount) = value.read_lock::<Mount>() {
         return mount.name();
+    }
+    if let Some(image) = value.read_lock::<Image>() {
+        return view::escape::prose(&image.title(), style);
     }
     if let Some(generation) = value.read_lock::<Generation>() {
         return generation.item().map_or_else(String::new, |item| item.label.name.clone());
@@ -102,6 +105,12 @@ fn ours(value: &Dynamic, style: &Style) -> Option<String> {
             Err(error) => untold(value, &error, style),
         });
     }
+    if let Some(image) = value.read_lock::<Image>() {
+        return Some(match image.report() {
+            Ok(report) => view::image(&report, style),
+            Err(error) => untold(value, &error, style),
+        });
+    }
     if let Some(entries) = value.read_lock::<Entries>() {
         return Some(view::entries(entries.rest(), entries.rest().count(), style));
     }
@@ -131,6 +140,9 @@ fn array_of_ours(array: &Array, style: &Style) -> Option<String> {
     }
     if let Some(found) = all::<Layer>(array) {
         return Some(table(&found, Layer::report, view::layers, style));
+    }
+    if let Some(found) = all::<Image>(array) {
+        return Some(table(&found, Image::report, view::images, style));
     }
     if let Some(found) = all::<Mount>(array) {
         return Some(table(&found, Mount::report, view::mounts, style));
@@ -189,6 +201,9 @@ pub(super) fn written(value: &Dynamic, style: &Style) -> String {
     }
     if let Some(mount) = value.read_lock::<Mount>() {
         return format!("mount {}", view::escape::literal(&mount.name(), style));
+    }
+    if let Some(image) = value.read_lock::<Image>() {
+        return format!("image {}", view::escape::literal(&image.title(), style));
     }
     if let Some(change) = value.read_lock::<Change>() {
         return written(&Dynamic::from_map(change.map()), style);

@@ -5,7 +5,7 @@ use rhai::{Dynamic, EvalAltResult, Map, Position};
 use super::command::from_bytes;
 use super::kinds;
 use crate::sys::{self, signals};
-use crate::workspace::{Error, Layer, Mount};
+use crate::workspace::{Error, Image, Layer, Mount};
 
 /// How a script was asked to end: by `exit`, or by a signal.
 #[derive(Clone, Debug)]
@@ -191,6 +191,9 @@ pub(super) fn type_word(value: &Dynamic) -> &'static str {
     }
     if value.is::<Mount>() {
         return "a mount";
+    }
+    if value.is::<Image>() {
+        return "an image";
     }
     match value.type_name() {
         "()" => "()",

@@ -35,7 +35,7 @@ macro_rules! fields {
 
 fields! {
     Change, "Change": "path" "kind" "letter" "what" "bytes" "beneath" "before" "after";
-    Generation, "Generation": "name" "id" "message" "size" "files" "created" "chain_id";
+    Generation, "Generation": "name" "id" "message" "size" "files" "created" "chain_id" "download_size" "empty";
     Stat, "Stat": "kind" "size" "mode" "uid" "gid" "mtime" "atime" "ctime" "nlink" "ino" "blocks" "target";
     Union, "Tree": "title" "paths" "layers" "deleted" "left_out";
     Explanation, "Explanation": "path" "steps" "shown";

@@ -10,7 +10,7 @@ use std::rc::Rc;
 
 use rhai::{AST, ASTNode, Engine, Expr, ImmutableString, Stmt};
 
-use crate::workspace::{Layer, Mount};
+use crate::workspace::{Image, Layer, Mount};
 
 /// The names that count, by what the parsed texts do with them.
 #[derive(Clone, Default)]
@@ -33,7 +33,7 @@ impl Handles {
             }
             let value = context.scope().get(name).filter(|value| value.is_shared());
             Ok(value
-                .filter(|value| value.is::<Layer>() || value.is::<Mount>())
+                .filter(|value| value.is::<Layer>() || value.is::<Mount>() || value.is::<Image>())
                 .map(rhai::Dynamic::flatten_clone))
         });
     }

@@ -141,6 +141,7 @@ impl<'a> Asked<'a> {
         match self.receiver {
             Some(Receiver::Layer) => !matches!(kind, "no_mount" | "not_mounted"),
             Some(Receiver::Mount) => !matches!(kind, "no_mount" | "sealed"),
+            Some(Receiver::Image) => !matches!(kind, "no_mount" | "not_mounted" | "sealed"),
             _ => true,
         }
     }

@@ -6,6 +6,7 @@
 //! | a path, a target, a blob | a string where it is UTF-8, else `{"bytes": [255, ...]}` |
 //! | a value of ours | an object with the keys that its properties have; `help()` of the command names them |
 //! | `show()` | an object, see [`Picture::map`] |
+//! | an image | [`handle_maps::image_map`] |
 //! | `l.entries()` | an array of all changes |
 //! | a text (`help()`) | a string |
 //!
@@ -16,10 +17,11 @@ use serde_json::{Number, Value, json};
 
 use super::disk::{DiskUsage, Freed};
 use super::finding::Finding;
-use super::values::{self, Change, Doctor, Entries, Explanation, Generation, Picture, Stat, Text, Union};
+use super::handle_maps;
+use super::values::{Change, Doctor, Entries, Explanation, Generation, Picture, Stat, Text, Union};
 use crate::overlay::Cell;
 use crate::view::escape::is_invisible;
-use crate::workspace::{Layer, Mount};
+use crate::workspace::{Image, Layer, Mount};
 
 /// The word for a cell of the picture.
 pub(super) fn cell(cell: Cell) -> &'static str {
@@ -103,10 +105,13 @@ fn of_map(map: &Map) -> Value {
 /// The properties of one of our values.
 fn properties(value: &Dynamic) -> Option<Map> {
     if let Some(layer) = value.read_lock::<Layer>() {
-        return Some(values::layer_map(&layer));
+        return Some(handle_maps::layer_map(&layer));
     }
     if let Some(mount) = value.read_lock::<Mount>() {
-        return Some(values::mount_map(&mount));
+        return Some(handle_maps::mount_map(&mount));
+    }
+    if let Some(image) = value.read_lock::<Image>() {
+        return Some(handle_maps::image_map(&image));
     }
     macro_rules! maps {
         ($($kind:ty)*) => {$(

@@ -19,6 +19,7 @@ pub(super) const KINDS: &[(&str, &str)] = &[
     ("data_too_large", "a value takes more memory than the script may; `--limit-memory` allows more"),
     ("exists", "there is something at that path already"),
     ("fault", "`ufs` itself is at fault; what is told with it helps whoever mends it"),
+    ("image", "an image that is damaged, or none: the message tells which part, and what it should be"),
     ("interrupted", "Ctrl-C; no `try` catches it"),
     (
         "invalid_argument",
@@ -56,6 +57,10 @@ pub(super) const KINDS: &[(&str, &str)] = &[
     ("thrown", "the script threw a value of its own"),
     ("too_large", "a file of more bytes than one value can hold"),
     ("unknown_function", "no function takes these arguments"),
+    (
+        "unknown_image",
+        "the source holds no image of that name or for that platform, or several and none was chosen",
+    ),
     ("unknown_layer", "no layer has that name or ID"),
     ("unknown_mount", "no mount has that name"),
     ("unknown_property", "the value has no such property"),
@@ -204,6 +209,7 @@ mod tests {
             include_str!("../workspace/error.rs"),
             include_str!("../store/error.rs"),
             include_str!("../driver/error.rs"),
+            include_str!("../oci/error.rs"),
         ];
         let mut found = 0;
         for text in texts {

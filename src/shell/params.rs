@@ -71,7 +71,7 @@ impl Opt {
 }
 
 const BYTES: &str = "String | Blob";
-const STACK: &str = "Layer | Mount | String | Array";
+const STACK: &str = "Layer | Mount | Image | String | Array";
 
 /// All names.
 const PARAMETERS: &[Parameter] = &[
@@ -103,6 +103,7 @@ const PARAMETERS: &[Parameter] = &[
     parameter("path", Takes::Path, BYTES),
     parameter("seconds", Takes::Value, "int | float"),
     parameter("size", Takes::Value, "int"),
+    parameter("source", Takes::HostPath, BYTES),
     parameter("stack", Takes::Stack, STACK),
     parameter("style", Takes::OneOf(&["emacs", "vi"]), "String"),
     parameter("sure", Takes::Flag, "bool"),

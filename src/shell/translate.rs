@@ -143,6 +143,7 @@ fn property_not_found(text: &str) -> (String, Option<String>) {
     let receiver = match &*of {
         "Layer" => Some(Receiver::Layer),
         "Mount" => Some(Receiver::Mount),
+        "Image" => Some(Receiver::Image),
         _ => None,
     };
     let known = || properties().filter(|property| Some(property.on) == receiver);

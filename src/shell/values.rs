@@ -1,22 +1,22 @@
 //! Our values in Rhai: reports and their parts, with properties, equality and a drawn form.
 
-use std::path::PathBuf;
 use std::rc::Rc;
 
-use rhai::{Array, Dynamic, Engine, FLOAT, Map};
+use rhai::{Array, Dynamic, Engine, Map};
 
 use super::command::from_bytes;
 use super::commands::path_value;
 use super::disk::{DiskUsage, Freed};
 use super::finding::Finding;
+pub(super) use super::plain::{host_path, id_text, int, map_of, seconds};
 use super::state::Shell;
 use super::{draw, fields, json};
 use crate::driver;
-use crate::model::{Change as LayerChange, Changeset, DiffId, Entry, LayerPath, Node, Timestamp};
+use crate::model::{Change as LayerChange, Changeset, Entry, LayerPath, Node};
 use crate::overlay::{DiffKind, Difference, RowNote, StepKind};
 use crate::workspace::{
-    DiffReport, DoctorReport, ExplainReport, HistoryItem, HistoryReport, Layer, Mount, StackReport,
-    TreeReport,
+    DiffReport, DoctorReport, ExplainReport, HistoryItem, HistoryReport, Image, Layer, Made, Mount,
+    StackReport, TreeReport,
 };
 
 /// A text that is printed as it is.
@@ -121,31 +121,6 @@ pub(super) fn generations(report: HistoryReport) -> Dynamic {
     all.collect::<Array>().into()
 }
 
-pub(super) fn int(number: u64) -> Dynamic {
-    i64::try_from(number).unwrap_or(i64::MAX).into()
-}
-
-/// Seconds since 1970, with their fraction.
-pub(super) fn seconds(time: Timestamp) -> Dynamic {
-    if time.nanos == 0 {
-        return time.secs.into();
-    }
-    #[expect(
-        clippy::cast_precision_loss,
-        reason = "a float has 53 bits: microseconds for the next centuries"
-    )]
-    let float = time.secs as FLOAT + FLOAT::from(time.nanos) / 1e9;
-    float.into()
-}
-
-pub(super) fn id_text(id: Option<impl std::fmt::Display>) -> Dynamic {
-    id.map_or(Dynamic::UNIT, |id| id.to_string().into())
-}
-
-pub(super) fn map_of<const N: usize>(pairs: [(&str, Dynamic); N]) -> Map {
-    pairs.into_iter().map(|(key, value)| (key.into(), value)).collect()
-}
-
 /// A file of a layer as a map: `kind, size, mode, uid, gid, mtime, target, xattrs`.
 pub(super) fn entry(entry: &Entry) -> Map {
     let target = match &entry.node {
@@ -244,6 +219,15 @@ impl Generation {
             ("files", int(item.counts.files)),
             ("created", item.label.created.map_or(Dynamic::UNIT, seconds)),
             ("chain_id", id_text(item.chain_id)),
+            (
+                "download_size",
+                match item.made {
+                    Some(Made::Layer { blob }) => int(blob),
+                    Some(Made::Nothing) => int(0),
+                    None => Dynamic::UNIT,
+                },
+            ),
+            ("empty", (item.made == Some(Made::Nothing)).into()),
         ])
     }
 }
@@ -426,53 +410,6 @@ impl Picture {
     }
 }
 
-/// A layer's properties, for JSON; what cannot be told now is `()`.
-pub(super) fn layer_map(layer: &Layer) -> Map {
-    let diff_id: Option<DiffId> = layer.diff_id().ok().flatten();
-    let stack: Array = layer.stack().map_or_else(
-        |_| Array::new(),
-        |stack| stack.layers().iter().map(|layer| layer.title().into()).collect(),
-    );
-    map_of([
-        ("name", layer.name().map_or(Dynamic::UNIT, Into::into)),
-        ("id", layer.id().map_or(Dynamic::UNIT, |id| id.hex().into())),
-        ("diff_id", id_text(diff_id)),
-        ("chain_id", id_text(layer.chain_id().ok().flatten())),
-        ("stack", stack.into()),
-        ("size", layer.size().map_or(Dynamic::UNIT, int)),
-        ("files", layer.files().map_or(Dynamic::UNIT, int)),
-        ("sealed", layer.sealed().into()),
-        ("created", layer.created().map_or(Dynamic::UNIT, seconds)),
-        ("message", layer.message().map_or(Dynamic::UNIT, Into::into)),
-        ("path", host_path(layer.path().ok())),
-    ])
-}
-
-/// A path on the host; `()` where there is none.
-pub(super) fn host_path(path: Option<PathBuf>) -> Dynamic {
-    path.map_or(Dynamic::UNIT, |path| from_bytes(path.into_os_string().into_encoded_bytes()))
-}
-
-/// A mount's properties, for JSON.
-pub(super) fn mount_map(mount: &Mount) -> Map {
-    let stack: Array = mount.stack().map_or_else(
-        |_| Array::new(),
-        |stack| stack.layers().iter().map(|layer| layer.title().into()).collect(),
-    );
-    map_of([
-        ("name", mount.name().into()),
-        ("driver", mount.driver().map_or(Dynamic::UNIT, |kind| kind.word().into())),
-        ("mounted", mount.mounted().into()),
-        ("read_only", mount.read_only().into()),
-        ("used_by", mount.user().map_or(Dynamic::UNIT, |user| user.number().into())),
-        ("path", host_path(mount.path())),
-        ("host_path", host_path(mount.host_path())),
-        ("work", host_path(mount.work())),
-        ("upper", mount.upper().map_or(Dynamic::UNIT, Dynamic::from)),
-        ("stack", stack.into()),
-    ])
-}
-
 /// Registers the types: names, drawn forms, equality, properties.
 pub(super) fn register(engine: &mut Engine, shell: &Shell) {
     macro_rules! drawn {
@@ -485,12 +422,14 @@ pub(super) fn register(engine: &mut Engine, shell: &Shell) {
             engine.register_fn("to_debug", |value: &mut $kind| draw::debug(&Dynamic::from(value.clone())));
         )*};
     }
-    drawn!(Layer as "Layer", Mount as "Mount", Union as "Tree", Explanation as "Explanation", Change as "Change", Finding as "Finding",
+    drawn!(Layer as "Layer", Mount as "Mount", Image as "Image", Union as "Tree", Explanation as "Explanation", Change as "Change", Finding as "Finding",
         Generation as "Generation", Stat as "Stat", Doctor as "Doctor", Freed as "Freed", DiskUsage as "DiskUsage", Text as "Text", Entries as "Entries");
     fields::register(engine);
     engine.register_fn("==", |a: &mut Layer, b: Layer| *a == b);
     engine.register_fn("!=", |a: &mut Layer, b: Layer| *a != b);
     engine.register_fn("==", |a: &mut Mount, b: Mount| *a == b);
     engine.register_fn("!=", |a: &mut Mount, b: Mount| *a != b);
+    engine.register_fn("==", |a: &mut Image, b: Image| *a == b);
+    engine.register_fn("!=", |a: &mut Image, b: Image| *a != b);
     engine.register_iterator::<Entries>();
 }

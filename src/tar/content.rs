@@ -1,8 +1,14 @@
 //! The content of the entry at hand.
 
-use std::io::{self, BufRead, BufReader, Read};
+use std::fmt;
+use std::io::{self, BufRead, BufReader, Read, Seek};
 
 use super::sparse::{Map, Run};
+
+/// Bytes that are read at once.
+const BUFFER: usize = 64 * 1024;
+/// The same where content is passed over by seeking: headers lie far apart then.
+const SEEKING_BUFFER: usize = 16 * 1024;
 
 /// The archive's bytes, counted.
 #[derive(Debug)]
@@ -16,11 +22,36 @@ pub(super) struct Source<R> {
     pub(super) padding: u64,
     /// Where they belong, if the file is sparse.
     pub(super) map: Option<Map>,
+    /// How bytes are passed over without being read, where that is possible.
+    jump: Option<Jump<R>>,
+}
+
+/// How bytes are passed over without being read.
+struct Jump<R> {
+    by: fn(&mut BufReader<R>, i64) -> io::Result<()>,
+    /// The length of all, in bytes: seeking goes past any end without a word.
+    length: u64,
+}
+
+impl<R> fmt::Debug for Jump<R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Jump({})", self.length)
+    }
+}
+
+impl<R: Read + Seek> Source<R> {
+    /// One of `length` bytes that is passed over by seeking.
+    pub(super) fn seeking(inner: R, length: u64) -> Self {
+        let inner = BufReader::with_capacity(SEEKING_BUFFER, inner);
+        let jump = Jump { by: BufReader::seek_relative, length };
+        Self { inner, offset: 0, left: 0, padding: 0, map: None, jump: Some(jump) }
+    }
 }
 
 impl<R: Read> Source<R> {
     pub(super) fn new(inner: R) -> Self {
-        Self { inner: BufReader::with_capacity(64 * 1024, inner), offset: 0, left: 0, padding: 0, map: None }
+        let inner = BufReader::with_capacity(BUFFER, inner);
+        Self { inner, offset: 0, left: 0, padding: 0, map: None, jump: None }
     }
 
     /// Fills `buffer`; `false` if the archive ends before its first byte.
@@ -43,6 +74,15 @@ impl<R: Read> Source<R> {
 
     /// Goes past bytes.
     pub(super) fn skip(&mut self, mut bytes: u64) -> io::Result<()> {
+        if let Some(jump) = &self.jump {
+            let end = self.offset.checked_add(bytes).filter(|end| *end <= jump.length);
+            let (Some(end), Ok(by)) = (end, i64::try_from(bytes)) else {
+                return Err(io::ErrorKind::UnexpectedEof.into());
+            };
+            (jump.by)(&mut self.inner, by)?;
+            self.offset = end;
+            return Ok(());
+        }
         while bytes > 0 {
             let here = match self.inner.fill_buf() {
                 Ok([]) => return Err(io::ErrorKind::UnexpectedEof.into()),

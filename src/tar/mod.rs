@@ -58,7 +58,7 @@ pub use layer::{ContentSource, Summary, write_layer};
 pub use limits::Limits;
 pub use note::Note;
 pub use packed::{Compression, Form, Peeked, is_image, may_be_image, tells_of_image, unpacked};
-pub use reader::{Item, Reader, What};
+pub use reader::{Item, Reader, Stretch, What};
 pub use writer::Writer;
 
 /// Bytes of a block: headers and padded content are multiples of it.

@@ -4,7 +4,7 @@
 //! are plain attributes, content that is missing is an error.
 
 use std::collections::HashMap;
-use std::io::{self, Read};
+use std::io::{self, Read, Seek};
 
 use tar_core::Header;
 
@@ -40,6 +40,17 @@ pub enum What {
     Opaque,
 }
 
+/// Bytes of a file that lie together in its archive.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Stretch {
+    /// Where in the file.
+    pub at: u64,
+    /// Where in the archive.
+    pub from: u64,
+    /// How many.
+    pub length: u64,
+}
+
 /// Reads an archive.
 #[derive(Debug)]
 pub struct Reader<R> {
@@ -51,6 +62,19 @@ pub struct Reader<R> {
     done: bool,
 }
 
+impl<R> Reader<R> {
+    fn of(source: Source<R>, limits: Limits) -> Self {
+        Self { source, limits, notes: Vec::new(), left_out: HashMap::new(), done: false }
+    }
+}
+
+impl<R: Read + Seek> Reader<R> {
+    /// Starts reading an archive of `length` bytes whose content is passed over by seeking, where it is not asked for.
+    pub fn seeking(source: R, length: u64, limits: Limits) -> Self {
+        Self::of(Source::seeking(source, length), limits)
+    }
+}
+
 impl<R: Read> Reader<R> {
     /// Starts reading an uncompressed archive.
     pub fn new(source: R) -> Self {
@@ -59,7 +83,7 @@ impl<R: Read> Reader<R> {
 
     /// Starts reading with other limits.
     pub fn with_limits(source: R, limits: Limits) -> Self {
-        Self { source: Source::new(source), limits, notes: Vec::new(), left_out: HashMap::new(), done: false }
+        Self::of(Source::new(source), limits)
     }
 
     /// The next entry; `None` after the last. What was not read of the last one's content is skipped.
@@ -121,6 +145,22 @@ impl<R: Read> Reader<R> {
     /// The content of the entry that [`Reader::next`] gave last.
     pub fn content(&mut self) -> Content<'_, R> {
         Content(&mut self.source)
+    }
+
+    /// Where the content of the entry that [`Reader::next`] gave last lies in the archive, as long as none of it was read:
+    /// in the order of the file, without its holes.
+    pub fn stretches(&self) -> Vec<Stretch> {
+        let mut from = self.source.offset;
+        let mut stretch = |at, length| {
+            let here = Stretch { at, from, length };
+            from += length;
+            here
+        };
+        match &self.source.map {
+            Some(map) => map.extents().iter().map(|&(at, length)| stretch(at, length)).collect(),
+            None if self.source.left == 0 => Vec::new(),
+            None => vec![stretch(0, self.source.left)],
+        }
     }
 
     /// What was left out or understood otherwise so far.

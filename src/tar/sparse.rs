@@ -35,6 +35,11 @@ impl Map {
         (end <= size && sum == stored).then_some(Self { extents, next: 0, position: 0, size })
     }
 
+    /// The stretches of data, in order.
+    pub(super) fn extents(&self) -> &[Extent] {
+        &self.extents
+    }
+
     /// What comes next; `None` at the end.
     pub(super) fn run(&self) -> Option<Run> {
         match self.extents.get(self.next) {

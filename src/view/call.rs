@@ -30,6 +30,7 @@ pub(super) fn beneath(
         Handle::Current => vec![format!("ls({dir})"), format!("find({})", rooted("/**"))],
         Handle::Mount => vec![format!("use_mount({title}).tree({dir})")],
         Handle::Named => vec![format!("tree({title}, {dir})")],
+        Handle::Image => vec![format!("tree(img, {dir}), where img is the image")],
         Handle::Layers => match written_out(layers, style) {
             Some(stack) => vec![format!("tree([{stack}], {dir})")],
             None => vec![format!("tree(x, {dir}), where x is the same stack")],
@@ -45,7 +46,7 @@ fn written_out(layers: &[LayerLabel], style: &Style) -> Option<String> {
     let write = |label: &LayerLabel| match (label.role, &label.path) {
         (Role::Layer | Role::Draft, _) => Some(literal(&label.name, style)),
         (Role::Host, Some(path)) => Some(format!("layer_at({})", literal(path.to_str()?, style))),
-        (Role::Host | Role::Upper, _) => None,
+        (Role::Host | Role::Upper | Role::Image, _) => None,
     };
     Some(layers.iter().map(write).collect::<Option<Vec<_>>>()?.join(", "))
 }

@@ -129,7 +129,7 @@ pub(super) fn id(label: &LayerLabel) -> String {
         (None, Role::Upper) => "uncommitted".to_owned(),
         (None, Role::Draft) => "draft".to_owned(),
         (None, Role::Host) => "in place".to_owned(),
-        (None, Role::Layer) => String::new(),
+        (None, Role::Layer | Role::Image) => label.diff_id.map_or(String::new(), |id| id.short()),
     }
 }
 

@@ -6,13 +6,14 @@ use super::line::{Line, paragraph};
 use super::quantity::{age, count, counted, size};
 use super::table::{Column, Give, Table, cell};
 use super::{Paint, Style};
-use crate::workspace::HistoryReport;
+use crate::workspace::{HistoryReport, Made};
 
 /// Draws a history: number, name, ID, age, files, size, message.
 pub fn history(report: &HistoryReport, style: &Style) -> String {
     let mut out = String::new();
     let title = prose(&report.title, style);
-    let layers = counted(report.items.len() as u64, "layer");
+    let made = report.items.iter().filter(|item| item.made != Some(Made::Nothing)).count();
+    let layers = counted(made as u64, "layer");
     if report.items.is_empty() {
         paragraph(&mut out, style, Paint::Dim, 0, &format!("{title}: {layers}"));
         return out;
@@ -30,6 +31,10 @@ pub fn history(report: &HistoryReport, style: &Style) -> String {
     }
     line.end(&mut out);
 
+    if report.items.iter().any(|item| item.made.is_some()) {
+        steps(report, style, &mut out);
+        return out;
+    }
     let labels: Vec<_> = report.items.iter().map(|item| item.label.clone()).collect();
     let mut table = Table::new([
         Column::right("#"),
@@ -53,4 +58,55 @@ pub fn history(report: &HistoryReport, style: &Style) -> String {
     }
     table.write(style, &mut out);
     out
+}
+
+/// The steps of an image's making: number, the layer's ID, age, files, size, size of the blob, command.
+fn steps(report: &HistoryReport, style: &Style, out: &mut String) {
+    let labels: Vec<_> = report.items.iter().map(|item| item.label.clone()).collect();
+    let mut table = Table::new([
+        Column::right("#"),
+        Column::left("layer"),
+        Column::left("made").giving(Give::End(8)),
+        Column::right("files"),
+        Column::right("size"),
+        Column::right("blob"),
+        Column::left("command").giving(Give::End(8)),
+    ]);
+    let mut layers = 0;
+    for (at, item) in report.items.iter().enumerate() {
+        let made = item.label.created.map_or(String::new(), |made| age(made, report.now));
+        let command =
+            item.label.message.as_deref().map_or(String::new(), |text| prose(&command(text), style));
+        let (number, blob) = match item.made {
+            Some(Made::Layer { blob }) => {
+                layers += 1;
+                (layers.to_string(), size(blob))
+            }
+            _ => (String::new(), String::new()),
+        };
+        let here = |text: String| if number.is_empty() { String::new() } else { text };
+        table.row([
+            cell(Paint::Dim, number.clone()),
+            cell(Paint::of_layer(&labels, at), id(&item.label)),
+            cell(Paint::Plain, made),
+            cell(Paint::Plain, here(count(item.counts.files))),
+            cell(Paint::Size, here(size(item.counts.bytes))),
+            cell(Paint::Size, blob),
+            cell(if number.is_empty() { Paint::Dim } else { Paint::Plain }, command),
+        ]);
+    }
+    table.write(style, out);
+}
+
+/// A command as a Dockerfile has it, in one line.
+fn command(text: &str) -> String {
+    let text = text.trim();
+    let text = match text.strip_prefix("/bin/sh -c") {
+        Some(rest) => match rest.trim_start().strip_prefix("#(nop)") {
+            Some(set) => set.trim().to_owned(),
+            None => format!("RUN {}", rest.trim()),
+        },
+        None => text.trim_end_matches("# buildkit").trim_end().replacen("RUN /bin/sh -c ", "RUN ", 1),
+    };
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
 }

@@ -19,6 +19,7 @@ pub fn layer(report: &LayerReport, style: &Style) -> String {
         Role::Layer => "sealed",
         Role::Draft => "draft",
         Role::Host => "host directory, read-only",
+        Role::Image => "in an image, read-only",
     };
     let depth = if report.depth > 1 { counted(report.depth as u64, "layer") } else { String::new() };
     let rows = [

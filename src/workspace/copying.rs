@@ -8,7 +8,7 @@ use super::files::{child, make_parents, on, single};
 use super::progress::Work;
 use crate::driver::{DirItem, Files, Follow, OpenHow, Stat};
 use crate::model::{Kind, LayerPath, Mode, names};
-use crate::sys::{self, Errno};
+use crate::sys::Errno;
 
 /// What a copy in the making allows its owner, whatever the original allows.
 const OPEN_DIR: u32 = 0o700;
@@ -125,10 +125,10 @@ impl Ends<'_> {
         match stat.kind() {
             Kind::File => {
                 let open = Mode::new(stat.mode.without_set_ids().bits() | OPEN_FILE);
-                let reader = on(Act::Copy, &paths.from, source.open(from, OpenHow::READ))?;
+                let mut reader = on(Act::Copy, &paths.from, source.content(from))?;
                 let writer = on(Act::Copy, &paths.to, target.open(to, OpenHow::rewrite(open)))?;
                 let told = &mut |bytes| self.work.bytes(bytes);
-                on(Act::Copy, &paths.to, sys::copy::contents(&reader, &writer, stat.size, told))?;
+                on(Act::Copy, &paths.to, reader.copy_to(&writer, stat.size, told))?;
             }
             Kind::Symlink => {
                 let link = on(Act::Copy, &paths.from, source.read_link(from))?;

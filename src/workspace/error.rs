@@ -7,6 +7,7 @@ use super::act::Act;
 use super::gate;
 use crate::driver::{DriverKind, MountError};
 use crate::model::{LayerPath, ModeError, NameError, PathError, is_id};
+use crate::oci;
 use crate::store::{self, MountUser};
 use crate::sys::{self, Errno};
 use crate::tar::TarError;
@@ -234,6 +235,15 @@ pub enum Error {
     /// A tar could not be read or written.
     #[error(transparent)]
     Tar(#[from] TarError),
+    /// A platform cannot be read.
+    #[error("`{text}` is not a platform")]
+    Platform {
+        /// As given.
+        text: String,
+    },
+    /// An image could not be opened or read.
+    #[error(transparent)]
+    Image(#[from] oci::Error),
 }
 
 impl Error {
@@ -256,9 +266,11 @@ impl Error {
             Self::Path { .. } => "invalid_path",
             Self::File { errno, .. } | Self::Host { errno, .. } => kind_of(*errno),
             Self::TooLarge { .. } => "too_large",
-            Self::Glob { .. } | Self::Mode { .. } | Self::Name { .. } | Self::StackSize { .. } => {
-                "invalid_argument"
-            }
+            Self::Glob { .. }
+            | Self::Mode { .. }
+            | Self::Name { .. }
+            | Self::StackSize { .. }
+            | Self::Platform { .. } => "invalid_argument",
             Self::UnknownLayer { .. } => "unknown_layer",
             Self::UnknownMount { .. } => "unknown_mount",
             Self::MountExists { .. } => "mount_exists",
@@ -277,6 +289,7 @@ impl Error {
             Self::Mount(error) => error.kind(),
             Self::Store(error) => error.kind(),
             Self::Tar(_) | Self::NoLayer { .. } => "tar",
+            Self::Image(error) => error.kind(),
         }
     }
 
@@ -292,6 +305,7 @@ impl Error {
             Self::Sandbox { path, .. } => Some(path.as_ref()?.as_os_str().as_bytes().to_vec()),
             Self::Store(error) => error.path(),
             Self::Mount(error) => error.path(),
+            Self::Image(error) => Some(error.path()?.as_os_str().as_bytes().to_vec()),
             _ => None,
         }
     }
@@ -397,6 +411,7 @@ impl Error {
                     "{on}; or begin anew: `layer(\"{layer}\", #{{ fresh: true }})`; `remove(\"{layer}\")` frees the name"
                 )
             }
+            Self::Platform { .. } => "such as `linux/arm64` or `linux/arm/v7`".to_owned(),
             Self::StackSize { count: 0 } => "name at least one layer".to_owned(),
             Self::StackSize { .. } => "`squash(stack, name)` makes one layer of many".to_owned(),
             Self::Unsupported { driver: DriverKind::Direct, .. } => {
@@ -420,6 +435,7 @@ impl Error {
             Self::Command { .. } => "`sh(command, #{ check: false })` gives the code instead".to_owned(),
             Self::Mount(error) => return error.hint(),
             Self::Store(error) => return error.hint(),
+            Self::Image(error) => return error.hint(),
             _ => return None,
         })
     }

@@ -1,6 +1,5 @@
 //! What a user does with files, on any [`Files`]: built from its single operations, the same for every driver.
 
-use std::fs::File;
 use std::io::{Read as _, Write as _};
 
 use globset::{GlobBuilder, GlobSet};
@@ -10,7 +9,7 @@ use super::copying::copy;
 use super::error::Error;
 pub(super) use super::progress::interrupted;
 use super::progress::{Total, Work};
-use crate::driver::{DirItem, Files, Follow, OpenHow, RenameHow, Stat};
+use crate::driver::{Content, DirItem, Files, Follow, OpenHow, RenameHow, Stat};
 use crate::model::{Kind, LayerPath, Mode, Timestamp};
 use crate::sys::Errno;
 
@@ -89,18 +88,18 @@ pub(super) fn append(files: &dyn Files, path: &LayerPath, data: &[u8]) -> Result
 }
 
 /// Opens what must be a regular file.
-pub(super) fn open_regular(files: &dyn Files, path: &LayerPath) -> Result<(File, u64), Error> {
+fn open_regular<'a>(files: &'a dyn Files, path: &LayerPath) -> Result<(Box<dyn Content + 'a>, u64), Error> {
     let stat = on(Act::Read, path, files.stat(path, Follow::Yes))?;
     match stat.kind() {
         Kind::File => {}
         Kind::Dir => return on(Act::Read, path, Err(Errno::ISDIR)),
         _ => return on(Act::Read, path, Err(Errno::INVAL)),
     }
-    Ok((on(Act::Read, path, files.open(path, OpenHow::READ))?, stat.size))
+    Ok((on(Act::Read, path, files.content(path))?, stat.size))
 }
 
 pub(super) fn read(files: &dyn Files, path: &LayerPath) -> Result<Vec<u8>, Error> {
-    let (file, size) = open_regular(files, path)?;
+    let (mut content, size) = open_regular(files, path)?;
     if size > READ_LIMIT {
         return Err(Error::TooLarge { path: path.clone(), size, limit: READ_LIMIT });
     }
@@ -108,7 +107,7 @@ pub(super) fn read(files: &dyn Files, path: &LayerPath) -> Result<Vec<u8>, Error
     let mut left = READ_LIMIT;
     loop {
         interrupted()?;
-        let step = (&file).take(left.min(STEP as u64)).read_to_end(&mut data);
+        let step = content.by_ref().take(left.min(STEP as u64)).read_to_end(&mut data);
         let step = step.map_err(|cause| Error::io(Act::Read, path, &cause))? as u64;
         left -= step;
         if step < STEP as u64 || left == 0 {

@@ -6,14 +6,17 @@ use std::path::PathBuf;
 use std::rc::{Rc, Weak};
 
 use super::Act;
+use super::blob_files::BlobFiles;
+use super::content::Home;
 use super::error::Error;
 use super::files::{self, on, path};
 use super::progress::Total;
 use super::report::{LayerLabel, LayerReport, Role};
 use super::standing::Standing;
-use super::{Mount, Stack, ToRead, ToWrite, Workspace};
+use super::{AddOptions, Mount, Stack, ToRead, ToWrite, Workspace};
 use crate::driver::{DirItem, Files, HostDir, Stat};
 use crate::model::{ChainId, Changeset, Counts, DiffId, LayerPath, Timestamp, TreeId};
+use crate::oci;
 use crate::store::{Draft, ScanHow, scan_watched};
 use crate::sys::{Dir, Errno};
 
@@ -31,21 +34,7 @@ pub(super) enum State {
     Sealed { id: TreeId, standing: Rc<Standing> },
     Host(PathBuf),
     Upper(Mount),
-}
-
-/// How [`Layer::add`] treats what it is given.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct AddOptions {
-    /// Whether a tar is unpacked rather than copied.
-    pub unpack: bool,
-    /// The user and group of all that is added, whatever it has.
-    pub owner: Option<(u32, u32)>,
-}
-
-impl Default for AddOptions {
-    fn default() -> Self {
-        Self { unpack: true, owner: None }
-    }
+    Blob(Rc<oci::Layer>),
 }
 
 impl PartialEq for Layer {
@@ -55,6 +44,7 @@ impl PartialEq for Layer {
             (State::Draft(a), State::Draft(b)) => a.name() == b.name(),
             (State::Host(a), State::Host(b)) => a == b,
             (State::Upper(a), State::Upper(b)) => a == b,
+            (State::Blob(a), State::Blob(b)) => a.diff_id == b.diff_id,
             _ => false,
         }
     }
@@ -100,6 +90,7 @@ impl Layer {
                 .file_name()
                 .map_or_else(|| "/".to_owned(), |name| name.as_encoded_bytes().escape_ascii().to_string()),
             State::Upper(_) => "upper".to_owned(),
+            State::Blob(layer) => layer.diff_id.short(),
         }
     }
 
@@ -119,6 +110,7 @@ impl Layer {
             State::Sealed { .. } => Role::Layer,
             State::Host(_) => Role::Host,
             State::Upper(_) => Role::Upper,
+            State::Blob(_) => Role::Image,
         }
     }
 
@@ -130,12 +122,13 @@ impl Layer {
         }
     }
 
-    /// Its diff ID, when sealed.
+    /// Its diff ID, when sealed or in an image.
     pub fn diff_id(&self) -> Result<Option<DiffId>, Error> {
-        match self.id() {
-            Some(id) => Ok(Some(self.workspace.store()?.diff_id(id)?)),
-            None => Ok(None),
-        }
+        Ok(match self.state() {
+            State::Sealed { id, .. } => Some(self.workspace.store()?.diff_id(id)?),
+            State::Blob(layer) => Some(layer.diff_id),
+            State::Draft(_) | State::Host(_) | State::Upper(_) => None,
+        })
     }
 
     /// The chain ID of its recorded stack, when all of it is sealed.
@@ -149,7 +142,7 @@ impl Layer {
 
     /// Whether it can never change.
     pub fn sealed(&self) -> bool {
-        self.id().is_some()
+        matches!(self.role(), Role::Layer | Role::Image)
     }
 
     /// When it was made, for a layer opened by name.
@@ -216,6 +209,23 @@ impl Layer {
             State::Draft(draft) => Ok(Rc::new(draft.tree()?)),
             State::Host(dir) => self.workspace.open_host(&dir).map(Rc::new),
             State::Upper(mount) => mount.upper_tree(),
+            State::Blob(_) => Err(self.lies_in_image("mount the image, or load it")),
+        }
+    }
+
+    /// Where the content of its files is.
+    pub(super) fn home(&self) -> Result<Home, Error> {
+        match self.state() {
+            State::Blob(layer) => Ok(Home::Blob(layer)),
+            _ => Ok(Home::Tree(self.tree()?)),
+        }
+    }
+
+    fn lies_in_image(&self, instead: &str) -> Error {
+        Error::WrongLayer {
+            layer: self.title(),
+            is: "in an image, where it lies",
+            instead: instead.to_owned(),
         }
     }
 
@@ -223,6 +233,7 @@ impl Layer {
     pub fn changes(&self) -> Result<Rc<Changeset>, Error> {
         match self.state() {
             State::Sealed { id, .. } => Ok(self.workspace.store()?.changeset(id)?),
+            State::Blob(layer) => Ok(Rc::clone(&layer.opened()?.changes)),
             _ => self.walk(None),
         }
     }
@@ -242,7 +253,9 @@ impl Layer {
                 let (trust, denied) = (store.trust(), store.denied());
                 ScanHow { beneath, root: Some(record.root), trust, denied, ..ScanHow::default() }
             }
-            State::Sealed { .. } | State::Host(_) => ScanHow { trust: store.trust(), ..ScanHow::default() },
+            State::Sealed { .. } | State::Host(_) | State::Blob(_) => {
+                ScanHow { trust: store.trust(), ..ScanHow::default() }
+            }
         };
         how.only = only;
         let tree = self.tree()?;
@@ -262,6 +275,10 @@ impl Layer {
             message: self.message(),
             created: self.created(),
             path: self.path().ok(),
+            diff_id: match self.state() {
+                State::Blob(layer) => Some(layer.diff_id),
+                _ => None,
+            },
         }
     }
 
@@ -281,30 +298,37 @@ impl Layer {
     }
 
     /// Its files, for looking.
-    fn files_to_read(&self) -> Result<HostDir, Error> {
+    fn files_to_read(&self) -> Result<Box<dyn Files>, Error> {
+        match self.state() {
+            State::Blob(layer) => Ok(Box::new(BlobFiles::new(&[layer])?)),
+            _ => Ok(Box::new(self.tree_files()?)),
+        }
+    }
+
+    fn tree_files(&self) -> Result<HostDir, Error> {
         Ok(HostDir::raw_layer(self.tree()?, self.workspace.identity(), self.workspace.store()?.trust()))
     }
 
     /// A file's content.
     pub fn read(&self, at: &[u8]) -> Result<Vec<u8>, Error> {
-        files::read(&self.files_to_read()?, &path(at)?)
+        files::read(&*self.files_to_read()?, &path(at)?)
     }
 
     /// The names in a directory of this layer alone, sorted; whiteouts are not listed.
     pub fn ls(&self, at: &[u8]) -> Result<Vec<DirItem>, Error> {
-        files::list(&self.files_to_read()?, &path(at)?)
+        files::list(&*self.files_to_read()?, &path(at)?)
     }
 
     /// As [`Layer::ls`], only the names that begin so.
     pub fn ls_from(&self, at: &[u8], begin: &[u8]) -> Result<Vec<DirItem>, Error> {
-        files::list_from(&self.files_to_read()?, &path(at)?, begin)
+        files::list_from(&*self.files_to_read()?, &path(at)?, begin)
     }
 
     /// A file's attributes; from the index when sealed, so that owners are the layer's.
     pub fn stat(&self, at: &[u8]) -> Result<Stat, Error> {
         let at = path(at)?;
-        let mut stat = files::stat(&self.files_to_read()?, &at)?;
-        if self.sealed()
+        let mut stat = files::stat(&*self.files_to_read()?, &at)?;
+        if self.id().is_some()
             && let Some(entry) = self.changes()?.entry(&at)
         {
             (stat.uid, stat.gid, stat.mtime) = (entry.meta.uid, entry.meta.gid, entry.meta.mtime);
@@ -315,13 +339,13 @@ impl Layer {
 
     /// Whether this layer holds the path.
     pub fn exists(&self, at: &[u8]) -> Result<bool, Error> {
-        files::exists(&self.files_to_read()?, &path(at)?)
+        files::exists(&*self.files_to_read()?, &path(at)?)
     }
 
     /// The files of a draft, for changing; an error that says why for any other layer.
     pub(super) fn draft_files(&self) -> Result<HostDir, Error> {
         self.open_draft()?;
-        self.files_to_read()
+        self.tree_files()
     }
 
     fn open_draft(&self) -> Result<Draft, Error> {
@@ -336,6 +360,9 @@ impl Layer {
                 "only a draft can be changed: `layer(\"NAME\").add(DIR)` copies it into one",
             ),
             State::Upper(_) => wrong("a mount's upper", "change it through its mount: `m.write(…)`"),
+            State::Blob(_) => Err(self.lies_in_image(
+                "layers of images never change: `load_image` takes it into the store, to build on",
+            )),
         }
     }
 
@@ -435,7 +462,7 @@ impl Layer {
                 *self.state.borrow_mut() = state;
                 Ok(())
             }
-            State::Sealed { .. } | State::Host(_) => Ok(()),
+            State::Sealed { .. } | State::Host(_) | State::Blob(_) => Ok(()),
             State::Upper(_) => Err(Error::WrongLayer {
                 layer: self.title(),
                 is: "a mount's upper",
@@ -448,6 +475,9 @@ impl Layer {
     pub fn export_tar(&self, host: &ToWrite) -> Result<(), Error> {
         self.seal()?;
         let State::Sealed { id, .. } = self.state() else {
+            if self.role() == Role::Image {
+                return Err(self.lies_in_image("`load_image` takes it into the store first"));
+            }
             return Err(Error::WrongLayer {
                 layer: self.title(),
                 is: "a host directory",

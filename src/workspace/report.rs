@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use crate::driver::DriverKind;
-use crate::model::{ChainId, Counts, DiffId, Timestamp, TreeId};
+use crate::model::{ChainId, Counts, DiffId, Digest, Timestamp, TreeId};
 use crate::overlay::{Difference, Life, Matrix, TreeItem};
 use crate::store::MountUser;
 use crate::sys::process::User;
@@ -19,6 +19,8 @@ pub enum Role {
     Draft,
     /// A host directory used in place.
     Host,
+    /// A layer of an image that was opened where it lies.
+    Image,
 }
 
 /// How one layer of a stack is called in a view.
@@ -38,6 +40,8 @@ pub struct LayerLabel {
     pub created: Option<Timestamp>,
     /// Where it lies on the host.
     pub path: Option<PathBuf>,
+    /// The diff ID of a layer of an image, by which it is known as others are by their ID.
+    pub diff_id: Option<DiffId>,
 }
 
 /// By what a script gets at the subject of a picture again.
@@ -51,6 +55,8 @@ pub enum Handle {
     Named,
     /// By all of its layers: they are put together only here.
     Layers,
+    /// By the image that was opened.
+    Image,
 }
 
 /// The picture of a mount or of a bare stack.
@@ -118,6 +124,20 @@ pub struct HistoryItem {
     pub counts: Counts,
     /// The chain ID of the stack that ends with it, when all of it is sealed.
     pub chain_id: Option<ChainId>,
+    /// Of a step in the making of an image: what it made.
+    pub made: Option<Made>,
+}
+
+/// What a step in the making of an image made.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Made {
+    /// A layer.
+    Layer {
+        /// The bytes of its blob, compressed where it is.
+        blob: u64,
+    },
+    /// A change of the config alone.
+    Nothing,
 }
 
 /// A stack, oldest first.
@@ -144,6 +164,27 @@ pub struct LayerReport {
     pub depth: usize,
     /// Totals.
     pub counts: Counts,
+}
+
+/// An image's own lines.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ImageReport {
+    /// Its name, else where it lies.
+    pub title: String,
+    /// The digest of its config.
+    pub id: Digest,
+    /// What machine it is for.
+    pub platform: String,
+    /// How many layers it has.
+    pub layers: u64,
+    /// Bytes of its files.
+    pub size: u64,
+    /// Bytes of its blobs.
+    pub download_size: u64,
+    /// When it was made, when known.
+    pub created: Option<Timestamp>,
+    /// Now, for its age.
+    pub now: Timestamp,
 }
 
 /// A mount's own line.

@@ -3,18 +3,17 @@
 use std::path::PathBuf;
 use std::rc::Rc;
 
-use super::content;
+use super::content::{self, Home};
 use super::error::Error;
 use super::files;
 use super::progress::{Total, interrupted};
 use super::report::{
     DiffReport, ExplainReport, Handle, HistoryItem, HistoryReport, LayerLabel, Role, StackReport, TreeReport,
 };
-use super::{Layer, Mount, Stack, StackItem, Workspace};
+use super::{Image, Layer, Mount, Stack, StackItem, Workspace};
 use crate::driver::DriverKind;
 use crate::model::{ChainId, Changeset, Entry, Node};
 use crate::overlay;
-use crate::sys::Dir;
 
 /// What a question is about.
 #[derive(Clone, PartialEq, Debug)]
@@ -23,6 +22,8 @@ pub enum Subject {
     Mount(Mount),
     /// A bare stack.
     Stack(Stack),
+    /// An image.
+    Image(Image),
 }
 
 /// A subject opened for looking: everything by layer, bottom → top.
@@ -34,7 +35,7 @@ struct Sight {
     mounted: bool,
     labels: Vec<LayerLabel>,
     changes: Vec<Rc<Changeset>>,
-    trees: Vec<Rc<Dir>>,
+    homes: Vec<Home>,
 }
 
 impl Sight {
@@ -63,6 +64,7 @@ impl Workspace {
                 let title = stack.title();
                 (stack.layers().to_vec(), Sight::empty(title))
             }
+            Subject::Image(image) => (image.layers().to_vec(), Sight::empty(image.title())),
             Subject::Mount(mount) => {
                 let mut layers = mount.stack()?.layers().to_vec();
                 if !mount.read_only() {
@@ -81,7 +83,7 @@ impl Workspace {
         for layer in &layers {
             sight.labels.push(layer.label());
             sight.changes.push(changes(layer)?);
-            sight.trees.push(layer.tree()?);
+            sight.homes.push(layer.home()?);
         }
         Ok(sight)
     }
@@ -99,6 +101,7 @@ impl Workspace {
         match subject {
             Subject::Mount(mount) if self.current().is_ok_and(|current| current == *mount) => Handle::Current,
             Subject::Mount(_) => Handle::Mount,
+            Subject::Image(_) => Handle::Image,
             Subject::Stack(stack) => match self.stack(&[StackItem::Text(stack.title())]) {
                 Ok(whole) if whole == *stack => Handle::Named,
                 _ => Handle::Layers,
@@ -131,21 +134,21 @@ impl Workspace {
             return Ok(DiffReport { before, after: "as it is (read-only)".to_owned(), changes: Vec::new() });
         }
         let sight = Self::sight(&Subject::Mount(mount.clone()))?;
-        let changes = self.differences((&sight.below(), &sight.trees), (&sight.stack(), &sight.trees))?;
+        let changes = self.differences((&sight.below(), &sight.homes), (&sight.stack(), &sight.homes))?;
         Ok(DiffReport { before, after: "with it".to_owned(), changes })
     }
 
     /// Two mounts or stacks against each other.
     pub fn diff(&self, old: &Subject, new: &Subject) -> Result<DiffReport, Error> {
         let (before, after) = (Self::sight(old)?, Self::sight(new)?);
-        let changes = self.differences((&before.stack(), &before.trees), (&after.stack(), &after.trees))?;
+        let changes = self.differences((&before.stack(), &before.homes), (&after.stack(), &after.homes))?;
         Ok(DiffReport { before: before.title, after: after.title, changes })
     }
 
     fn differences(
         &self,
-        (before, old_trees): (&[&Changeset], &[Rc<Dir>]),
-        (after, new_trees): (&[&Changeset], &[Rc<Dir>]),
+        (before, old_homes): (&[&Changeset], &[Home]),
+        (after, new_homes): (&[&Changeset], &[Home]),
     ) -> Result<Vec<overlay::Difference>, Error> {
         let work = self.work(|| {
             // what is to be read, found by a look at the indexes that takes all for equal
@@ -157,7 +160,7 @@ impl Workspace {
             ("comparing".to_owned(), Total::of_bytes(bytes))
         });
         let mut same = |path: &_, (a, old): (usize, &_), (b, new): (usize, &_)| {
-            content::same(path, (&old_trees[a], old), (&new_trees[b], new), &work)
+            content::same(path, (&old_homes[a], old), (&new_homes[b], new), &work)
         };
         let changes = overlay::diff(before, after, &mut same);
         interrupted()?;
@@ -171,7 +174,7 @@ impl Workspace {
         let sight = Self::sight_of(subject, |layer| layer.changes_at(&path))?;
         let work = self.work(|| ("comparing".to_owned(), Total::Unknown));
         let mut same = |path: &_, (a, old): (usize, &_), (b, new): (usize, &_)| {
-            content::same(path, (&sight.trees[a], old), (&sight.trees[b], new), &work)
+            content::same(path, (&sight.homes[a], old), (&sight.homes[b], new), &work)
         };
         let life = overlay::explain(&sight.stack(), &path, &mut same);
         interrupted()?;
@@ -182,6 +185,7 @@ impl Workspace {
     /// The stack, oldest first; of a mount, its upper last.
     pub fn history(&self, subject: &Subject) -> Result<HistoryReport, Error> {
         let (title, layers) = match subject {
+            Subject::Image(image) => return image.history(),
             Subject::Stack(stack) => (stack.title(), stack.layers().to_vec()),
             Subject::Mount(mount) => {
                 let mut layers = mount.stack()?.layers().to_vec();
@@ -203,7 +207,7 @@ impl Workspace {
                 _ => None,
             };
             let chain_id = chain.as_deref().and_then(ChainId::of);
-            items.push(HistoryItem { label, counts: layer.changes()?.counts(), chain_id });
+            items.push(HistoryItem { label, counts: layer.changes()?.counts(), chain_id, made: None });
         }
         Ok(HistoryReport { title, now: self.now(), items })
     }
@@ -219,7 +223,7 @@ impl Sight {
             mounted: true,
             labels: Vec::new(),
             changes: Vec::new(),
-            trees: Vec::new(),
+            homes: Vec::new(),
         }
     }
 }

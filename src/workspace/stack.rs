@@ -52,6 +52,11 @@ impl Stack {
         }
     }
 
+    /// The layers of an image as they are: also none, or one several times.
+    pub(super) fn of_image(layers: Vec<Layer>, title: String) -> Self {
+        Self { layers, title }
+    }
+
     /// The layers, bottom → top.
     pub fn layers(&self) -> &[Layer] {
         &self.layers
@@ -76,6 +81,14 @@ impl Stack {
             let reference = match layer.state() {
                 State::Sealed { id, .. } => StackPart::Sealed(id),
                 State::Host(dir) => StackPart::Host(dir),
+                State::Blob(_) => {
+                    return Err(Error::WrongLayer {
+                        layer: layer.title(),
+                        is: "in an image, where it lies",
+                        instead: "`load_image` takes it into the store, and then it can be mounted"
+                            .to_owned(),
+                    });
+                }
                 State::Draft(_) | State::Upper(_) => {
                     return Err(Error::WrongLayer {
                         layer: layer.title(),

@@ -2,6 +2,7 @@
 
 use ufs::shell::command::{Command, Receiver};
 
+use crate::image_files::{Made, three_layers};
 use crate::program::Place;
 use crate::terminal::{CTRL_L, CTRL_U, Look, TAB, Terminal};
 
@@ -15,6 +16,7 @@ fn beginnings(command: &Command) -> impl Iterator<Item = String> {
             Receiver::None => "",
             Receiver::Layer => "l.",
             Receiver::Mount => "m.",
+            Receiver::Image => "img.",
             Receiver::Entries => "changes.",
         };
         format!("{before}{}", command.name)
@@ -27,6 +29,9 @@ fn every_command_is_completed_by_tab_on_all_that_it_is_called_on() {
         let place = Place::new();
         let mut terminal = Terminal::open(&place, Look { columns, rows, ..Look::default() }, &[]);
         terminal.ask("let l = layer(\"base\"); l.write(\"/a\", \"1\"); let changes = l.entries(); let m = mount_direct(l); ()");
+        std::fs::write(place.path().join("a.tar"), Made::of(&three_layers()).docker_archive(&["app:1"]))
+            .unwrap();
+        terminal.ask("let img = open_image(\"a.tar\"); ()");
         let mut tried = 0;
         for command in ufs::shell::commands() {
             for typed in beginnings(command) {

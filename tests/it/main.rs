@@ -1,6 +1,9 @@
 //! Tests that need no privilege: of the built program, and of the union.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stderr)]
 
+#[path = "../fixtures/images.rs"]
+mod image_files;
+
 mod answers;
 mod checking;
 mod commits;
@@ -14,6 +17,7 @@ mod files;
 mod freeing;
 mod help;
 mod host_commands;
+mod images;
 mod layers;
 mod limits;
 mod modes;

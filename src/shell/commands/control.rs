@@ -13,7 +13,7 @@ use crate::shell::state::{Keys, Shell};
 use crate::shell::values::{Explanation, Union};
 use crate::shell::{disk, errors, finding, help, kinds, values};
 use crate::sys::signals;
-use crate::workspace::{Layer, Mount, Want};
+use crate::workspace::{Image, Layer, Mount, Want};
 
 pub(super) const COMMANDS: &[Command] = &[
     Command {
@@ -257,7 +257,7 @@ pub(in crate::shell) fn register_special(engine: &mut Engine, shell: &Shell) {
             });
         )*};
     }
-    printable!(() bool char INT rhai::FLOAT ImmutableString Array Map Blob FnPtr Layer Mount Union Explanation);
+    printable!(() bool char INT rhai::FLOAT ImmutableString Array Map Blob FnPtr Layer Mount Image Union Explanation);
     printable!(std::ops::Range<INT> std::ops::RangeInclusive<INT>);
     printable!(values::Change finding::Finding values::Generation values::Stat values::Doctor disk::Freed disk::DiskUsage values::Text values::Entries);
     engine.register_fn("sleep", |context: NativeCallContext<'_>, seconds: INT| {

@@ -7,7 +7,8 @@ use super::layers::done;
 use crate::driver::DirItem;
 use crate::model::LayerPath;
 use crate::shell::command::{
-    Call, Command, Effect, Group, Outcome, flag, from_bytes, global, on_layer, on_mount, usage,
+    Call, Command, Effect, Group, Outcome, Raise, flag, from_bytes, global, on_image, on_layer, on_mount,
+    usage,
 };
 use crate::shell::params::{Opt, Takes};
 use crate::shell::values::Stat;
@@ -22,6 +23,16 @@ macro_rules! both {
                 let $target: Mount = $call.mount()?;
                 $work
             }
+        }
+    };
+}
+
+/// One command that looks into a mount, and into a layer or an image too.
+macro_rules! any {
+    ($call:ident, |$target:ident| $work:expr) => {
+        match $call.image() {
+            Some($target) => $work,
+            None => both!($call, |$target| $work),
         }
     };
 }
@@ -62,12 +73,12 @@ pub(super) const COMMANDS: &[Command] = &[
     command!(Changes "append_to" ["path", "data"] [global on_mount on_layer] "", "Writes at the end of a file.", "",
         "append_to(\"/etc/motd\", \"more\\n\");\nassert_eq(read(\"/etc/motd\"), \"hello\\nmore\\n\");", &["invalid_path", "is_a_directory", "no_mount", "not_a_directory", "not_mounted", "read_only", "sealed", "wrong_layer"], &["write"],
         |call| { let (path, data) = (call.bytes(0)?, call.bytes(1)?); done(both!(call, |on| on.append_to(&path, &data))) }),
-    command!(Looks "read" ["path"] [global on_mount on_layer] "a string", "Gives a file's content as text.",
+    command!(Looks "read" ["path"] [global on_mount on_layer on_image] "a string", "Gives a file's content as text.",
         "An error for content that is not UTF-8: `read_bytes` takes any.",
         "assert_eq(read(\"etc/motd\"), \"hello\\n\");", &["invalid_path", "is_a_directory", "no_mount", "not_a_directory", "not_found", "not_mounted", "too_large"], &["read_bytes", "write"], read),
-    command!(Looks "read_bytes" ["path"] [global on_mount on_layer] "a blob", "Gives a file's content as bytes.", "",
+    command!(Looks "read_bytes" ["path"] [global on_mount on_layer on_image] "a blob", "Gives a file's content as bytes.", "",
         "assert_eq(read_bytes(\"/etc/motd\").len(), 6);", &["invalid_path", "is_a_directory", "no_mount", "not_a_directory", "not_found", "not_mounted", "too_large"], &["read"],
-        |call| { let path = call.bytes(0)?; Ok(Dynamic::from_blob(both!(call, |on| on.read(&path))?)) }),
+        |call| { let path = call.bytes(0)?; Ok(Dynamic::from_blob(any!(call, |on| on.read(&path))?)) }),
     Command {
         name: "ls",
         group: Group::Files,
@@ -79,6 +90,8 @@ pub(super) const COMMANDS: &[Command] = &[
             on_mount(&["path"]),
             on_layer(&[]),
             on_layer(&["path"]),
+            on_image(&[]),
+            on_image(&["path"]),
         ],
         gives: "an array of names",
         summary: "Lists a directory, sorted.",
@@ -88,21 +101,21 @@ pub(super) const COMMANDS: &[Command] = &[
         see: &["find", "stat", "tree"],
         run: Some(|call| {
             let path = call.path_or_root(0)?;
-            Ok(names(both!(call, |on| on.ls(&path))?))
+            Ok(names(any!(call, |on| on.ls(&path))?))
         }),
     },
-    command!(Looks "stat" ["path"] [global on_mount on_layer] "a stat: `kind, size, mode, uid, gid, mtime, nlink, ino, target`",
+    command!(Looks "stat" ["path"] [global on_mount on_layer on_image] "a stat: `kind, size, mode, uid, gid, mtime, nlink, ino, target`",
         "Gives a file's attributes; a symlink's own.", "`mtime` is in seconds since 1970; `mode` is a string such as `\"0644\"`.",
         "assert_eq(stat(\"/etc/motd\").size, 6);\nassert_eq(stat(\"/etc/motd\").mode, \"0644\");", &["invalid_path", "no_mount", "not_a_directory", "not_found", "not_mounted"], &["ls", "chmod", "xattr"],
-        |call| { let path = call.bytes(0)?; Ok(Dynamic::from(Stat::new(both!(call, |on| on.stat(&path))?))) }),
-    command!(Looks "exists" ["path"] [global on_mount on_layer] "a bool", "Tells whether a path is there.", "",
+        |call| { let path = call.bytes(0)?; Ok(Dynamic::from(Stat::new(any!(call, |on| on.stat(&path))?))) }),
+    command!(Looks "exists" ["path"] [global on_mount on_layer on_image] "a bool", "Tells whether a path is there.", "",
         "assert(exists(\"/etc/motd\"));\nassert(!exists(\"/nothing\"));", &["invalid_path", "no_mount", "not_mounted"], &["stat"],
-        |call| { let path = call.bytes(0)?; Ok(both!(call, |on| on.exists(&path))?.into()) }),
-    command!(Looks "find" ["glob"] [global on_mount] "an array of paths", "Gives every path that a glob matches, sorted.",
+        |call| { let path = call.bytes(0)?; Ok(any!(call, |on| on.exists(&path))?.into()) }),
+    command!(Looks "find" ["glob"] [global on_mount on_image] "an array of paths", "Gives every path that a glob matches, sorted.",
         "Without a `/` the glob is matched against names at any depth; with one against whole paths, where `*` stays \
          within one directory and `**` does not.",
         "assert_eq(find(\"mot*\"), [\"/etc/motd\"]);", &["no_mount", "not_mounted"], &["ls"],
-        |call| Ok(call.mount()?.find(&call.bytes(0)?)?.iter().map(path_value).collect::<Array>().into())),
+        |call| Ok(found(call, &call.bytes(0)?)?.iter().map(path_value).collect::<Array>().into())),
     command!(Changes "mkdir" ["path"] [global on_mount on_layer] "", "Makes a directory (`0755`), with missing parents.", "",
         "mkdir(\"/srv/www\");\nassert_eq(stat(\"/srv/www\").kind, \"dir\");", &["exists", "invalid_path", "no_mount", "not_a_directory", "not_mounted", "read_only", "sealed", "wrong_layer"], &["write", "rm"],
         |call| { let path = call.bytes(0)?; done(both!(call, |on| on.mkdir(&path))) }),
@@ -165,11 +178,14 @@ pub(super) const COMMANDS: &[Command] = &[
     command!(Changes "rm_xattr" ["path", "attribute"] [global on_mount] "", "Removes an extended attribute.", "",
         "set_xattr(\"/etc/motd\", \"user.colour\", \"red\");\nrm_xattr(\"/etc/motd\", \"user.colour\");", &["invalid_path", "no_attribute", "no_mount", "not_a_directory", "not_found", "not_mounted", "read_only"], &["xattr"],
         |call| done(call.mount()?.rm_xattr(&call.bytes(0)?, &call.bytes(1)?))),
-    command!(Looks "copy_out" ["path", "host_path"] [global on_mount] "", "Copies a file or directory out to the host.",
+    command!(Looks "copy_out" ["path", "host_path"] [global on_mount on_image] "", "Copies a file or directory out to the host.",
         "The host path must not exist.",
         "let to = `${env(\"TMPDIR\") ?? \"/tmp\"}/ufs-help-copy`;\ntry { copy_out(\"/etc/motd\", to); } catch (e) { assert_eq(e.kind, \"exists\"); }",
         &["exists", "invalid_path", "no_mount", "not_a_directory", "not_found", "not_mounted"], &["add", "cp"],
-        |call| done(call.mount()?.copy_out(&call.bytes(0)?, &call.to_write(1)?))),
+        |call| { let (path, host) = (call.bytes(0)?, call.to_write(1)?); match call.image() {
+            Some(image) => done(image.copy_out(&path, &host)),
+            None => done(call.mount()?.copy_out(&path, &host)),
+        } }),
     Command {
         name: "sh",
         group: Group::Files,
@@ -197,13 +213,20 @@ pub(in crate::shell) fn path_value(path: &LayerPath) -> Dynamic {
     from_bytes([b"/", path.as_bytes()].concat())
 }
 
+fn found(call: &Call<'_>, glob: &[u8]) -> Result<Vec<LayerPath>, Raise> {
+    Ok(match call.image() {
+        Some(image) => image.find(glob)?,
+        None => call.mount()?.find(glob)?,
+    })
+}
+
 fn names(items: Vec<DirItem>) -> Dynamic {
     items.into_iter().map(|item| from_bytes(item.name.into_vec())).collect::<Array>().into()
 }
 
 fn read(call: &Call<'_>) -> Outcome {
     let path = call.bytes(0)?;
-    match String::from_utf8(both!(call, |on| on.read(&path))?) {
+    match String::from_utf8(any!(call, |on| on.read(&path))?) {
         Ok(text) => Ok(text.into()),
         Err(_) => usage(
             format!("`{}` is not UTF-8 text", path.escape_ascii()),

@@ -7,6 +7,7 @@ mod control;
 mod dropping;
 mod files;
 mod freeing;
+mod images;
 mod layers;
 mod mounts;
 mod seeing;
@@ -20,6 +21,7 @@ pub(super) use files::path_value;
 pub fn all() -> impl Iterator<Item = &'static Command> {
     [
         layers::COMMANDS,
+        images::COMMANDS,
         freeing::COMMANDS,
         checking::COMMANDS,
         mounts::COMMANDS,
@@ -34,5 +36,5 @@ pub fn all() -> impl Iterator<Item = &'static Command> {
 
 /// Every property of layers and mounts.
 pub fn properties() -> impl Iterator<Item = &'static Property> {
-    layers::PROPERTIES.iter().chain(mounts::PROPERTIES)
+    layers::PROPERTIES.iter().chain(mounts::PROPERTIES).chain(images::PROPERTIES)
 }

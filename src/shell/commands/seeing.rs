@@ -5,11 +5,11 @@ use std::rc::Rc;
 use rhai::Dynamic;
 
 use crate::shell::command::{
-    Call, Command, Effect, Group, Outcome, Raise, global, on_layer, on_mount, usage,
+    Call, Command, Effect, Group, Outcome, Raise, global, on_image, on_layer, on_mount, usage,
 };
 use crate::shell::errors;
 use crate::shell::values::{Explanation, Picture, Union, changes, generations};
-use crate::workspace::{Layer, Moment, Mount, Subject};
+use crate::workspace::{Image, Layer, Moment, Mount, Subject};
 
 /// How many rows `show()` draws at the most; the rest is counted.
 const ROWS: usize = 60;
@@ -95,7 +95,7 @@ pub(super) const COMMANDS: &[Command] = &[
         name: "explain",
         group: Group::Seeing,
         effect: Effect::Looks,
-        forms: &[global(&["path"]), global(&["path", "x"]), on_mount(&["path"])],
+        forms: &[global(&["path"]), global(&["path", "x"]), on_mount(&["path"]), on_image(&["path"])],
         gives: "an explanation: `path`, `steps`, `shown`",
         summary: "Tells one path's life, bottom → top, in words: created where, copied up why, hidden by what.",
         details: "`steps` is an array of maps: `layer` (its name), `what` (`created`, `merged`, `replaced`, `opaque`, \
@@ -108,7 +108,11 @@ pub(super) const COMMANDS: &[Command] = &[
         see: &["show", "diff"],
         run: Some(|call| {
             let path = call.bytes(0)?;
-            let report = call.shell.workspace().explain(&call.subject(1)?, &path)?;
+            let subject = match call.image() {
+                Some(image) => Subject::Image(image),
+                None => call.subject(1)?,
+            };
+            let report = call.shell.workspace().explain(&subject, &path)?;
             Ok(Dynamic::from(Explanation(Rc::new(report))))
         }),
     },
@@ -139,9 +143,11 @@ pub(super) const COMMANDS: &[Command] = &[
         group: Group::Seeing,
         effect: Effect::Looks,
         forms: &[global(&[]), global(&["x"]), on_mount(&[]), on_layer(&[])],
-        gives: "an array: `name, id, message, files, size, created, chain_id`",
+        gives: "an array: `name, id, message, files, size, created, chain_id, download_size, empty`",
         summary: "Lists a stack, oldest first: ID, message, size, age.",
-        details: "The upper of a mount comes last, without `id` and `chain_id`. `created` is in seconds since 1970.",
+        details: "The upper of a mount comes last, without `id` and `chain_id`. `created` is in seconds since 1970.\n\
+                  Of an image: the steps of its making, with the command in `message`; `empty` is true for one that made no \
+                  layer, `download_size` the bytes of the layer as it lies there. Elsewhere these are false and `()`.",
         errors: &["ambiguous_id", "no_mount", "unknown_layer", "unknown_mount"],
         example: "layer(\"base\").write(\"/a\", \"1\");\nmount_direct(\"base\");\nassert_eq(history()[0].name, \"base\");",
         see: &["show", "layers"],
@@ -185,6 +191,7 @@ fn show(call: &Call<'_>) -> Outcome {
         (None, Some(value)) => {
             let is_stack = value.is::<Layer>()
                 || value.is::<Mount>()
+                || value.is::<Image>()
                 || value.read_lock::<rhai::Array>().is_some_and(|items| is_stack(&items));
             let named = if is_stack { Some(call.subject(0)?) } else { by_name(call, value)? };
             let Some(subject) = named else {

@@ -69,6 +69,7 @@ fn many_layers_are_bounded() {
 
 fn history_of(names: &[&str]) -> HistoryReport {
     let items = labels(names).into_iter().map(|label| HistoryItem {
+        made: None,
         chain_id: label.id.map(|_| chain(&label.name)),
         label,
         counts: counts(3, 40),

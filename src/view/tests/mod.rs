@@ -36,6 +36,7 @@ fn chain(of: &str) -> ChainId {
 fn labels(names: &[&str]) -> Vec<LayerLabel> {
     let label = |name: &&str| match *name {
         "upper" => LayerLabel {
+            diff_id: None,
             role: Role::Upper,
             name: "upper".to_owned(),
             id: None,
@@ -45,6 +46,7 @@ fn labels(names: &[&str]) -> Vec<LayerLabel> {
             path: Some("/store/mounts/web/up/tree".into()),
         },
         name => LayerLabel {
+            diff_id: None,
             role: Role::Layer,
             name: name.to_owned(),
             id: Some(id(name)),

@@ -136,7 +136,7 @@ proptest! {
         }
         is_tame(&entries(layers[0].iter(), layers[0].len(), &style), &style)?;
 
-        let items = labels(&names).into_iter().map(|label| HistoryItem { label, counts: layers[0].counts(), chain_id: None });
+        let items = labels(&names).into_iter().map(|label| HistoryItem { label, counts: layers[0].counts(), chain_id: None, made: None });
         let report = HistoryReport { title: "web".into(), now: NOW, items: items.collect() };
         is_tame(&history(&report, &style), &style)?;
     }

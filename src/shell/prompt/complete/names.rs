@@ -186,7 +186,10 @@ impl Names<'_> {
                 self.world.scope.get(name).map_or(Shape::Unknown, |value| Of::Value(value.clone()).shape());
             match takes {
                 Takes::Stack => {
-                    matches!(shape, Shape::Layer | Shape::Mount | Shape::Array(_) | Shape::Unknown)
+                    matches!(
+                        shape,
+                        Shape::Layer | Shape::Mount | Shape::Image | Shape::Array(_) | Shape::Unknown
+                    )
                 }
                 Takes::Mount => matches!(shape, Shape::Mount | Shape::Unknown),
                 Takes::Flag => matches!(shape, Shape::Bool | Shape::Unknown),

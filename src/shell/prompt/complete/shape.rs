@@ -4,7 +4,7 @@ use rhai::{Array, Blob, Dynamic, Map};
 
 use crate::shell::command::Receiver;
 use crate::shell::{commands, fields, properties, values};
-use crate::workspace::{Layer, Mount};
+use crate::workspace::{Image, Layer, Mount};
 
 /// What can be told of an expression.
 pub(super) enum Of {
@@ -21,6 +21,7 @@ pub(super) enum Shape {
     Unknown,
     Layer,
     Mount,
+    Image,
     /// The changes of a layer.
     Entries,
     Text,
@@ -39,6 +40,7 @@ impl Shape {
         match self {
             Self::Layer => Some(Receiver::Layer),
             Self::Mount => Some(Receiver::Mount),
+            Self::Image => Some(Receiver::Image),
             Self::Entries => Some(Receiver::Entries),
             _ => None,
         }
@@ -74,6 +76,7 @@ impl Shape {
         match head {
             "layer" | "layers" => Self::Layer,
             "mount" | "mounts" => Self::Mount,
+            "image" | "images" => Self::Image,
             "entries" => Self::Entries,
             "string" | "strings" | "name" | "names" | "path" | "paths" => Self::Text,
             "blob" => Self::Blob,
@@ -121,6 +124,9 @@ impl Shape {
         }
         if value.is::<Mount>() {
             return Self::Mount;
+        }
+        if value.is::<Image>() {
+            return Self::Image;
         }
         if value.is::<values::Entries>() {
             return Self::Entries;

@@ -3,6 +3,7 @@
 use rhai::{Dynamic, Map};
 
 use super::*;
+use crate::oci::tests::files::{Made, three_layers};
 use crate::shell::command::Receiver;
 use crate::shell::params::{Takes, named};
 use crate::shell::prompt::session::Session;
@@ -65,7 +66,10 @@ impl Prompt {
 #[test]
 fn every_command_is_completed_with_its_signature_and_summary() {
     let mut prompt = Prompt::with_files();
-    prompt.run("let l = base; let e = l.entries();");
+    let dir = tempfile::tempdir().unwrap();
+    let archive = dir.path().join("a.tar");
+    std::fs::write(&archive, Made::of(&three_layers()).docker_archive(&["app:1"])).unwrap();
+    prompt.run(&format!("let l = base; let e = l.entries(); let img = open_image({archive:?});"));
     for command in commands() {
         for on in Receiver::ALL {
             if !command.forms.iter().any(|form| form.on == on) {
@@ -75,6 +79,7 @@ fn every_command_is_completed_with_its_signature_and_summary() {
                 Receiver::None => "",
                 Receiver::Layer => "l.",
                 Receiver::Mount => "m.",
+                Receiver::Image => "img.",
                 Receiver::Entries => "e.",
             };
             for length in 1..=command.name.len() {
@@ -90,7 +95,7 @@ fn every_command_is_completed_with_its_signature_and_summary() {
         }
     }
     for property in properties() {
-        let variable = if property.on == Receiver::Layer { "l" } else { "m" };
+        let variable = property.on.short_prefix().trim_end_matches('.');
         let offers = prompt.offers(&format!("{variable}.{}", property.name));
         assert!(offers.contains(&property.name.to_owned()), "{}", property.name);
     }

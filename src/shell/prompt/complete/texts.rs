@@ -13,7 +13,7 @@ use crate::model::Kind;
 use crate::shell::params::Takes;
 use crate::shell::prompt::lexer::{Quote, Unclosed};
 use crate::shell::{help, state::Shell};
-use crate::workspace::{Known, Layer, Mount};
+use crate::workspace::{Image, Known, Layer, Mount};
 
 /// What looks texts up.
 pub(super) struct Texts<'a> {
@@ -26,6 +26,7 @@ pub(super) struct Texts<'a> {
 enum Tree {
     Mount(Mount),
     Layer(Layer),
+    Image(Image),
     /// The host, from this directory on.
     Host(PathBuf),
 }
@@ -46,6 +47,7 @@ impl Tree {
         match self {
             Self::Mount(mount) => inside(mount.ls_from(dir.as_bytes(), begin)),
             Self::Layer(layer) => inside(layer.ls_from(dir.as_bytes(), begin)),
+            Self::Image(image) => inside(image.ls_from(dir.as_bytes(), begin)),
             Self::Host(from) => {
                 let dir = match (dir.strip_prefix("~/"), std::env::var_os("HOME")) {
                     (Some(rest), Some(home)) => PathBuf::from(home).join(rest),
@@ -94,6 +96,7 @@ impl Tree {
         match self {
             Self::Mount(mount) => mount.ls(path.as_bytes()).is_ok(),
             Self::Layer(layer) => layer.ls(path.as_bytes()).is_ok(),
+            Self::Image(image) => image.ls(path.as_bytes()).is_ok(),
             Self::Host(from) => from.join(path).is_dir(),
         }
     }
@@ -176,6 +179,9 @@ impl Texts<'_> {
             }
             (Some(value), Receiver::Mount) => {
                 value.read_lock::<Mount>().map(|mount| Tree::Mount(mount.clone()))
+            }
+            (Some(value), Receiver::Image) => {
+                value.read_lock::<Image>().map(|image| Tree::Image(image.clone()))
             }
             (None, Receiver::None) => self.shell().workspace().current().ok().map(Tree::Mount),
             _ => None,
