@@ -50,12 +50,18 @@ fn without_secrets(words: &[OsString]) -> String {
     let mut left = words.iter().skip(1);
     while let Some(word) = left.next() {
         let text = word.to_string_lossy();
-        match &*text {
-            "-e" => {
-                shown.push(text.into_owned());
+        // letters behind one dash, as `-qe`: what stands behind the `e` is code, or the next word is
+        let code =
+            text.strip_prefix('-').filter(|letters| !letters.starts_with('-')).and_then(|l| l.find('e'));
+        if let Some(at) = code {
+            let (letters, inside) = text.split_at(at + "-e".len());
+            shown.push(format!("{letters}{}", if inside.is_empty() { "" } else { "…" }));
+            if inside.is_empty() {
                 shown.extend(left.next().map(|_| "…".to_owned()));
             }
-            _ if text.starts_with("-e") && !text.starts_with("--") => shown.push("-e…".to_owned()),
+            continue;
+        }
+        match &*text {
             _ if takes_value(&text) => {
                 shown.push(text.into_owned());
                 shown.extend(left.next().map(|value| value.to_string_lossy().into_owned()));
@@ -91,6 +97,7 @@ mod tests {
         let shown = |words: &[&str]| without_secrets(&words.iter().map(OsString::from).collect::<Vec<_>>());
         assert_eq!(shown(&["/x/ufs", "--store", "/s", "-e", "secret"]), "ufs --store /s -e …");
         assert_eq!(shown(&["ufs", "-esecret", "--json"]), "ufs -e… --json");
+        assert_eq!(shown(&["ufs", "-qe", "secret", "-qesecret", "-q"]), "ufs -qe … -qe… -q");
         assert_eq!(shown(&["ufs", "-q", "a.rhai", "secret", "more"]), "ufs -q a.rhai …");
         assert_eq!(shown(&["ufs", "-", "secret"]), "ufs - …");
         assert_eq!(shown(&["ufs", "doctor"]), "ufs doctor");

@@ -56,8 +56,8 @@ impl Store {
             self.check_writable()?;
             // a process may have ended in the midst of a seal since the store was opened
             self.recover_drafts()?;
+            self.use_only(how.reached)?;
         }
-        self.use_only(how.reached)?;
         let mut collected = Collected::default();
         self.collect_layers(how, &mut collected, go_on)?;
         for name in self.temporary.left_over()? {
@@ -84,8 +84,10 @@ impl Store {
             return Ok(());
         }
         let mut taken = Vec::new();
+        // Who only looks goes on holding all that it holds: a layer let go now could be gone before it is read again.
+        let ours = |id| if how.really { self.uses.holds(id) } else { how.reached.contains(&id) };
         for id in self.layers()? {
-            if held.contains(&id) || self.uses.holds(id) {
+            if held.contains(&id) || ours(id) {
                 continue;
             }
             if self.uses.is_used_elsewhere(id).map_err(locked())? {

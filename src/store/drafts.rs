@@ -157,6 +157,21 @@ impl Store {
         Err(Error::Busy { what: format!("the draft `{name}`"), pid: None })
     }
 
+    /// Starts an empty draft under a name that neither a layer nor a draft has; `None` where one has it.
+    ///
+    /// # Errors
+    /// [`Error::ReadOnly`], [`Error::Io`].
+    pub fn new_draft(&self, name: &LayerName) -> Result<Option<Draft>, Error> {
+        self.check_writable()?;
+        let Some(draft) = self.make_draft(name)? else { return Ok(None) };
+        // From here on no other draft of the name is sealed, but a commit may have taken it before.
+        if self.name(name)?.is_some() {
+            self.discard_draft(&draft)?;
+            return Ok(None);
+        }
+        Ok(Some(draft))
+    }
+
     /// Starts an empty draft in place of whatever has the name: a draft goes with all that it holds, and a layer keeps the
     /// name until this one is sealed.
     ///

@@ -113,6 +113,7 @@ fn check_empty(root: &Dir, path: &Path, create: bool) -> Result<(), Error> {
 
 fn refused(path: &Path, errno: Errno) -> Error {
     match errno {
+        Errno::INTR => Error::Interrupted,
         Errno::ROFS | Errno::ACCESS | Errno::PERM => Error::ReadOnly { path: path.to_owned(), errno },
         errno => io("make", path)(errno),
     }

@@ -13,9 +13,6 @@ use crate::sys::{self, Errno, xattr};
 /// The attribute: seconds since 1970 in decimal.
 const USED: &[u8] = b"user.ufs.used";
 
-/// How old a time must be, in seconds, before a later one takes its place: nobody asks for more.
-const COARSE: i64 = 30;
-
 impl Store {
     /// Keeps that a name is used now. Where that cannot be written, the name only looks older than it is: as one that this
     /// user may only read.
@@ -24,7 +21,7 @@ impl Store {
             return;
         }
         let (file, now) = (name.file_name(), sys::now().secs);
-        if self.last_use(name).ok().flatten().is_some_and(|last| (0..COARSE).contains(&(now - last.secs))) {
+        if self.last_use(name).ok().flatten().is_some_and(|last| last.secs == now) {
             return;
         }
         if let Err(errno) = xattr::set_at(&self.names, file.as_bytes(), USED, now.to_string().as_bytes()) {

@@ -121,7 +121,7 @@ impl Workspace {
     /// [`Error::Name`]; those of the store.
     pub fn fresh_layer(&self, text: &str) -> Result<Layer, Error> {
         let name = LayerName::parse(text).map_err(|cause| Error::Name { cause })?;
-        self.0.drafts.borrow_mut().remove(&name);
+        self.forget_draft(&name);
         let draft = self.store()?.fresh_draft(&name)?;
         let layer = Layer::new(self, State::Draft(draft));
         self.0.drafts.borrow_mut().insert(name, layer.clone());
@@ -157,6 +157,14 @@ impl Workspace {
         Ok(layer)
     }
 
+    /// Starts an empty draft under a name that is free; `None` where another process was quicker to take it.
+    pub(super) fn new_draft(&self, name: &LayerName) -> Result<Option<Layer>, Error> {
+        let Some(draft) = self.store()?.new_draft(name)? else { return Ok(None) };
+        let layer = Layer::new(self, State::Draft(draft));
+        self.0.drafts.borrow_mut().insert(name.clone(), layer.clone());
+        Ok(Some(layer))
+    }
+
     /// Whether a layer or a draft has this name, in a store that is open.
     pub fn knows_layer(&self, text: &str) -> bool {
         let (Some(store), Ok(name)) = (self.0.store.get(), LayerName::parse(text)) else { return false };
@@ -181,6 +189,12 @@ impl Workspace {
         let Some(layer) = self.look_at_draft(name)? else { return Ok(None) };
         self.0.drafts.borrow_mut().insert(name.clone(), layer.clone());
         Ok(Some(layer))
+    }
+
+    /// From now on the name stands for none of the handles on a draft that had it.
+    fn forget_draft(&self, name: &LayerName) {
+        self.0.drafts.borrow_mut().remove(name);
+        self.0.seen.borrow_mut().remove(name);
     }
 
     /// As [`Workspace::open_draft`], for as long as the handle lives.
@@ -294,13 +308,13 @@ impl Workspace {
             // a seal that stopped half-way leaves a handle on a draft that is none any more
             let begun = self.0.drafts.borrow().contains_key(&name) && store.has_draft(&name)?;
             if !begun && store.remove_name(&name)? {
-                self.0.drafts.borrow_mut().remove(&name);
+                self.forget_draft(&name);
                 self.0.handles.borrow_mut().let_go(&name);
                 return Ok(());
             }
             if store.has_draft(&name)? {
                 let draft = self.open_draft(&name)?.map(|layer| layer.state());
-                self.0.drafts.borrow_mut().remove(&name);
+                self.forget_draft(&name);
                 if let Some(State::Draft(draft)) = draft {
                     store.discard_draft(&draft)?;
                     return Ok(());

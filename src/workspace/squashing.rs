@@ -13,7 +13,7 @@ use super::progress::Total;
 use super::{Amount, Layer, Stack, Workspace};
 use crate::model::{Changeset, Counts, LayerName, LayerPath};
 use crate::overlay;
-use crate::store::{Source, StackPart};
+use crate::store::{Draft, Source, StackPart};
 
 impl Workspace {
     /// Makes one layer, of its own, that shows what a stack shows, and hides what it hides: deletions that may concern a
@@ -25,20 +25,24 @@ impl Workspace {
     pub fn squash(&self, stack: &Stack, name: &str) -> Result<Layer, Error> {
         let parts = stack.sealed_parts()?;
         let parsed = LayerName::parse(name).map_err(|cause| Error::Name { cause })?;
+        let taken = || Error::WrongLayer {
+            layer: name.to_owned(),
+            is: "there already",
+            instead: format!("take a new name, or drop this one: `remove(\"{name}\")`"),
+        };
+        // a commit that another process left half done may have the name
+        self.store()?.settle_commits(&parsed)?;
         if self.existing(&parsed)?.is_some() {
-            return Err(Error::WrongLayer {
-                layer: name.to_owned(),
-                is: "there already",
-                instead: format!("take a new name, or drop this one: `remove(\"{name}\")`"),
-            });
+            return Err(taken());
         }
         let layers = self.layers_of(&parts)?;
         let changes = layers.iter().map(Layer::changes).collect::<Result<Vec<Rc<Changeset>>, _>>()?;
         let bottom = self.is_bottom(stack, &parts, &changes)?;
         let one = overlay::squash(&changes.iter().map(|changes| &**changes).collect::<Vec<_>>(), bottom);
         let sources = self.sources(&parts, changes)?;
-        let draft = self.layer(name)?;
-        let result = self.fill(&draft, &one, sources, &parts).and_then(|()| {
+        let draft = self.new_draft(&parsed)?.ok_or_else(taken)?;
+        let State::Draft(target) = draft.state() else { return Err(taken()) };
+        let result = self.fill(&draft, &target, &one, sources, &parts).and_then(|()| {
             // what is sealed is read again, and there may be much of it
             drop(one);
             draft.seal()
@@ -66,14 +70,14 @@ impl Workspace {
     fn fill(
         &self,
         draft: &Layer,
+        target: &Draft,
         one: &Changeset,
         sources: Vec<Source>,
         parts: &[StackPart],
     ) -> Result<(), Error> {
-        let State::Draft(target) = draft.state() else { return Ok(()) };
         let work =
             self.work(|| (format!("squashing to {}", draft.title()), Total::Known(self.total_of_all(parts))));
-        let notes = self.store()?.fill_draft(&target, one, sources, &mut work.watch())?;
+        let notes = self.store()?.fill_draft(target, one, sources, &mut work.watch())?;
         drop(work);
         for note in notes {
             self.note(note.to_string());

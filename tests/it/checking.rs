@@ -230,13 +230,16 @@ fn strays_and_rights_of_others_are_found_everywhere() {
 
 #[test]
 fn intents_that_do_not_read_back_are_moved_aside() {
-    let place = made();
-    fs::write(place.store().join("drafts/.seal-gone"), "").unwrap();
-    fs::write(place.store().join("mounts/m/commit.json"), "{").unwrap();
-    holds(&damaged(&place, &["check"]), &["draft `gone`", "mount `m`"]);
-    place.code("repair(true)").ok();
-    assert_eq!(kinds(&place), "\n");
-    assert_eq!(place.code("use_mount(\"m\").read(\"/u\")").ok(), "2\n");
+    // no JSON, and JSON that is no intent
+    for intent in ["{", "{\"version\":1}"] {
+        let place = made();
+        fs::write(place.store().join("drafts/.seal-gone"), "").unwrap();
+        fs::write(place.store().join("mounts/m/commit.json"), intent).unwrap();
+        holds(&damaged(&place, &["check"]), &["draft `gone`", "mount `m`"]);
+        place.code("repair(true)").ok();
+        assert_eq!(kinds(&place), "\n", "{intent}");
+        assert_eq!(place.code("use_mount(\"m\").read(\"/u\")").ok(), "2\n", "{intent}");
+    }
 }
 
 #[test]

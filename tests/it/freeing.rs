@@ -114,6 +114,8 @@ fn what_another_program_uses_stays_and_is_told() {
     // what an entry used is held until the prompt has forgotten its value
     terminal.ask("1 + 1");
     terminal.ask("1 + 2");
+    // to look what could be freed lets nothing go
+    terminal.ask("[du().gc, gc(false).layers, prune(\"0s\", false).names]");
     let code = "for n in [\"a\", \"b\", \"c\"] { remove(n); } gc()";
     holds(
         &place.code(code).ok(),

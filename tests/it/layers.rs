@@ -33,6 +33,20 @@ fn a_draft_stays_from_run_to_run_until_it_is_sealed() {
 }
 
 #[test]
+fn a_name_begins_anew_though_a_handle_on_the_draft_that_had_it_is_there() {
+    runs(
+        r#"
+        layer("d").write("/old", "1");
+        let seen = layers();
+        remove("d", true);
+        let n = layer("d"); n.write("/new", "2"); assert_eq(n.ls("/").map(|i| i.name), ["new"]);
+        seen = layers();
+        let f = layer("d", #{ fresh: true }); f.write("/newer", "3"); assert_eq(layer("d").ls("/").map(|i| i.name), ["newer"]);
+        "#,
+    );
+}
+
+#[test]
 fn a_draft_takes_every_kind_of_change() {
     runs(
         r#"

@@ -16,7 +16,7 @@ use crate::store::looking::is_there;
 use crate::store::mount_dir::{MountJson, read_mount};
 use crate::store::mounts::fill_upper;
 use crate::store::publish::replace_json_beside;
-use crate::store::record::{LIMIT, NameJson, read_bytes, read_doubtful, read_json};
+use crate::store::record::{LIMIT, NameJson, read_bytes, read_doubtful};
 use crate::store::{Draft, Error, Kept, NameRecord, StackPart, Store};
 use crate::sys::process::Identity;
 use crate::sys::{Dir, Errno, RenameFlags};
@@ -154,7 +154,7 @@ impl Store {
         let mount = self.open_damaged_mount(name)?;
         let (dir, at) = (&mount.dir, &mount.path);
         let path = at.join(INTENT);
-        if read_json::<serde::de::IgnoredAny>(dir, INTENT, at).is_ok() {
+        if self.intended(name).is_ok() {
             return Ok(Mended::Done("it is right again".to_owned()));
         }
         let Ok(Some(record)) = read_mount(dir, name, at) else {

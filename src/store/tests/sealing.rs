@@ -40,6 +40,20 @@ fn a_known_draft_has_a_known_id_on_any_machine_for_any_user() {
 }
 
 #[test]
+fn a_new_draft_takes_only_a_name_that_is_free() {
+    let (_host, store) = store();
+    layer(&store, "sealed", "f", b"1");
+    let draft = store.draft(&name("draft")).unwrap();
+    put(&draft.tree().unwrap(), "kept", b"2");
+    assert!(store.new_draft(&name("sealed")).unwrap().is_none());
+    assert!(store.new_draft(&name("draft")).unwrap().is_none());
+    assert!(store.name(&name("sealed")).unwrap().is_some() && !store.has_draft(&name("sealed")).unwrap());
+    assert_eq!(draft.tree().unwrap().stat(b"kept").unwrap().size, 1);
+    assert!(store.new_draft(&name("new")).unwrap().is_some());
+    assert!(store.has_draft(&name("new")).unwrap());
+}
+
+#[test]
 fn a_sealed_layer_reads_back_as_it_was_scanned() {
     let (_host, store) = store();
     let draft = known_draft(&store);
