@@ -24,15 +24,20 @@ impl Usage {
         let mut used = Self::default();
         // files of several names: no directory has any
         let mut seen: HashSet<(u64, u64)> = HashSet::new();
+        // the file system that is counted: a directory of another one is a mount point
+        let counted = dir.stat_self()?.dev;
         let mut count = |dir: &Dir, name: &[u8]| -> Result<bool, Errno> {
             let stat = match dir.stat(name) {
                 Ok(stat) => stat,
-                // it went meanwhile
-                Err(Errno::NOENT) => return Ok(false),
+                // it went meanwhile, or it is a mount whose server has died
+                Err(Errno::NOENT | Errno::NOTCONN) => return Ok(false),
                 Err(errno) => return Err(errno),
             };
             used.names += 1;
             let is_dir = stat.kind == Kind::Dir;
+            if is_dir && stat.dev != counted {
+                return Ok(false);
+            }
             if is_dir || stat.nlink < 2 || seen.insert((stat.dev, stat.ino)) {
                 used.bytes += stat.blocks * 512;
             }
@@ -66,7 +71,7 @@ fn inside(dir: &Dir, name: &[u8]) -> Result<Option<Level>, Errno> {
     let listed = dir.dir(name).and_then(|inner| Ok((inner.items()?.into_iter(), inner)));
     match listed {
         Ok((items, inner)) => Ok(Some((inner, items))),
-        Err(Errno::ACCESS | Errno::NOENT | Errno::XDEV) => Ok(None),
+        Err(Errno::ACCESS | Errno::NOENT) => Ok(None),
         Err(errno) => Err(errno),
     }
 }

@@ -184,10 +184,10 @@ impl Store {
     /// [`Error::NoLayer`] for one that another process has collected meanwhile.
     pub(super) fn hold_stack(&self, stack: &[StackPart]) -> Result<(), Error> {
         for part in stack {
-            if let StackPart::Sealed(id) = part
-                && self.start_using(*id)?
-                && !self.has_layer(*id)?
-            {
+            let StackPart::Sealed(id) = part else { continue };
+            // one that is held already may be gone all the same: as damage, or before it was held
+            self.start_using(*id)?;
+            if !self.has_layer(*id)? {
                 return Err(Error::NoLayer { prefix: id.short() });
             }
         }

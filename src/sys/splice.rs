@@ -60,10 +60,9 @@ impl Pipe {
         let mut left = length;
         while left > 0 {
             match splice(from, Some(&mut offset), &self.write, None, left, SpliceFlags::NONBLOCK) {
-                Ok(0) => return Ok(false),
+                Ok(0) | Err(Errno::AGAIN) => return Ok(false),
                 Ok(more) => left -= more.min(left),
                 Err(Errno::INTR) => {}
-                Err(Errno::AGAIN) => return Ok(false),
                 Err(errno) => return Err(errno),
             }
         }

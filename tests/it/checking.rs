@@ -1,6 +1,7 @@
 //! `check` finds what is damaged and changes nothing; `repair` puts right what can be, and deletes nothing.
 
 use std::fs::{self, Permissions};
+use std::io::{BufRead as _, BufReader};
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink};
 use std::path::{Path, PathBuf};
 
@@ -266,4 +267,50 @@ fn the_prompt_lists_what_a_repair_would_do_and_asks() {
     holds(&terminal.ask("repair(true)"), &["lost+found/stray-again-1"]);
     terminal.keys(CTRL_D);
     assert_eq!(terminal.ends(), 0);
+}
+
+#[test]
+fn a_layer_that_another_program_uses_is_not_repaired() {
+    for held in ["let l = layer(\"base\");", "mount_direct(\"base\", #{ name: \"other\" });"] {
+        let place = made();
+        let mut user =
+            place.command(&["-e", &format!("{held} print(\"ready\"); sleep(600)")]).spawn().unwrap();
+        let mut line = String::new();
+        BufReader::new(user.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
+        assert_eq!(line, "ready\n");
+        let layer = layer_of(&place, "base");
+        fs::write(layer.join("tree/d/f"), "HELLO").unwrap();
+        let ran = place.run(&["repair", "--yes"]);
+        let pid = user.id().to_string();
+        holds(&format!("{}{}", ran.out, ran.err), &["is in use by process", &pid]);
+        assert!(layer.join("tree").exists(), "{}", ran.out);
+        user.kill().unwrap();
+        user.wait().unwrap();
+        place.run(&["repair", "--yes"]);
+        assert!(!layer.exists());
+    }
+}
+
+#[test]
+fn a_damaged_host_path_is_not_taken_for_verified() {
+    let place = Place::new();
+    let host = place.path().join("hostdir");
+    fs::create_dir(&host).unwrap();
+    let code = format!(
+        "mount_direct(layer_at({host:?}), #{{ name: \"m\" }}); write(\"/f\", \"1\"); commit(\"top\"); ()"
+    );
+    place.code(&code).ok();
+    // `hostdir` and `hostdiz` in hex
+    change(&place.store().join("names/top"), "686f7374646972", "686f737464697a");
+    place.run(&["repair", "--yes"]);
+    assert_eq!(place.code("layers().map(|l| l.name).filter(|n| n == \"top\")").ok(), "[]\n");
+}
+
+#[test]
+fn a_store_that_a_power_cut_made_doubtful_is_told_of() {
+    let place = made();
+    let mark = "{\"pid\":1,\"started\":1,\"boot\":\"another\",\"namespace\":0}";
+    fs::write(place.store().join("unsynced"), mark).unwrap();
+    holds(&place.run(&["check"]).out, &["unsynced", "--sync=off"]);
+    assert!(place.store().join("unsynced").exists());
 }

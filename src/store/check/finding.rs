@@ -120,6 +120,8 @@ pub enum Cure {
     AskReader,
     /// The owner of the store must give it back.
     AskOwner,
+    /// Whoever finds nothing else wrong removes the mark.
+    AskOwnerToTrust,
 }
 
 impl Cure {
@@ -150,6 +152,9 @@ impl Cure {
             Self::Settle => "ends it, as every start does",
             Self::AskForLayer => "cannot help: make or load the same layer again, or `remove` what needs it",
             Self::AskReader => "cannot help: check as a user who may read it",
+            Self::AskOwnerToTrust => {
+                "cannot help: where a deep check finds nothing else, remove the mark; `--sync=off` opens the store until then"
+            }
             Self::AskOwner => "cannot help: give it back to the store's owner by chown(1)",
         }
     }

@@ -26,6 +26,9 @@ impl Store {
             // nobody collects it while it is looked at
             let new = self.start_using(id)?;
             if !self.has_layer(id)? {
+                if new {
+                    self.stop_using(id)?;
+                }
                 continue;
             }
             let mut within = |now: Progress| {

@@ -38,6 +38,13 @@ impl Store {
         let _step = step("check the store", || self.path.display().to_string());
         let root = Dir::open(&self.path).map_err(io("open", &self.path))?;
         let mut found = self.check_layers(deep, progress)?;
+        if let Err(error) = super::unsynced::refuse_doubtful(&root, &self.path) {
+            if !matches!(error, Error::UnsyncedStore { .. }) {
+                return Err(error);
+            }
+            let at = self.path.join(super::unsynced::MARK);
+            found.push(Finding::of(&error, Trouble::Unverified, Subject::Store, at, Cure::AskOwnerToTrust));
+        }
         self.check_names(&mut found)?;
         self.check_mounts(&mut found)?;
         self.check_drafts(&mut found)?;

@@ -256,8 +256,11 @@ impl Store {
     }
 
     /// Whether a name's layers can be verified although its record cannot: they are all there, which no changed digit of an
-    /// ID would be.
+    /// ID would be. Of a host directory no more can be told than that it is one.
     pub(in crate::store) fn is_plausible(&self, record: &NameRecord) -> Result<bool, Error> {
+        if record.stack.iter().any(|part| matches!(part, StackPart::Host(dir) if !dir.is_dir())) {
+            return Ok(false);
+        }
         Ok(self.missing_of(&record.stack, &self.known()?)?.is_none())
     }
 

@@ -149,7 +149,8 @@ impl Look<'_> {
     /// Looks whether others may write to what is the store's own.
     fn rights(&mut self, path: &Path, stat: Result<RawStat, Errno>, forbidden: u32) {
         let Ok(stat) = stat else { return };
-        if stat.uid != self.owner {
+        // what root made here, who was told to, nobody else can change
+        if stat.uid != self.owner && stat.uid != 0 {
             let what = format!("it belongs to user {}, and the store to {}", stat.uid, self.owner);
             self.add(Trouble::Rights, path.to_owned(), what, Cure::AskOwner);
         }
@@ -164,7 +165,7 @@ impl Look<'_> {
     }
 }
 
-/// A mode without what others may write.
-pub(in crate::store) fn closed(mode: Mode) -> Mode {
-    Mode::new(mode.bits() & !OTHERS_WRITE)
+/// A mode without what others may not have: of the store's own directory its group may write.
+pub(in crate::store) fn closed(mode: Mode, is_root: bool) -> Mode {
+    Mode::new(mode.bits() & !if is_root { ANYBODY_WRITES } else { OTHERS_WRITE })
 }

@@ -8,14 +8,15 @@ use crate::model::{
 };
 use crate::store::barred::Denied;
 use crate::store::check::reads_like;
-use crate::store::error::tree as failed;
+use crate::store::error::{io, own as own_error, tree as failed};
 use crate::store::hashing::HashStream;
 use crate::store::index::Index;
 use crate::store::layers::{Files, write_watched};
 use crate::store::scan::scan_watched;
 use crate::store::seal::Progress;
+use crate::store::uses::Taken;
 use crate::store::walk::ScanHow;
-use crate::store::{Error, Store, place};
+use crate::store::{Error, MountUser, StackPart, Store, place};
 use crate::sys::{Dir, Errno, xattr};
 
 impl Store {
@@ -38,6 +39,7 @@ impl Store {
         if self.index(id).is_ok() {
             return Ok(Mended::Done("it is right again".to_owned()));
         }
+        let _alone = self.take_alone(id)?;
         // the tar that it came as is that of its files, unless `meta.json` says so
         let diff_id = self.summary(id).map_or(DiffId(id.0), |summary| summary.diff_id);
         match self.changes_by_id(id, progress) {
@@ -50,6 +52,46 @@ impl Store {
             Err(error) if is_wrong(&error) => self.drop_layer(id),
             Err(error) => Err(error),
         }
+    }
+
+    /// Takes a layer of which files are changed or which is moved aside: nobody may have it open, or in a mount that is used.
+    fn take_alone(&self, id: TreeId) -> Result<Taken, Error> {
+        let busy = |pid| Error::Busy { what: format!("the layer {}", id.short()), pid };
+        let own = || Some(std::process::id());
+        if self.uses.holds(id) {
+            return Err(busy(own()));
+        }
+        let taken = self.uses.take(id).map_err(io("lock a layer in", self.path.join("lock")))?;
+        let Some(taken) = taken else { return Err(busy(self.uses.users(id).first().map(|user| user.pid))) };
+        // From here on nobody begins to use it. A mount goes on without holding what its record names.
+        for name in self.mount_list()? {
+            let at = self.mounts_path().join(name.file_name());
+            let stack = match self.mount(&name) {
+                Ok(record) => record.map_or_else(Vec::new, |record| record.stack),
+                // nobody can tell what it stands on
+                Err(error) if error.is_damage() => vec![StackPart::Sealed(id)],
+                Err(error) => return Err(error),
+            };
+            if !stack.contains(&StackPart::Sealed(id)) {
+                continue;
+            }
+            let key = format!("mount {name}");
+            let dir = match self.mounts.dir(name.file_name().as_bytes()) {
+                Ok(dir) => dir,
+                Err(Errno::NOENT) => continue,
+                Err(errno) => return Err(own_error("open", &at)(errno)),
+            };
+            if self.is_held_here(&key) {
+                return Err(busy(own()));
+            }
+            if self.is_held_elsewhere(&key, &dir).map_err(io("look at the lock of", &at))? {
+                return Err(busy(match self.mount_user(&name) {
+                    Some(MountUser::Process(pid)) => Some(pid),
+                    _ => None,
+                }));
+            }
+        }
+        Ok(taken)
     }
 
     /// The changes that a layer's files say and that give its ID. The files do not say which directories are implied, so
@@ -99,6 +141,7 @@ impl Store {
         id: TreeId,
         progress: &mut dyn FnMut(Progress) -> bool,
     ) -> Result<Mended, Error> {
+        let _alone = self.take_alone(id)?;
         let index = self.index(id)?;
         let moved = match self.set_right(id, &index.changes) {
             Ok(moved) => moved,
@@ -119,7 +162,7 @@ impl Store {
     fn drop_layer(&self, id: TreeId) -> Result<Mended, Error> {
         let path = self.layer_path(id);
         let mut needed: Vec<String> = Vec::new();
-        let part = crate::store::StackPart::Sealed(id);
+        let part = StackPart::Sealed(id);
         for record in self.names()? {
             if record.stack.contains(&part) {
                 needed.push(format!("`{}`", record.name));

@@ -156,7 +156,8 @@ impl Store {
     fn close_to_others(&self, path: &Path) -> Result<Mended, Error> {
         let (dir, name) = self.place_of(path)?;
         let mode = dir.stat(&name).map_err(io("look at", path))?.mode;
-        dir.chmod(&name, closed(mode)).map_err(io("set the mode of", path))?;
-        Ok(Mended::Done(format!("its mode is {} now", closed(mode))))
+        let mode = closed(mode, path == self.path);
+        dir.chmod(&name, mode).map_err(io("set the mode of", path))?;
+        Ok(Mended::Done(format!("its mode is {mode} now")))
     }
 }

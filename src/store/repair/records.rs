@@ -44,6 +44,12 @@ impl Store {
         }
         let named = self.name_orphans(now)?;
         let _alone = self.lock_names()?;
+        // another process may have given it a meaning, or dropped it, while it was not locked
+        match self.name(name) {
+            Ok(_) => return Ok(Mended::Done(format!("it is right again{}", told(&named)))),
+            Err(error) if error.is_damage() => {}
+            Err(error) => return Err(error),
+        }
         let moved = self.move_aside(&self.names, file.as_bytes(), "name", &path)?;
         self.sync_dir(&self.names, &at)?;
         Ok(Mended::Done(format!("moved to `{}`{}", moved.unwrap_or_default(), told(&named))))
@@ -62,7 +68,11 @@ impl Store {
             && self.is_plausible(&record)?
         {
             let chain_id = self.chain_id_of(&record.stack)?;
-            let said = ": its layers are right, its message and time cannot be verified";
+            let said = if record.stack.iter().any(|part| matches!(part, StackPart::Host(_))) {
+                ": its sealed layers are right, its host directories are there, its message and time cannot be verified"
+            } else {
+                ": its layers are right, its message and time cannot be verified"
+            };
             return Ok(Some((NameRecord { chain_id, ..record }, said)));
         }
         let bytes = match read_bytes(&self.names, &file, at, LIMIT) {
@@ -92,23 +102,55 @@ impl Store {
             hold(record.stack);
         }
         for record in self.mounts()? {
-            hold(self.intended(&record.name).unwrap_or_default());
+            match self.intended(&record.name) {
+                Ok(stack) => hold(stack),
+                // it holds what nobody can tell, so all the rest gets names
+                Err(error) if error.is_damage() => {}
+                Err(error) => return Err(error),
+            }
             hold(record.stack);
         }
         let mut made = Vec::new();
-        for id in self.layers()? {
-            if held.contains(&id) || self.index(id).is_err() {
-                continue;
-            }
-            let Ok(name) = LayerName::parse(&format!("recovered/{}", id.short())) else { continue };
-            let stack = vec![StackPart::Sealed(id)];
-            let chain_id = self.chain_id_of(&stack)?;
-            let record = NameRecord { name: name.clone(), stack, chain_id, message: None, created: now };
-            if self.set_name(&record, None)? {
-                made.push(name);
-            }
+        for id in self.layers()?.into_iter().filter(|id| !held.contains(id)) {
+            made.extend(self.name_orphan(id, now)?);
         }
         Ok(made)
+    }
+
+    /// Gives a layer the first name of `recovered/<ID>`, `recovered/<ID>-2` and so on that is free; none where the layer went
+    /// meanwhile, or has such a name.
+    fn name_orphan(&self, id: TreeId, now: Timestamp) -> Result<Option<LayerName>, Error> {
+        let stack = vec![StackPart::Sealed(id)];
+        // of a layer whose index is damaged no chain ID can be told; it is kept as well
+        let chain_id = self.chain_id_of(&stack)?;
+        for number in 1_u64.. {
+            let mut text = format!("recovered/{}", id.short());
+            if number > 1 {
+                text.push_str(&format!("-{number}"));
+            }
+            let name = LayerName::parse(&text).map_err(|error| Error::Damaged {
+                path: self.layer_path(id),
+                why: format!("no name can be made of its ID: {error}"),
+            })?;
+            let record = NameRecord {
+                name: name.clone(),
+                stack: stack.clone(),
+                chain_id,
+                message: None,
+                created: now,
+            };
+            match self.set_name(&record, None) {
+                Ok(true) => return Ok(Some(name)),
+                Ok(false) => {
+                    if self.name(&name).is_ok_and(|there| there.is_some_and(|there| there.stack == stack)) {
+                        return Ok(None);
+                    }
+                }
+                Err(Error::NoLayer { .. }) => return Ok(None),
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(None)
     }
 
     /// Keeps the record of a mount whose layers are there.
@@ -207,7 +249,9 @@ impl Store {
         }
         let (dir, at) = self.draft_dir(&draft)?;
         let kept = Kept::doubtful(&dir, &at);
-        let renamed = dir.rename(b"draft.json", &dir, DAMAGED.as_bytes(), RenameFlags::empty());
+        let before = self.keep_damaged(&dir, &at)?;
+        let moved = format!("{moved}{before}");
+        let renamed = dir.rename(b"draft.json", &dir, DAMAGED.as_bytes(), RenameFlags::NOREPLACE);
         renamed.map_err(io("move away", at.join("draft.json")))?;
         match kept {
             Some(kept) => {
@@ -218,6 +262,12 @@ impl Store {
             }
             None => Ok(Mended::Done(moved)),
         }
+    }
+
+    /// Moves a damaged record aside that an earlier repair left beside a draft; tells of it.
+    fn keep_damaged(&self, dir: &Dir, at: &Path) -> Result<String, Error> {
+        let moved = self.move_aside(dir, DAMAGED.as_bytes(), "draft", &at.join(DAMAGED))?;
+        Ok(moved.map_or_else(String::new, |at| format!(" (an earlier one is now `{at}`)")))
     }
 
     /// Gives a draft an empty tree, where it has none.
