@@ -36,8 +36,8 @@ fn run() -> u8 {
         return complain(&message, Some("it is off, error, warn, info, debug or trace"));
     }
     let words: Vec<OsString> = std::env::args_os().collect();
-    if words.first().is_some_and(|name| mount::is_helper(name)) {
-        return mount::help_mount(&words);
+    if let Some(help) = words.first().and_then(|name| mount::helper(name)) {
+        return help(&words);
     }
     let arguments = match Arguments::of_process() {
         Ok(arguments) => arguments,

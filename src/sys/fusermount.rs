@@ -94,13 +94,13 @@ fn receive(socket: &OwnedFd) -> Result<OwnedFd, Errno> {
     received.next().ok_or(Errno::NODEV)
 }
 
-/// Takes such a mount out of the tree at once.
+/// Takes such a mount out of the tree, if it is not in use or `lazily`.
 ///
 /// # Errors
 /// [`Refused`].
-pub fn unmount(target: &Path) -> Result<(), Refused> {
+pub fn unmount(target: &Path, lazily: bool) -> Result<(), Refused> {
     let output = run(|command| {
-        command.args(["-u", "-z", "--"]).arg(target);
+        command.arg("-u").args(lazily.then_some("-z")).arg("--").arg(target);
     });
     let output = output.ok_or(Refused::Missing)?.map_err(|error| Refused::Said(error.to_string()))?;
     if output.status.success() { Ok(()) } else { Err(said(&output.stderr)) }

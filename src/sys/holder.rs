@@ -7,13 +7,16 @@
 
 use std::ffi::OsString;
 use std::fs;
+use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 
+use rustix::event::{PollFd, PollFlags, poll};
 use rustix::fs::{AtFlags, CWD, StatxFlags, makedev, statx};
+use rustix::process::{Pid, PidfdFlags, pidfd_open};
 
-use super::Dir;
 use super::mountinfo::{self, Mounted};
 use super::process::{User, all, user};
+use super::{Dir, Errno};
 
 /// A place where a mount is attached.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -80,6 +83,40 @@ pub fn serves(pid: u32) -> Vec<u64> {
         Some(makedev(0, number.trim().parse().ok()?))
     };
     files(pid).filter_map(|(info, _)| number(info)).collect()
+}
+
+/// The processes that serve a file system, to wait for.
+#[derive(Debug)]
+pub struct Servers(Vec<OwnedFd>);
+
+/// Who serves the FUSE file system with a device number.
+pub fn servers(dev: u64) -> Servers {
+    let handle = |pid: u32| {
+        let pid = Pid::from_raw(pid.try_into().ok()?)?;
+        pidfd_open(pid, PidfdFlags::empty()).ok()
+    };
+    // the handle first: it stands for whoever had the number then
+    Servers(
+        all()
+            .filter_map(|pid| Some((pid, handle(pid)?)))
+            .filter(|(pid, _)| serves(*pid).contains(&dev))
+            .map(|(_, handle)| handle)
+            .collect(),
+    )
+}
+
+impl Servers {
+    /// Waits until all of them have ended.
+    ///
+    /// # Errors
+    /// What poll(2) gives.
+    pub fn wait(&self) -> Result<(), Errno> {
+        for server in &self.0 {
+            let mut ended = [PollFd::new(server, PollFlags::IN)];
+            while poll(&mut ended, None)? == 0 {}
+        }
+        Ok(())
+    }
 }
 
 /// Where a file system is mounted: here, else in another mount namespace.

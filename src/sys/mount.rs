@@ -252,6 +252,11 @@ pub fn detach_at(target: &Path) -> Result<(), Errno> {
     unmount(target, UnmountFlags::DETACH | UnmountFlags::NOFOLLOW)
 }
 
+/// The same with `MNT_FORCE`: what its server was asked and has not answered fails.
+pub fn detach_by_force(target: &Path) -> Result<(), Errno> {
+    unmount(target, UnmountFlags::FORCE | UnmountFlags::NOFOLLOW)
+}
+
 /// Makes every mount of this namespace private, so that nothing done here reaches another.
 pub fn make_all_private() -> Result<(), Errno> {
     use rustix::mount::{MountPropagationFlags, mount_change};

@@ -11,6 +11,7 @@ mod known;
 mod options;
 mod remount;
 mod serve;
+mod unmount;
 
 use std::ffi::{OsStr, OsString};
 use std::io::Write as _;
@@ -180,13 +181,18 @@ pub(super) fn run(arguments: MountArguments) -> u8 {
     start(&Request { wanted, dir: dir.into(), foreground: arguments.foreground || debug }, OWN)
 }
 
-/// Whether the program was started under a name that mount(8) has for its helpers.
-pub(super) fn is_helper(name: &OsStr) -> bool {
-    Path::new(name).file_name().is_some_and(|name| name.as_bytes().starts_with(b"mount."))
+/// What mount(8) and umount(8) start as their helper, if the program was started under such a name.
+pub(super) fn helper(name: &OsStr) -> Option<fn(&[OsString]) -> u8> {
+    let name = Path::new(name).file_name()?.as_bytes();
+    if name.starts_with(b"mount.") {
+        Some(help_mount)
+    } else {
+        name.starts_with(b"umount.").then_some(unmount::help)
+    }
 }
 
 /// Runs as a helper of mount(8); gives the exit code.
-pub(super) fn help_mount(words: &[OsString]) -> u8 {
+fn help_mount(words: &[OsString]) -> u8 {
     let arguments = match Helper::try_parse_from(words) {
         Ok(arguments) => arguments,
         Err(error) => {

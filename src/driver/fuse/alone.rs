@@ -110,7 +110,7 @@ fn clear_dead(target: &Path) -> Result<(), MountError> {
     }
     log::info!("`{}`: the server of what was mounted there is gone", target.display());
     match mount::detach_at(target) {
-        Err(Errno::PERM) => fusermount::unmount(target)
+        Err(Errno::PERM) => fusermount::unmount(target, true)
             .map_err(|refused| MountError::Helper { target: target.to_owned(), refused }),
         other => other.map_err(MountError::target("unmount", target)),
     }
@@ -182,7 +182,7 @@ impl Alone {
             (true, false) => {
                 mount::detach_at(&self.target).map_err(MountError::target("unmount", &self.target))
             }
-            (true, true) => fusermount::unmount(&self.target)
+            (true, true) => fusermount::unmount(&self.target, true)
                 .map_err(|refused| MountError::Helper { target: self.target.clone(), refused }),
         };
         self.finish().and(detached)

@@ -68,6 +68,40 @@ fn the_layers_can_be_unmounted_right_after_the_union() {
 }
 
 #[test]
+fn umount_8_waits_for_the_server_by_its_helper() {
+    on_stack(|scratch| {
+        with_stack(scratch, |stack| {
+            let helper = stack.at("umount.fuse.ufs");
+            std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_ufs"), &helper).unwrap();
+            let call = |words: &[&str]| -> Ran {
+                let mut command = Command::new(&helper);
+                command.arg(stack.at("merged")).args(words).output().unwrap().into()
+            };
+            for _ in 0..5 {
+                stack.mount(WRITABLE).ok();
+                let server = stack.server().unwrap();
+                let file = File::create(stack.at("merged/new")).unwrap();
+                call(&["-n"]).refused(32, &["cannot unmount", "busy"]);
+                assert!(stack.is_mounted());
+                drop(file);
+                call(&["-v", "-t", "fuse.ufs"]).ok();
+                assert!(!stack.is_mounted() && !runs(server));
+            }
+            // whoever has a file open is not waited for
+            stack.mount(WRITABLE).ok();
+            let server = stack.server().unwrap();
+            let file = File::open(stack.at("merged/file")).unwrap();
+            call(&["-l"]).ok();
+            assert!(!stack.is_mounted() && runs(server));
+            drop(file);
+            until("the server ends", || !runs(server));
+            call(&[]).refused(32, &["nothing is mounted"]);
+            call(&["-N", "/proc/1/ns/mnt"]).refused(1, &["nsenter"]);
+        });
+    });
+}
+
+#[test]
 fn a_lazy_umount_leaves_the_server_to_whoever_has_a_file_open() {
     on_stack(|scratch| {
         with_stack(scratch, |stack| {
