@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use super::Error;
 use super::error::{io, own, tree as of_tree};
 use super::publish::replace_json_beside;
-use super::record::{VERSION, check_version, hex, read_json, unhex};
+use super::record::{VERSION, hex, read_json, unhex};
 use crate::model::{Kind, LayerPath, Mode};
 use crate::sys::dir::{chmod_fd, path_of};
 use crate::sys::lock::{self, Lock};
@@ -197,7 +197,6 @@ pub(super) fn is_left(holder: &Dir, at: &Path) -> Result<bool, Error> {
 fn set_right(holder: &Dir, tree: &Dir, at: &Path) -> Result<(), Error> {
     let Some(note) = read_json::<NoteJson>(holder, NOTE, at)? else { return Ok(()) };
     let damaged = |why: String| Error::Damaged { path: at.join(NOTE), why };
-    check_version(note.version).map_err(damaged)?;
     let read = |file: &FileJson| {
         let path = unhex(&file.path).and_then(|raw| LayerPath::parse(&raw).ok());
         let path = path.ok_or_else(|| damaged(format!("`{}` is no path in hex", file.path)))?;

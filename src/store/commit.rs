@@ -24,8 +24,7 @@ use super::looking::is_there;
 use super::mount_dir::MountJson;
 use super::publish::replace_json_beside;
 use super::record::{
-    MetadataJson, NameJson, PartJson, VERSION, check_version, id_from, parts_from_json, parts_to_json,
-    read_json,
+    MetadataJson, NameJson, PartJson, VERSION, id_from, parts_from_json, parts_to_json, read_json,
 };
 use super::seal::Progress;
 use super::walk::ScanHow;
@@ -230,7 +229,6 @@ impl Store {
     pub(super) fn resume_commit(&self, dir: &Dir, path: &Path) -> Result<Option<Vec<String>>, Error> {
         let Some(intent) = read_json::<IntentJson>(dir, INTENT, path)? else { return Ok(None) };
         let damaged = |why: String| Error::Damaged { path: path.join(INTENT), why };
-        check_version(intent.version).map_err(damaged)?;
         let container = match dir.dir(b"up") {
             Ok(up) => Some(up),
             Err(Errno::NOENT) => None,
@@ -280,7 +278,8 @@ impl Store {
             match read_json::<IntentJson>(&dir, INTENT, &path) {
                 Ok(Some(intent)) if intent.name.as_deref() == Some(layer.as_str()) => {}
                 // damage is told where the mount is used
-                Ok(_) | Err(Error::Damaged { .. }) => continue,
+                Ok(_) => continue,
+                Err(error) if error.is_damage() => continue,
                 Err(error) => return Err(error),
             }
             // its own process ends it

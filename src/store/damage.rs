@@ -48,7 +48,7 @@ impl DamagedMount {
 pub(super) fn of_mount(name: &LayerName, path: &Path) -> impl Fn(Error) -> Error + use<> {
     let (name, upper) = (name.clone(), path.join("up/tree"));
     move |error| match error {
-        damage @ Error::Damaged { .. } => {
+        damage @ (Error::Damaged { .. } | Error::Later { .. }) => {
             Error::DamagedMount { name: name.clone(), upper: upper.clone(), why: damage.to_string() }
         }
         other => other,

@@ -97,6 +97,14 @@ pub enum Error {
         /// What is wrong with it.
         why: String,
     },
+    /// A later version of this program wrote a record.
+    #[error("{} has version {version}, made by a later ufs", path.display())]
+    Later {
+        /// The record.
+        path: PathBuf,
+        /// Its version.
+        version: u32,
+    },
     /// A mount's record does not read back.
     #[error("the mount `{name}` cannot be mounted again: {why}")]
     DamagedMount {
@@ -233,7 +241,7 @@ impl Error {
             Self::Io { .. } | Self::Tree { .. } => "io",
             Self::Missing { .. } => "no_store",
             Self::NotAStore { .. } => "not_a_store",
-            Self::Newer { .. } => "newer_store",
+            Self::Newer { .. } | Self::Later { .. } => "newer_store",
             Self::ReadOnly { .. } => "read_only",
             Self::NotOwn { .. } => "permission",
             Self::Unsuitable { .. } => "unsuitable",
@@ -255,7 +263,7 @@ impl Error {
 
     /// Whether something that the store has written does not read back.
     pub fn is_damage(&self) -> bool {
-        matches!(self, Self::Damaged { .. } | Self::DamagedMount { .. })
+        matches!(self, Self::Damaged { .. } | Self::DamagedMount { .. } | Self::Later { .. })
     }
 
     /// The system's answer behind it.
@@ -282,7 +290,8 @@ impl Error {
             | Self::NotOwn { path, .. }
             | Self::UnsyncedStore { path, .. }
             | Self::Unsuitable { path, .. }
-            | Self::Damaged { path, .. } => Some(path.as_os_str().as_bytes().to_vec()),
+            | Self::Damaged { path, .. }
+            | Self::Later { path, .. } => Some(path.as_os_str().as_bytes().to_vec()),
             Self::Unsynced { upper, .. } | Self::DamagedMount { upper, .. } => {
                 Some(upper.as_os_str().as_bytes().to_vec())
             }
@@ -318,6 +327,7 @@ impl Error {
                 "nothing is lost: make room on that file system, then try again".to_owned()
             }
             Self::NotAStore { .. } => "name an empty or a new directory with `--store`".to_owned(),
+            Self::Later { .. } => "use the ufs that wrote it".to_owned(),
             Self::Newer { .. } => "use the ufs that made it, or another store with `--store`".to_owned(),
             Self::ReadOnly { errno: Errno::ROFS, .. } => {
                 "name a directory that you can write with `--store`, or use `--ephemeral`; what is in a store on a read-only \

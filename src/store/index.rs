@@ -136,6 +136,13 @@ fn put_bytes(out: &mut Vec<u8>, bytes: &[u8]) {
     out.extend_from_slice(bytes);
 }
 
+/// The version of a record that a later ufs wrote whole: its checksum is right.
+pub(super) fn later(record: &[u8]) -> Option<u32> {
+    let (body, check) = record.split_at_checked(record.len().checked_sub(CHECK)?)?;
+    let version = u32::from_le_bytes(body.strip_prefix(MAGIC)?.first_chunk().copied()?);
+    (version > VERSION && Digest::of(body).as_bytes() == check).then_some(version)
+}
+
 /// Reads the record back.
 ///
 /// # Errors
@@ -381,6 +388,20 @@ mod tests {
         assert_eq!(index.changes, sample());
         assert_eq!(index.id, TreeId(Digest::of(b"t")));
         assert_eq!(index.diff_id, DiffId(Digest::of(b"d")));
+    }
+
+    #[test]
+    fn a_later_version_is_known_by_a_whole_record() {
+        let mut body = encoded(&sample());
+        assert_eq!(later(&body), None);
+        body.truncate(body.len() - CHECK);
+        body[MAGIC.len()] = 9;
+        let whole = sealed(body);
+        assert_eq!(later(&whole), Some(9));
+        // a changed byte does not make a record a later one
+        let mut bad = encoded(&sample());
+        bad[MAGIC.len()] = 9;
+        assert!(later(&bad).is_none() && later(&whole[..whole.len() - 1]).is_none() && later(b"").is_none());
     }
 
     #[test]

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Error;
 use super::publish::replace_json_beside;
-use super::record::{VERSION, check_version, hex, read_doubtful, read_json, unhex};
+use super::record::{VERSION, hex, read_doubtful, read_json, unhex};
 use crate::model::{KeptTime, LayerPath, Timestamp};
 use crate::sys::Dir;
 
@@ -45,7 +45,6 @@ impl Kept {
 
     fn of(json: &DraftJson, at: &Path) -> Result<Self, Error> {
         let damaged = |why: String| Error::Damaged { path: at.join("draft.json"), why };
-        check_version(json.version).map_err(damaged)?;
         let parsed = |path: &String| {
             let parsed = unhex(path).and_then(|raw| LayerPath::parse(&raw).ok());
             parsed.ok_or_else(|| damaged(format!("`{path}` is no path in hex")))

@@ -15,7 +15,7 @@ use super::filled::Filled;
 use super::index::{self, Index};
 use super::looking::is_there;
 use super::publish::{replace_bytes, replace_json, write_new, write_new_json};
-use super::record::{MetadataJson, VERSION, check_version, read_bytes, read_json};
+use super::record::{MetadataJson, VERSION, read_bytes, read_json};
 use super::seal::{Progress, SealedTree, seal_tree};
 use super::walk::{ScanHow, identity};
 use super::{Error, NameRecord, Store};
@@ -211,7 +211,6 @@ impl Store {
         let damaged = |why: String| Error::Damaged { path: at.join("meta.json"), why };
         let meta: MetaJson =
             read_json(&dir, "meta.json", &at)?.ok_or_else(|| damaged("it is missing".to_owned()))?;
-        check_version(meta.version).map_err(damaged)?;
         if Digest::parse(&meta.tree_id).map_err(|error| damaged(error.to_string()))? != id.0 {
             return Err(damaged("it belongs to another layer".to_owned()));
         }
@@ -357,6 +356,9 @@ impl Store {
         let (dir, at) = self.layer_dir(id)?;
         let damaged = |why: &str| Error::Damaged { path: at.join("index"), why: why.to_owned() };
         let bytes = read_bytes(&dir, "index", &at, INDEX_LIMIT)?.ok_or_else(|| damaged("it is missing"))?;
+        if let Some(version) = index::later(&bytes) {
+            return Err(Error::Later { path: at.join("index"), version });
+        }
         let index = index::decode(&bytes).map_err(damaged)?;
         if index.id == id { Ok(index) } else { Err(damaged("it belongs to another layer")) }
     }

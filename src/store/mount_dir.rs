@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::error::{io, own};
 use super::record::{
-    MetadataJson, PartJson, VERSION, check_version, hex, parts_from_json, parts_to_json, path_from, read_json,
+    MetadataJson, PartJson, VERSION, hex, parts_from_json, parts_to_json, path_from, read_json,
 };
 use super::seal::root_differs;
 use super::walk::root_metadata;
@@ -173,7 +173,6 @@ impl MountJson {
     }
 
     pub(super) fn read(self, name: LayerName, owner: Option<u32>) -> Result<MountRecord, String> {
-        check_version(self.version)?;
         Ok(MountRecord {
             name,
             stack: parts_from_json(&self.stack)?,

@@ -78,7 +78,7 @@ impl Store {
         let found = match self.name(&record.name) {
             Ok(found) => found,
             // what it means cannot be told, so neither whether it may be replaced
-            Err(Error::Damaged { .. }) => return Ok(false),
+            Err(error) if error.is_damage() => return Ok(false),
             Err(error) => return Err(error),
         };
         if found.as_ref() == Some(record) {

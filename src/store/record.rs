@@ -132,7 +132,6 @@ impl From<&NameRecord> for NameJson {
 impl NameJson {
     /// The record under `name`.
     pub(super) fn read(self, name: LayerName) -> Result<NameRecord, String> {
-        check_version(self.version)?;
         let stack = parts_from_json(&self.stack)?;
         if !matches!(stack.last(), Some(StackPart::Sealed(_))) {
             return Err("its stack has no sealed layer on top".to_owned());
@@ -148,9 +147,15 @@ impl NameJson {
     }
 }
 
-/// Refuses what a later version wrote.
-pub(super) fn check_version(version: u32) -> Result<(), String> {
-    if version > VERSION { Err(format!("it has version {version}, made by a later ufs")) } else { Ok(()) }
+/// The version of a record that a later ufs wrote. Every record has one; what else a later version has need not look as it
+/// does here.
+fn later(bytes: &[u8]) -> Option<u32> {
+    #[derive(Deserialize)]
+    struct Versioned {
+        version: u32,
+    }
+    let version = serde_json::from_slice::<Versioned>(bytes).ok()?.version;
+    (version > VERSION).then_some(version)
 }
 
 /// Metadata without their time.
@@ -238,6 +243,9 @@ pub(super) fn read_bytes(dir: &Dir, name: &str, at: &Path, limit: u64) -> Result
 pub(super) fn read_json<T: DeserializeOwned>(dir: &Dir, name: &str, at: &Path) -> Result<Option<T>, Error> {
     let Some(bytes) = read_bytes(dir, name, at, LIMIT)? else { return Ok(None) };
     let damaged = |why: String| Error::Damaged { path: at.join(name), why };
+    if let Some(version) = later(&bytes).filter(|_| is_whole(&bytes)) {
+        return Err(Error::Later { path: at.join(name), version });
+    }
     let record = serde_json::from_slice(&bytes).map_err(|error| damaged(error.to_string()))?;
     if is_whole(&bytes) { Ok(Some(record)) } else { Err(damaged("its checksum is wrong".to_owned())) }
 }
@@ -245,7 +253,7 @@ pub(super) fn read_json<T: DeserializeOwned>(dir: &Dir, name: &str, at: &Path) -
 /// As [`read_json`], of a record whose checksum may be wrong: what it says may be wrong anywhere. `None` where it cannot be
 /// read at all.
 pub(super) fn read_doubtful<T: DeserializeOwned>(dir: &Dir, name: &str, at: &Path) -> Option<T> {
-    let bytes = read_bytes(dir, name, at, LIMIT).ok().flatten()?;
+    let bytes = read_bytes(dir, name, at, LIMIT).ok().flatten().filter(|bytes| later(bytes).is_none())?;
     serde_json::from_slice(&bytes).ok()
 }
 

@@ -314,3 +314,22 @@ fn a_store_that_a_power_cut_made_doubtful_is_told_of() {
     holds(&place.run(&["check"]).out, &["unsynced", "--sync=off"]);
     assert!(place.store().join("unsynced").exists());
 }
+
+#[test]
+fn what_a_later_version_wrote_is_told_and_left() {
+    let place = made();
+    let records = ["names/top", "mounts/m/mount.json"].map(|at| place.store().join(at));
+    for record in &records {
+        change(record, "\"version\":1", "\"version\":2");
+        // a record without a checksum is whole
+        let text = fs::read_to_string(record).unwrap();
+        fs::write(record, format!("{}}}\n", text.split(",\"check\":").next().unwrap())).unwrap();
+    }
+    let before = records.each_ref().map(|record| fs::read(record).unwrap());
+    let ran = place.run(&["check"]);
+    assert_eq!(ran.out.matches("made by a later ufs").count(), 2, "{}", ran.out);
+    place.run(&["repair", "--yes"]);
+    assert_eq!(records.each_ref().map(|record| fs::read(record).unwrap()), before);
+    // what else is there can be used
+    assert_eq!(place.code("layer(\"base\").read(\"/d/f\")").ok(), "hello\n");
+}

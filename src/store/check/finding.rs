@@ -120,6 +120,8 @@ pub enum Cure {
     AskReader,
     /// The owner of the store must give it back.
     AskOwner,
+    /// The later version that wrote it must look at it.
+    AskLater,
     /// Whoever finds nothing else wrong removes the mark.
     AskOwnerToTrust,
 }
@@ -152,6 +154,7 @@ impl Cure {
             Self::Settle => "ends it, as every start does",
             Self::AskForLayer => "cannot help: make or load the same layer again, or `remove` what needs it",
             Self::AskReader => "cannot help: check as a user who may read it",
+            Self::AskLater => "cannot help: use the later ufs that wrote it",
             Self::AskOwnerToTrust => {
                 "cannot help: where a deep check finds nothing else, remove the mark; `--sync=off` opens the store until then"
             }
@@ -207,6 +210,9 @@ impl Finding {
             use crate::sys::Errno;
             !matches!(errno, Errno::NOENT | Errno::NOTDIR | Errno::ISDIR | Errno::LOOP)
         });
+        if matches!(error, Error::Later { .. }) {
+            return Self { kind: Trouble::Unverified, path, subject, what, cure: Cure::AskLater };
+        }
         let (kind, cure) = if denied { (Trouble::Unverified, Cure::AskReader) } else { (kind, cure) };
         Self { kind, path, subject, what, cure }
     }

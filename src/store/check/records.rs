@@ -11,6 +11,7 @@ use crate::store::damage::no_record;
 use crate::store::drafts::{INTENT, IntentJson};
 use crate::store::error::io;
 use crate::store::looking::is_there;
+use crate::store::mount_dir::read_mount;
 use crate::store::record::read_json;
 use crate::store::{Error, NameRecord, StackPart, Store};
 use crate::sys::Errno;
@@ -118,7 +119,7 @@ impl Store {
             }
         };
         let settled = self.is_settled(name);
-        match self.mount(name) {
+        match read_mount(&dir, name, &path) {
             Ok(Some(record)) => {
                 if settled && dir.stat(b"up/tree").is_err() {
                     add(
