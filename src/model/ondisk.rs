@@ -160,6 +160,17 @@ pub struct KeptTime {
 }
 
 impl KeptTime {
+    /// Whether a file that has this time may be meant to have another: only what lies beyond the range that every file
+    /// system holds is kept, and a file system puts a bound of its own range in its place.
+    pub fn is_possible(found: Timestamp) -> bool {
+        !(1..i64::from(i32::MAX)).contains(&found.secs)
+    }
+
+    /// Whether every file system that layers can lie on holds a time.
+    pub fn needs_none(time: Timestamp) -> bool {
+        (0..i64::from(i32::MAX)).contains(&time.secs)
+    }
+
     /// The layer's time of a file that has this one.
     pub fn of(self, found: Timestamp) -> Timestamp {
         if found == self.held { self.meant } else { found }

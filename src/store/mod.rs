@@ -42,6 +42,7 @@ mod format;
 mod hashing;
 mod how;
 mod index;
+mod keeping;
 mod kept;
 mod laid;
 mod layers;

@@ -83,7 +83,7 @@ fn gave(result: Result<(), Errno>) -> Result<bool, Errno> {
 }
 
 /// Sets one of our own attributes, also on a file that denies its owner to write.
-fn set_own(dir: &Dir, name: &[u8], attribute: &[u8], value: &[u8]) -> Result<(), Errno> {
+pub(super) fn set_own(dir: &Dir, name: &[u8], attribute: &[u8], value: &[u8]) -> Result<(), Errno> {
     match xattr::set_at(dir, name, attribute, value) {
         Err(Errno::ACCESS) => {
             let mode = dir.stat(name)?.mode;
@@ -131,7 +131,7 @@ pub(super) fn set_new_file(
 ) -> Result<LeftOver, Errno> {
     let made = stat_fd(file)?;
     let keeps_all = meta.xattrs.is_empty()
-        && holds(meta.mtime)
+        && KeptTime::needs_none(meta.mtime)
         && identity().to_layer(made.uid, made.gid) == (meta.uid, meta.gid);
     if !keeps_all {
         return set_metadata(dir, name, Kind::File, meta);
@@ -141,15 +141,10 @@ pub(super) fn set_new_file(
     Ok(LeftOver::default())
 }
 
-/// Whether every file system that layers can lie on holds a time.
-pub(super) fn holds(time: Timestamp) -> bool {
-    (0..i64::from(i32::MAX)).contains(&time.secs)
-}
-
 /// Gives a file its time; gives back one that neither the file system nor the file itself can keep.
 fn set_time(dir: &Dir, name: &[u8], kind: Kind, meant: Timestamp) -> Result<Option<KeptTime>, Errno> {
     dir.set_times(name, None, Some(meant))?;
-    if holds(meant) {
+    if KeptTime::needs_none(meant) {
         return Ok(None);
     }
     let held = dir.stat(name)?.mtime;

@@ -4,12 +4,13 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 
 use super::Act;
-use super::copying;
+use super::copying::{self, Beyond};
 use super::error::Error;
 use super::files;
 use super::incoming;
 use super::opening::total_of;
 use super::progress::Total;
+use super::said::Said;
 use super::{AddOptions, ToWrite, Workspace};
 use crate::driver::{Files, HostDir};
 use crate::model::{LayerPath, TreeId};
@@ -64,13 +65,17 @@ pub(super) fn add(
 
 /// Writes a sealed layer's canonical tar to a host file, whole or not at all.
 pub(super) fn export(workspace: &Workspace, id: TreeId, host: &Path) -> Result<(), Error> {
+    let told = |errno| Error::Host { act: Act::Export, path: host.to_owned(), errno };
     if host.is_dir() {
-        return Err(Error::Host { act: Act::Export, path: host.to_owned(), errno: Errno::ISDIR });
+        return Err(told(Errno::ISDIR));
     }
     let store = workspace.store()?;
     let work = workspace
         .work(|| (format!("exporting to {}", host.display()), Total::of_bytes(total_of(store, id).bytes)));
-    Ok(store.export_tar_to(id, host, &mut work.watch())?)
+    store.export_tar_to(id, host, &mut work.watch()).map_err(|error| match error {
+        store::Error::Io { path, errno, .. } if path == host => told(errno),
+        other => other.into(),
+    })
 }
 
 impl Workspace {
@@ -114,11 +119,11 @@ impl Workspace {
 /// Copies a file or a directory out to a host path that must not exist.
 pub(super) fn copy_out(
     workspace: &Workspace,
-    files: &dyn Files,
+    (files, said): (&dyn Files, Option<&Said>),
     at: &LayerPath,
     host: &Path,
 ) -> Result<(), Error> {
-    let told = |errno| Error::Host { act: Act::Copy, path: host.to_owned(), errno };
+    let told = |errno| Error::Host { act: Act::CopyOut, path: host.to_owned(), errno };
     if host.symlink_metadata().is_ok() {
         return Err(told(Errno::EXIST));
     }
@@ -126,7 +131,14 @@ pub(super) fn copy_out(
     let name = host.file_name().ok_or_else(|| told(Errno::INVAL))?;
     let target = Dir::open(parent).map_err(told)?;
     let target = HostDir::host(std::rc::Rc::new(target), workspace.identity());
-    let to = files::path(name.as_bytes())?;
+    // no other fault of a single name is possible
+    let to = files::path(name.as_bytes()).map_err(|_| told(Errno::NAMETOOLONG))?;
     let work = workspace.work(|| files::about("copying", files, at));
-    copying::copy(files, at, &target, &to, &work)
+    let beyond = Beyond { said, host: Some(host), ..Beyond::default() };
+    let copied = copying::copy(files, at, &target, &to, &work, &beyond);
+    drop(work);
+    if let Some(left_out) = beyond.left_out.take().say() {
+        workspace.note(format!("not on the host, which does not take it: {left_out}"));
+    }
+    copied
 }

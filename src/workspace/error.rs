@@ -365,7 +365,7 @@ impl Error {
             Self::Host { act: Act::Add, errno: Errno::ACCESS | Errno::PERM, .. } => {
                 "this user may not read it: run as who may, or add what is readable".to_owned()
             }
-            Self::Host { act: Act::Copy, errno: Errno::EXIST, .. } => {
+            Self::Host { act: Act::CopyOut, errno: Errno::EXIST, .. } => {
                 "remove it first, or take another name".to_owned()
             }
             Self::Host { act: Act::Write, errno: Errno::EXIST, .. } => {

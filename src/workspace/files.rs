@@ -5,7 +5,7 @@ use std::io::{Read as _, Write as _};
 use globset::{GlobBuilder, GlobSet};
 
 use super::Act;
-use super::copying::copy;
+use super::copying::{Beyond, copy};
 use super::error::Error;
 pub(super) use super::progress::interrupted;
 use super::progress::{Total, Work};
@@ -230,6 +230,7 @@ pub(super) fn rename(
     from: &LayerPath,
     to: &LayerPath,
     work: &dyn Fn(&str) -> Work,
+    beyond: &Beyond<'_>,
 ) -> Result<(), Error> {
     on(Act::Move, from, files.stat(from, Follow::No))?;
     if !from.is_root() && to.is_within(from) && to != from {
@@ -245,7 +246,7 @@ pub(super) fn rename(
                 }
                 on(Act::Remove, to, files.rmdir(to))?;
             }
-            copy(files, from, files, to, &work("copying"))?;
+            copy(files, from, files, to, &work("copying"), beyond)?;
             remove_all(files, from, &work("removing")).map(drop)
         }
         other => other,

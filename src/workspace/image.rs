@@ -223,7 +223,7 @@ impl Image {
     /// # Errors
     /// As [`Image::read`]; [`Error::Host`].
     pub fn copy_out(&self, at: &[u8], host: &ToWrite) -> Result<(), Error> {
-        super::add::copy_out(&self.0.workspace, &self.files()?, &files::path(at)?, host.path())
+        super::add::copy_out(&self.0.workspace, (&self.files()?, None), &files::path(at)?, host.path())
     }
 
     /// The steps of its making, oldest first, those without a layer too.

@@ -8,22 +8,23 @@ use std::rc::{Rc, Weak};
 use super::Act;
 use super::blob_files::BlobFiles;
 use super::content::Home;
+use super::copying::Beyond;
 use super::error::Error;
 use super::files::{self, on, path};
-use super::progress::Total;
 use super::report::{LayerLabel, LayerReport, Role};
+use super::said::{Said, straight};
 use super::standing::Standing;
 use super::{AddOptions, Mount, Stack, ToRead, ToWrite, Workspace};
 use crate::driver::{DirItem, Files, HostDir, Stat};
-use crate::model::{ChainId, Changeset, Counts, DiffId, LayerPath, Timestamp, TreeId};
+use crate::model::{ChainId, Counts, DiffId, LayerPath, Timestamp, TreeId};
 use crate::oci;
-use crate::store::{Draft, ScanHow, scan_watched};
+use crate::store::Draft;
 use crate::sys::{Dir, Errno};
 
 /// A layer; a cheap handle. All handles on one draft see it sealed together.
 #[derive(Clone)]
 pub struct Layer {
-    workspace: Workspace,
+    pub(super) workspace: Workspace,
     state: Rc<RefCell<State>>,
 }
 
@@ -229,41 +230,6 @@ impl Layer {
         }
     }
 
-    /// What it puts and deletes: from the index when sealed, else from a walk of its tree.
-    pub fn changes(&self) -> Result<Rc<Changeset>, Error> {
-        match self.state() {
-            State::Sealed { id, .. } => Ok(self.workspace.store()?.changeset(id)?),
-            State::Blob(layer) => Ok(Rc::clone(&layer.opened()?.changes)),
-            _ => self.walk(None),
-        }
-    }
-
-    /// What it says about one path and the directories above it, at least.
-    pub(super) fn changes_at(&self, path: &LayerPath) -> Result<Rc<Changeset>, Error> {
-        if self.sealed() { self.changes() } else { self.walk(Some(path.clone())) }
-    }
-
-    fn walk(&self, only: Option<LayerPath>) -> Result<Rc<Changeset>, Error> {
-        let store = self.workspace.store()?;
-        let mut how = match self.state() {
-            State::Draft(draft) => draft.how(store)?,
-            State::Upper(mount) => {
-                let record = mount.record()?;
-                let beneath = store.owners_known(&record.stack)?;
-                let (trust, denied) = (store.trust(), store.denied());
-                ScanHow { beneath, root: Some(record.root), trust, denied, ..ScanHow::default() }
-            }
-            State::Sealed { .. } | State::Host(_) | State::Blob(_) => {
-                ScanHow { trust: store.trust(), ..ScanHow::default() }
-            }
-        };
-        how.only = only;
-        let tree = self.tree()?;
-        let work =
-            self.workspace.work(|| (format!("reading {}", self.title()), Total::of_tree(tree.duplicate())));
-        Ok(Rc::new(scan_watched(&tree, &how, &mut work.watch())?.changes))
-    }
-
     /// How views call it.
     pub(super) fn label(&self) -> LayerLabel {
         let role = self.role();
@@ -324,12 +290,17 @@ impl Layer {
         files::list_from(&*self.files_to_read()?, &path(at)?, begin)
     }
 
-    /// A file's attributes; from the index when sealed, so that owners are the layer's.
+    /// A file's attributes, from the index when sealed, so that owners and times are the layer's.
     pub fn stat(&self, at: &[u8]) -> Result<Stat, Error> {
         let at = path(at)?;
-        let mut stat = files::stat(&*self.files_to_read()?, &at)?;
+        let files = self.files_to_read()?;
+        let mut stat = files::stat(&*files, &at)?;
+        if !self.sealed() {
+            return Said::by([self.words()]).complete(&*files, &at, stat);
+        }
+        // the files of an image are as its index says already
         if self.id().is_some()
-            && let Some(entry) = self.changes()?.entry(&at)
+            && let Some(entry) = self.changes()?.entry(&straight(&*files, &at))
         {
             (stat.uid, stat.gid, stat.mtime) = (entry.meta.uid, entry.meta.gid, entry.meta.mtime);
             stat.node = entry.node.clone();
@@ -401,7 +372,7 @@ impl Layer {
         let (files, to) = self.draft_for(to)?;
         let from = path(from)?;
         let work = |what: &str| self.workspace.work(|| files::about(what, &files, &from));
-        files::rename(&files, &from, &to, &work)
+        files::rename(&files, &from, &to, &work, &Beyond::default())
     }
 
     /// Takes out the draft's own entry (a whiteout too); a directory with all it holds.

@@ -5,16 +5,17 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use super::Act;
-use super::copying;
+use super::copying::{self, Beyond, Keeper};
 use super::error::Error;
 use super::files::{self, on, path};
 use super::layer::State;
 use super::lowers::Origins;
 use super::report::{MountReport, Role};
+use super::said::{Said, is_doubtful, straight};
 use super::{Layer, Stack, ToWrite, Workspace};
 use crate::driver::{DirItem, DriverKind, Files, Mounted, Stat};
 use crate::model::{LayerName, LayerPath, Timestamp};
-use crate::store::{MountDir, MountPaths, MountRecord, MountUser};
+use crate::store::{MountDir, MountPaths, MountRecord, MountUser, Store};
 use crate::sys::{self, Dir};
 
 /// A mount; a cheap handle by its name.
@@ -45,6 +46,18 @@ impl PartialEq for Mount {
 impl fmt::Debug for Mount {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Mount({})", self.name)
+    }
+}
+
+impl Keeper for Mount {
+    fn keep_time(&self, at: &LayerPath, meant: Timestamp) -> bool {
+        let kept = self.in_upper(|store, upper| store.keep_time(upper, at, meant));
+        kept.unwrap_or_default()
+    }
+
+    fn keep_attribute(&self, at: &LayerPath, name: &[u8], value: &[u8]) -> bool {
+        let kept = self.in_upper(|store, upper| store.keep_attribute(upper, at, name, value));
+        kept.unwrap_or_default()
     }
 }
 
@@ -259,7 +272,10 @@ impl Mount {
 
     /// A file's attributes; a symlink's own.
     pub fn stat(&self, at: &[u8]) -> Result<Stat, Error> {
-        self.at(at, files::stat)
+        self.at(at, |files, at| {
+            let stat = files::stat(files, at)?;
+            if is_doubtful(&stat) { self.said()?.complete(files, at, stat) } else { Ok(stat) }
+        })
     }
 
     /// Whether the union shows the path.
@@ -293,19 +309,46 @@ impl Mount {
     /// Moves; a directory that lies in a lower is copied, as mv(1) does on `EXDEV`.
     pub fn mv(&self, from: &[u8], to: &[u8]) -> Result<(), Error> {
         let from = path(from)?;
-        self.at(to, |files, to| {
-            let work = |what: &str| self.workspace.work(|| files::about(what, files, &from));
-            files::rename(files, &from, to, &work)
+        self.carrying(|beyond| {
+            self.at(to, |files, to| {
+                let work = |what: &str| self.workspace.work(|| files::about(what, files, &from));
+                files::rename(files, &from, to, &work, beyond)
+            })
         })
     }
 
     /// Copies a file or a directory with its metadata.
     pub fn cp(&self, from: &[u8], to: &[u8]) -> Result<(), Error> {
         let from = path(from)?;
-        self.at(to, |files, to| {
-            let work = self.workspace.work(|| files::about("copying", files, &from));
-            copying::copy(files, &from, files, to, &work)
+        self.carrying(|beyond| {
+            self.at(to, |files, to| {
+                let work = self.workspace.work(|| files::about("copying", files, &from));
+                copying::copy(files, &from, files, to, &work, beyond)
+            })
         })
+    }
+
+    /// Copies within this mount, with all that its layers say of the originals; what the upper cannot keep is noted.
+    fn carrying(&self, copies: impl FnOnce(&Beyond<'_>) -> Result<(), Error>) -> Result<(), Error> {
+        let said = self.said()?;
+        let beyond = Beyond { said: Some(&said), keeper: Some(self), ..Beyond::default() };
+        let copied = copies(&beyond);
+        if let Some(left_out) = beyond.left_out.take().say() {
+            self.workspace.note(format!("not in the copy, as no file can keep it: {left_out}"));
+        }
+        copied
+    }
+
+    /// What its layers and its upper say of its files.
+    fn said(&self) -> Result<Said, Error> {
+        let upper = if self.read_only() { None } else { Some(self.upper()?) };
+        let stack = self.stack()?;
+        Ok(Said::by(stack.layers().iter().chain(upper.as_ref()).map(Layer::words)))
+    }
+
+    fn in_upper<T>(&self, work: impl FnOnce(&Store, &Dir) -> Result<T, sys::Errno>) -> Option<T> {
+        let (store, upper) = (self.workspace.store().ok()?, self.upper_tree().ok()?);
+        work(store, &upper).ok()
     }
 
     /// Makes a hard link.
@@ -347,12 +390,23 @@ impl Mount {
 
     /// An extended attribute.
     pub fn xattr(&self, at: &[u8], name: &[u8]) -> Result<Vec<u8>, Error> {
-        self.errno(Act::GetXattr, at, |files, at| files.xattr(at, name))
+        self.at(at, |files, at| match files.xattr(at, name) {
+            // a layer may have one that the host refuses to its file
+            Err(sys::Errno::NODATA | sys::Errno::OPNOTSUPP) if !name.starts_with(b"user.") => {
+                let value = self.said()?.xattr(&straight(files, at), name)?;
+                on(Act::GetXattr, at, value.map(Vec::from).ok_or(sys::Errno::NODATA))
+            }
+            other => on(Act::GetXattr, at, other),
+        })
     }
 
     /// The names of all extended attributes.
     pub fn xattrs(&self, at: &[u8]) -> Result<Vec<Vec<u8>>, Error> {
-        self.errno(Act::GetXattr, at, |files, at| files.xattrs(at))
+        self.at(at, |files, at| {
+            let mut names = on(Act::GetXattr, at, files.xattrs(at))?;
+            names.extend(self.said()?.refused(&straight(files, at), &names)?);
+            Ok(names)
+        })
     }
 
     /// Sets an extended attribute.
@@ -365,9 +419,11 @@ impl Mount {
         self.errno(Act::RemoveXattr, at, |files, at| files.remove_xattr(at, name))
     }
 
-    /// Copies a file or a directory out to the host, with its metadata. The host path must not exist.
+    /// Copies a file or a directory out to the host, with its metadata as far as the host can hold them; a note tells what
+    /// it cannot. The host path must not exist.
     pub fn copy_out(&self, at: &[u8], host: &ToWrite) -> Result<(), Error> {
-        self.at(at, |files, at| super::add::copy_out(&self.workspace, files, at, host.path()))
+        let said = self.said()?;
+        self.at(at, |files, at| super::add::copy_out(&self.workspace, (files, Some(&said)), at, host.path()))
     }
 
     /// Unmounts; the upper stays in the store.

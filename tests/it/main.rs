@@ -18,6 +18,7 @@ mod freeing;
 mod help;
 mod host_commands;
 mod images;
+mod kept;
 mod layers;
 mod limits;
 mod modes;

@@ -123,12 +123,17 @@ pub(crate) fn holds(text: &str, parts: &[&str]) {
 
 /// Whether kernel overlays work here; says why a test is left out where not, and fails instead with `CI=true`.
 pub(crate) fn overlay_works() -> bool {
+    driver_works("overlay")
+}
+
+/// The same of any driver.
+pub(crate) fn driver_works(driver: &str) -> bool {
     let place = Place::new();
-    let ran = place.code("mount_overlay(layer(\"probe\")); ()");
+    let ran = place.code(&format!("mount_{driver}(layer(\"probe\")); ()"));
     if ran.code == 0 {
         return true;
     }
-    assert!(std::env::var("CI").as_deref() != Ok("true"), "overlay mounts are needed: {}", ran.err);
-    eprintln!("left out: overlay mounts do not work here: {}", ran.err);
+    assert!(std::env::var("CI").as_deref() != Ok("true"), "{driver} mounts are needed: {}", ran.err);
+    eprintln!("left out: {driver} mounts do not work here: {}", ran.err);
     false
 }

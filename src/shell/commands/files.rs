@@ -179,7 +179,7 @@ pub(super) const COMMANDS: &[Command] = &[
         "set_xattr(\"/etc/motd\", \"user.colour\", \"red\");\nrm_xattr(\"/etc/motd\", \"user.colour\");", &["invalid_path", "no_attribute", "no_mount", "not_a_directory", "not_found", "not_mounted", "read_only"], &["xattr"],
         |call| done(call.mount()?.rm_xattr(&call.bytes(0)?, &call.bytes(1)?))),
     command!(Looks "copy_out" ["path", "host_path"] [global on_mount on_image] "", "Copies a file or directory out to the host.",
-        "The host path must not exist.",
+        "The host path must not exist. A note tells what the host does not take of it: devices, owners, times, attributes.",
         "let to = `${env(\"TMPDIR\") ?? \"/tmp\"}/ufs-help-copy`;\ntry { copy_out(\"/etc/motd\", to); } catch (e) { assert_eq(e.kind, \"exists\"); }",
         &["exists", "invalid_path", "no_mount", "not_a_directory", "not_found", "not_mounted"], &["add", "cp"],
         |call| { let (path, host) = (call.bytes(0)?, call.to_write(1)?); match call.image() {

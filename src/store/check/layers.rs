@@ -2,7 +2,7 @@
 
 use super::finding::{Cure, Finding, Subject, Trouble};
 use super::records::opened_up;
-use crate::model::{Change, Changeset, Kind, LayerPath, TreeId};
+use crate::model::{Change, Changeset, KeptTime, Kind, LayerPath, TreeId};
 use crate::store::barred::{self, Denied};
 use crate::store::error::io;
 use crate::store::hashing::HashStream;
@@ -11,7 +11,7 @@ use crate::store::layers::{Files, write_watched};
 use crate::store::scan::scan_watched;
 use crate::store::seal::Progress;
 use crate::store::walk::ScanHow;
-use crate::store::{Error, Store, place};
+use crate::store::{Error, Store};
 use crate::sys::{Errno, lock};
 
 impl Store {
@@ -179,7 +179,7 @@ pub(in crate::store) fn reads_like(index: &Change, tree: &Change) -> bool {
             }
             if !matches!(a.node.kind(), Kind::File | Kind::Dir) {
                 (b.meta.uid, b.meta.gid) = (a.meta.uid, a.meta.gid);
-                if !place::holds(a.meta.mtime) {
+                if !KeptTime::needs_none(a.meta.mtime) {
                     b.meta.mtime = a.meta.mtime;
                 }
             }
