@@ -97,9 +97,18 @@ impl Draft {
     /// # Errors
     /// Those of [`Draft::kept`].
     pub fn how(&self, store: &Store) -> Result<ScanHow, Error> {
-        let root = Some(Metadata::of_plain_dir());
         let (kept, trust, denied) = (self.kept()?, store.trust(), store.denied());
+        let root = (!kept.root).then(Metadata::of_plain_dir);
         Ok(ScanHow { kept, trust, denied, root, draft: true, ..ScanHow::default() })
+    }
+
+    /// Records that the draft says what its root is like.
+    ///
+    /// # Errors
+    /// Those of [`Draft::kept`].
+    pub fn say_root(&self) -> Result<(), Error> {
+        let kept = self.kept()?;
+        if kept.root { Ok(()) } else { self.set_kept(&Kept { root: true, ..kept }) }
     }
 
     pub(super) fn set_kept(&self, kept: &Kept) -> Result<(), Error> {
@@ -114,7 +123,8 @@ impl Draft {
     pub fn set_owner(&self, path: &LayerPath, uid: u32, gid: u32) -> Result<(), Error> {
         let root = self.tree()?;
         let Some((parent, name)) = path.parent().zip(path.file_name()) else {
-            return place::set_owner_of_dir(&root, uid, gid).map_err(tree("set the owner of", path));
+            place::set_owner_of_dir(&root, uid, gid).map_err(tree("set the owner of", path))?;
+            return self.say_root();
         };
         let dir = root.beneath(&parent).map_err(tree("open", &parent))?;
         let kept = place::set_owner(&dir, name, uid, gid).map_err(tree("set the owner of", path))?;

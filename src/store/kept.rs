@@ -1,4 +1,4 @@
-//! What symlinks and special files of a draft cannot keep themselves: its record, `draft.json`.
+//! What the files of a draft cannot keep themselves: its record, `draft.json`.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -20,15 +20,21 @@ struct DraftJson {
     /// Path in hex → seconds and nanoseconds of the time that is meant, and of the one in its place.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     times: BTreeMap<String, (i64, u32, i64, u32)>,
+    /// Whether the root is said to be as it is.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    root: bool,
 }
 
-/// What symlinks and special files, which take no attributes of ours, cannot keep themselves.
+/// What the files of a draft cannot keep themselves: symlinks and special files take no attributes of ours.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Kept {
     /// The owners that the host could not give.
     pub owners: BTreeMap<LayerPath, (u32, u32)>,
     /// The times that the file system could not hold.
     pub times: BTreeMap<LayerPath, KeptTime>,
+    /// Whether the draft says what its root is like, as a tar does that has an entry for it: else one that is as every new
+    /// root, 0755 and root's, is only implied.
+    pub root: bool,
 }
 
 impl Kept {
@@ -58,6 +64,7 @@ impl Kept {
         Ok(Self {
             owners: owners.collect::<Result<_, Error>>()?,
             times: times.collect::<Result<_, Error>>()?,
+            root: json.root,
         })
     }
 
@@ -67,7 +74,7 @@ impl Kept {
         let times = self.times.iter().map(|(path, KeptTime { meant, held })| {
             (hex(path.as_bytes()), (meant.secs, meant.nanos, held.secs, held.nanos))
         });
-        let json = DraftJson { version: VERSION, owners, times: times.collect() };
+        let json = DraftJson { version: VERSION, owners, times: times.collect(), root: self.root };
         replace_json_beside(dir, "draft.json", &json, at, sync)
     }
 

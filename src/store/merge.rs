@@ -124,6 +124,7 @@ impl<'b> Filler<'_, 'b> {
         let Some(Level { path, meta, .. }) = self.levels.pop() else { return Ok(()) };
         let Some(meta) = meta else { return Ok(()) };
         let (holder, name) = self.holder(path)?;
+        self.adding.kept.root |= path.is_root();
         self.adding.metadata(&holder, name, path, Kind::Dir, meta)
     }
 

@@ -308,6 +308,7 @@ impl Unpacker<'_> {
                 None => (self.adding.tree.duplicate(), &b"."[..]),
             };
             let holder = holder.map_err(failed("open", &path))?;
+            self.adding.kept.root |= path.is_root();
             self.adding.metadata(&holder, name, &path, Kind::Dir, &meta)?;
         }
         Ok(())

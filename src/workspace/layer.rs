@@ -387,7 +387,9 @@ impl Layer {
 
     /// Changes permission bits.
     pub fn chmod(&self, at: &[u8], mode: &str) -> Result<(), Error> {
-        files::chmod(&self.draft_files()?, &path(at)?, mode)
+        let (draft, at) = (self.open_draft()?, path(at)?);
+        files::chmod(&self.draft_files()?, &at, mode)?;
+        if at.is_root() { Ok(draft.say_root()?) } else { Ok(()) }
     }
 
     /// Changes the owner.
