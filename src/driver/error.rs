@@ -141,6 +141,8 @@ impl MountError {
             Self::InsideLower { .. } | Self::TooManyLayers { .. } => "invalid_argument",
             Self::NoDevice { .. } | Self::Server { .. } | Self::Helper { .. } => "unsupported",
             Self::Target { errno: Errno::NOENT, .. } => "not_found",
+            Self::Target { errno: Errno::NOTDIR, .. } => "not_a_directory",
+            Self::Target { errno: Errno::NAMETOOLONG, .. } => "name_too_long",
             Self::Target { .. } | Self::Layers { .. } => "mount",
         }
     }

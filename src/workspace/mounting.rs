@@ -412,12 +412,12 @@ fn mount_point(at: &Path, lowers: &[PathBuf]) -> Result<PathBuf, Error> {
     let real = at.canonicalize().map_err(refused)?;
     for lower in lowers {
         if lower.canonicalize().is_ok_and(|lower| real.starts_with(lower)) {
-            return Err(MountError::InsideLower { target: real, lower: lower.clone() }.into());
+            return Err(MountError::InsideLower { target: at.to_owned(), lower: lower.clone() }.into());
         }
     }
     let mut items = std::fs::read_dir(&real).map_err(refused)?;
     if items.next().is_some() {
-        return Err(MountError::NotEmpty { target: real }.into());
+        return Err(MountError::NotEmpty { target: at.to_owned() }.into());
     }
     Ok(real)
 }

@@ -82,7 +82,7 @@ fn files_are_copied_out_to_the_host() {
     assert_eq!(std::fs::read_to_string(place.path().join("out/x")).unwrap(), "1");
     let mode = std::fs::metadata(place.path().join("out/x")).unwrap().permissions().mode();
     assert_eq!(mode & 0o7777, 0o640);
-    holds(&place.code(copy).fails(1), &["cannot copy `out`: it exists already"]);
+    holds(&place.code(copy).fails(1), &["cannot copy to `out`: it exists already"]);
 }
 
 #[test]

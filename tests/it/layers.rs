@@ -313,7 +313,7 @@ fn a_file_on_the_host_gets_the_mode_that_the_umask_leaves_and_a_missing_director
         assert_eq!(found & 0o777, mode, "umask {umask}");
     }
     let err = place.code("layer(\"b\").export_tar(\"nowhere/b.tar\")").fails(1);
-    holds(&err, &["nowhere/b.tar", "No such file or directory"]);
+    holds(&err, &["cannot export to `nowhere/b.tar`: it does not exist"]);
 }
 
 #[test]
@@ -408,6 +408,39 @@ fn add_names_an_archive_or_an_image_that_it_does_not_unpack() {
         .code(
             r#"let a = layer("a"); a.add("no.tar"); a.seal(); let b = layer("b"); b.add("r"); b.seal();
                assert_eq(a.diff_id, b.diff_id); assert_eq(b.ls(), ["blobs"]);"#,
+        )
+        .ok();
+}
+
+#[test]
+fn what_a_tar_says_of_the_root_counts_also_where_it_is_what_every_new_root_is() {
+    let place = Place::new();
+    let make = "mkdir d && echo x >d/f && chmod 755 d && tar -cf says.tar --owner=0 --group=0 --mtime=@7 -C d . \
+                && tar -cf silent.tar --owner=0 --group=0 --mtime=@7 -C d f";
+    assert!(Command::new("sh").args(["-ec", make]).current_dir(place.path()).status().unwrap().success());
+    place
+        .code(
+            r#"
+            let base = layer("base"); base.write("/b", "1"); base.chmod("/", "0555"); base.seal();
+            for of in [["says", "0755"], ["silent", "0555"]] {
+                let l = layer(of[0]); l.add(of[0] + ".tar"); l.seal();
+                for read_only in [false, true] {
+                    let m = mount_direct("base", l, #{ read_only: read_only });
+                    assert_eq(m.stat("/").mode, of[1]); m.unmount();
+                }
+                // it travels: squashed, and as a tar
+                assert_eq(squash([l], of[0] + "-one").diff_id, l.diff_id);
+                l.export_tar("again.tar"); let again = layer(of[0] + "-again"); again.add("again.tar"); again.seal();
+                assert_eq(again.diff_id, l.diff_id);
+                let both = squash(["base", l], of[0] + "-both");
+                assert_eq(mount_direct(both).stat("/").mode, of[1]);
+            }
+            // what is told of a draft's root is said, too; a file in it says nothing of it
+            let l = layer("told"); l.write("/f", "x"); l.chmod("/", "0755"); l.seal();
+            assert_eq(mount_direct("base", l).stat("/").mode, "0755");
+            let l = layer("untold"); l.write("/f", "x"); l.seal();
+            assert_eq(mount_direct("base", l).stat("/").mode, "0555");
+            "#,
         )
         .ok();
 }

@@ -17,6 +17,7 @@ mod files;
 mod freeing;
 mod help;
 mod host_commands;
+mod host_paths;
 mod images;
 mod kept;
 mod layers;

@@ -196,7 +196,7 @@ pub(super) const COMMANDS: &[Command] = &[
         summary: "Writes a layer's canonical tar, whose SHA-256 is the diff ID of a layer made here.",
         details: "A draft is sealed first. The file is whole or not there at all. One that exists is replaced: at the prompt \
                   it asks before, elsewhere it is told; `#{ force: true }` does neither.",
-        errors: &["is_a_directory", "not_found", "tar", "wrong_layer"],
+        errors: &["is_a_directory", "not_a_directory", "not_found", "tar", "wrong_layer"],
         example: "let l = layer(\"base\");\nl.write(\"/a\", \"1\");\nlet tar = env(\"TMPDIR\") ?? \"/tmp\";\n\
                   tar += \"/ufs-help-example.tar\";\nl.export_tar(tar, #{ force: true });",
         see: &["add", "seal"],

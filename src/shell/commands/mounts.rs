@@ -59,6 +59,7 @@ const MOUNTING_RAISES: &[&str] = &[
     "busy",
     "mount",
     "mount_exists",
+    "not_a_directory",
     "not_empty",
     "not_found",
     "unknown_layer",
