@@ -135,12 +135,14 @@ impl Task {
             let length = self.blob.len();
             let stream = Watched { inner: Stream::new(self.blob.clone()), watch };
             let reader = Reader::seeking(stream, length, Limits::default());
-            let (changes, places, notes) = index(reader).map_err(|source| self.tar(source, watch))?;
+            let (changes, places, notes) =
+                index(reader, ENTRIES).map_err(|source| self.tar(source, watch))?;
             watch.done.fetch_add(length, Ordering::Relaxed);
             return Ok(Found { changes, places, notes, plain: Box::new(self.blob.clone()) });
         }
         let told = Told { passing: &mut passing, so_far: 0, watch };
-        let (changes, places, notes) = index(Reader::new(told)).map_err(|source| self.tar(source, watch))?;
+        let (changes, places, notes) =
+            index(Reader::new(told), ENTRIES).map_err(|source| self.tar(source, watch))?;
         let passed = passing.finish().map_err(|error| self.blob_error(error))?;
         let wrong = |of, expected, found| Err(Error::Digest { what: self.what.clone(), of, expected, found });
         match self.digest {
@@ -214,14 +216,22 @@ impl Seek for Watched<'_> {
     }
 }
 
+/// The most entries that a layer's tar may have: what is known of each is held in memory.
+const ENTRIES: u64 = 4 << 20;
+
 /// What a layer's tar says, where the content of its files lies, and what was left out.
 type Index = (Changeset, HashMap<LayerPath, Place>, Vec<Note>);
 
 /// Goes through a layer's tar: its change set, where each regular file's content lies, and what was left out.
-fn index<R: Read>(mut reader: Reader<R>) -> Result<Index, TarError> {
+fn index<R: Read>(mut reader: Reader<R>, most: u64) -> Result<Index, TarError> {
     let mut assembler = Assembler::new();
     let mut places = HashMap::new();
+    let mut entries = 0;
     while let Some(item) = reader.next()? {
+        entries += 1;
+        if entries > most {
+            return Err(TarError::TooBig { offset: reader.offset(), what: "entries", limit: most });
+        }
         match &item {
             Item { path, what: What::Put(entry) } => {
                 if let Node::File { size } = entry.node {
@@ -334,5 +344,22 @@ impl Read for Content<'_> {
         let read = self.read_at(buffer, self.position)?;
         self.position += read as u64;
         Ok(read)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::oci::tests::files::three_layers;
+
+    #[test]
+    fn a_tar_of_more_entries_than_are_held_is_refused() {
+        let tar = &three_layers()[0];
+        let all = index(Reader::new(&**tar), 6).unwrap().0.len();
+        assert_eq!(all, 7, "the root is implied");
+        assert!(matches!(
+            index(Reader::new(&**tar), 5),
+            Err(TarError::TooBig { what: "entries", limit: 5, .. })
+        ));
     }
 }

@@ -11,6 +11,8 @@ pub enum Takes {
     HostPath,
     /// A directory on the host.
     HostDir,
+    /// A path on the host where images are, behind `oci:` and the like or alone.
+    Source,
     /// The name of a layer.
     Layer,
     /// Layers, by their names or otherwise.
@@ -103,7 +105,7 @@ const PARAMETERS: &[Parameter] = &[
     parameter("path", Takes::Path, BYTES),
     parameter("seconds", Takes::Value, "int | float"),
     parameter("size", Takes::Value, "int"),
-    parameter("source", Takes::HostPath, BYTES),
+    parameter("source", Takes::Source, BYTES),
     parameter("stack", Takes::Stack, STACK),
     parameter("style", Takes::OneOf(&["emacs", "vi"]), "String"),
     parameter("sure", Takes::Flag, "bool"),

@@ -121,6 +121,17 @@ impl<R: Read> Source<R> {
     }
 }
 
+/// Bytes of a file that lie together in its archive.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Stretch {
+    /// Where in the file.
+    pub at: u64,
+    /// Where in the archive.
+    pub from: u64,
+    /// How many.
+    pub length: u64,
+}
+
 /// A piece of a file.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Piece {

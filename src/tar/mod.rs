@@ -52,13 +52,13 @@ mod tests;
 mod writer;
 
 pub use assemble::Assembler;
-pub use content::{Content, Piece};
+pub use content::{Content, Piece, Stretch};
 pub use error::TarError;
 pub use layer::{ContentSource, Summary, write_layer};
 pub use limits::Limits;
 pub use note::Note;
 pub use packed::{Compression, Form, Peeked, is_image, may_be_image, tells_of_image, unpacked};
-pub use reader::{Item, Reader, Stretch, What};
+pub use reader::{Item, Reader, What};
 pub use writer::Writer;
 
 /// Bytes of a block: headers and padded content are multiples of it.

@@ -8,7 +8,7 @@ use std::io::{self, Read, Seek};
 
 use tar_core::Header;
 
-use super::content::Source;
+use super::content::{Source, Stretch};
 use super::limits::Limits;
 use super::pending::Pending;
 use super::sparse::{Extent, Map};
@@ -38,17 +38,6 @@ pub enum What {
     Whiteout,
     /// The directory is opaque, wherever its own entry stands, if it has one.
     Opaque,
-}
-
-/// Bytes of a file that lie together in its archive.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Stretch {
-    /// Where in the file.
-    pub at: u64,
-    /// Where in the archive.
-    pub from: u64,
-    /// How many.
-    pub length: u64,
 }
 
 /// Reads an archive.
@@ -161,6 +150,11 @@ impl<R: Read> Reader<R> {
             None if self.source.left == 0 => Vec::new(),
             None => vec![stretch(0, self.source.left)],
         }
+    }
+
+    /// How many bytes of the archive were read or passed over so far.
+    pub fn offset(&self) -> u64 {
+        self.source.offset
     }
 
     /// What was left out or understood otherwise so far.

@@ -12,6 +12,8 @@ use std::process::{Command, Output};
 use ufs::sys::dir::own_ids;
 use ufs::sys::probe;
 
+use crate::image_files::{Made, index, layout, named, three_layers};
+
 struct Block {
     line: usize,
     language: String,
@@ -47,6 +49,10 @@ fn programs(dir: &Path) {
                   test|'run --example layers') exit 0;;\n*) echo \"cargo $*: not in this test\" >&2; exit 9;;\nesac\n";
     fs::write(&cargo, script).unwrap();
     fs::set_permissions(&cargo, fs::Permissions::from_mode(0o755)).unwrap();
+    // the images that it tells of
+    let made = Made::of(&three_layers());
+    fs::write(dir.join("app.tar"), made.docker_archive(&["app:1"])).unwrap();
+    layout(&dir.join("build"), &index(&[made.descriptor(&named("app"))]), &made.parts());
 }
 
 fn run(program: &str, args: &[&str], home: &Path) -> Output {

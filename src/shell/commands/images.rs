@@ -46,11 +46,7 @@ pub(super) const COMMANDS: &[Command] = &[
         run: Some(|call| {
             let wanted = platform(call)?;
             let verify = flag(call.options()?.as_ref(), "verify", false)?;
-            Ok(Dynamic::from(call.shell.workspace().open_image(
-                &call.bytes(0)?,
-                wanted.as_deref(),
-                verify,
-            )?))
+            Ok(Dynamic::from(call.shell.workspace().open_image(&source(call)?, wanted.as_deref(), verify)?))
         }),
     },
     Command {
@@ -65,7 +61,7 @@ pub(super) const COMMANDS: &[Command] = &[
         example: "try { tags(\"oci:no/such/layout\"); } catch (e) { print(e.message); }",
         see: &["open_image", "platforms"],
         run: Some(|call| {
-            let offers = call.shell.workspace().image_offers(&call.bytes(0)?)?;
+            let offers = call.shell.workspace().image_offers(&source(call)?)?;
             let mut names = Array::new();
             for (at, offer) in offers.iter().enumerate() {
                 match offer.names.as_slice() {
@@ -88,7 +84,7 @@ pub(super) const COMMANDS: &[Command] = &[
         example: "try { platforms(\"oci:no/such/layout\"); } catch (e) { print(e.message); }",
         see: &["open_image", "tags"],
         run: Some(|call| {
-            let offers = call.shell.workspace().image_offers(&call.bytes(0)?)?;
+            let offers = call.shell.workspace().image_offers(&source(call)?)?;
             let mut names: Vec<String> = Vec::new();
             for platform in offers.iter().flat_map(|offer| &offer.platforms).map(ToString::to_string) {
                 if !names.contains(&platform) {
@@ -185,6 +181,19 @@ pub(super) const PROPERTIES: &[Property] = &[
         get: |call| Ok(crate::shell::values::generations(call.this_image()?.history()?)),
     },
 ];
+
+/// The source that is meant; `~/` is the home directory, as in other paths of the host.
+fn source(call: &Call<'_>) -> Result<Vec<u8>, Raise> {
+    let text = call.bytes(0)?;
+    let path = [&b"oci:"[..], b"oci-archive:", b"docker-archive:"]
+        .iter()
+        .find(|kind| text.starts_with(kind))
+        .map_or(0, |kind| kind.len());
+    match (text[path..].strip_prefix(b"~/"), std::env::var_os("HOME")) {
+        (Some(rest), Some(home)) => Ok([&text[..path], home.as_encoded_bytes(), b"/", rest].concat()),
+        _ => Ok(text),
+    }
+}
 
 /// The platform that the options ask for.
 fn platform(call: &Call<'_>) -> Result<Option<String>, Raise> {

@@ -241,7 +241,10 @@ fn paths_of_the_host_are_offered_where_one_is_taken() {
     {
         assert_eq!(prompt.offers(&format!("{call}{at}/")), ["some file", "sub/"], "{call}");
     }
-    for call in ["layer_at(\"", "mount(\"base\", #{ at: \""] {
+    for call in ["open_image(\"", "tags(\"oci-archive:", "open_image(\"docker-archive:"] {
+        assert_eq!(prompt.offers(&format!("{call}{at}/")), ["some file", "sub/"], "{call}");
+    }
+    for call in ["platforms(\"oci:", "layer_at(\"", "mount(\"base\", #{ at: \""] {
         assert_eq!(prompt.taken(&format!("{call}{at}/")), format!("{call}{at}/sub/"));
     }
     assert_eq!(prompt.taken(&format!("!cat {at}/so")), format!("!cat {at}/some\\ file "));

@@ -22,6 +22,9 @@ pub(super) struct Texts<'a> {
     pub(super) after: &'a str,
 }
 
+/// What stands before the path in a source of images.
+const SOURCES: [&str; 3] = ["oci:", "oci-archive:", "docker-archive:"];
+
 /// Where paths lead.
 enum Tree {
     Mount(Mount),
@@ -147,6 +150,13 @@ impl Texts<'_> {
             Takes::Value | Takes::Flag => none,
             Takes::Path => self.tree(called).map_or(none, |tree| paths(&tree, quote, typed, &end, false)),
             Takes::HostPath => paths(&Tree::Host(PathBuf::new()), quote, typed, &end, false),
+            Takes::Source => {
+                let kind = SOURCES.iter().find(|kind| typed.starts_with(**kind)).map_or("", |kind| kind);
+                let from = kind.len();
+                let host = Tree::Host(PathBuf::new());
+                let (start, items) = paths(&host, quote, &typed[from..], &end, kind == "oci:");
+                (from + start, items)
+            }
             Takes::HostDir => paths(&Tree::Host(PathBuf::new()), quote, typed, &end, true),
             Takes::Command => {
                 let (start, items) = self.command_words(typed, Some(called));
