@@ -20,6 +20,8 @@
 //!   down when it is mounted, whatever a remount says; who may not mount (`fusermount3`) has them as the layers' mounts say;
 //! - a whiteout in a directory that only its layer has is not listed; the kernel lists it, unless the layer was sealed here,
 //!   which tells it to look;
+//! - a directory that an overlay of the kernel moved (`redirect`) is `EPERM` for root of the machine, too, for whom the kernel
+//!   follows it where `redirect_always_follow` is set;
 //! - `O_TMPFILE` gives `EOPNOTSUPP` and statx(2) no time of birth, as the crate knows no such requests; files have no
 //!   flags (`chattr(1)`);
 //! - umount(2) does not wait for a server on its own, which syncs the upper and lets go of its file system a moment later;

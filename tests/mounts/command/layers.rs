@@ -55,6 +55,41 @@ fn the_marks_that_count_are_those_that_the_kernels_overlay_would_take() {
 }
 
 #[test]
+fn what_another_kernel_overlay_moved_or_copied_in_part_is_refused() {
+    on_stack(|scratch| {
+        with_stack(scratch, |stack| {
+            fs::create_dir(stack.at("top/moved")).unwrap();
+            fs::write(stack.at("base/partly"), "content").unwrap();
+            // its size, and nothing else of its content
+            fs::File::create(stack.at("top/partly")).unwrap().set_len(7).unwrap();
+            fs::write(stack.at("top/inside"), "shown").unwrap();
+            let prefixes: &[&str] = if process::reaches_trusted() { &["user", "trusted"] } else { &["user"] };
+            for prefix in prefixes {
+                mark(&stack.at("top/moved"), &format!("{prefix}.overlay.redirect"), "/d");
+                mark(&stack.at("top/partly"), &format!("{prefix}.overlay.metacopy"), "");
+                let options =
+                    if *prefix == "user" { format!("{WRITABLE},userxattr") } else { WRITABLE.to_owned() };
+                let seen = || {
+                    let error = |name| fs::metadata(stack.at(name)).map(drop).map_err(|e| e.raw_os_error());
+                    (error("merged/moved"), error("merged/partly"), stack.read("merged/inside"))
+                };
+                stack.mount_by_the_kernel(&options).ok();
+                let kernel = seen();
+                stack.umount();
+                stack.mount(&options).ok();
+                let ours = seen();
+                stack.umount();
+                let refused = Err(Some(libc::EPERM));
+                assert_eq!(ours, (refused, refused, "shown".to_owned()), "{prefix}");
+                assert_eq!((&kernel.1, &kernel.2), (&ours.1, &ours.2), "{prefix}");
+                // root of the machine may have told the kernel to follow redirects (`redirect_always_follow`)
+                assert!(kernel.0 == refused || *prefix == "trusted" && kernel.0.is_ok(), "{kernel:?}");
+            }
+        });
+    });
+}
+
+#[test]
 fn what_is_written_with_either_marks_is_read_by_the_kernels_overlay() {
     on_stack(|scratch| {
         with_stack(scratch, |stack| {

@@ -259,6 +259,17 @@ fn a_file_that_never_has_a_name_is_refused_in_the_way_that_programs_know() {
 }
 
 #[test]
+fn nothing_tells_when_a_file_was_born() {
+    with_mounts(|scratch| {
+        with_pair(scratch, &[&|l| l.file("f", "lower")], |pair| {
+            // the crate that speaks the protocol has no such request, and the kernel takes no such answer for another
+            let (kernel, fuse) = pair.each(|root| fs::metadata(root.join("f")).unwrap().created().is_ok());
+            assert_eq!((kernel, fuse), (true, false));
+        });
+    });
+}
+
+#[test]
 fn reading_leaves_a_trace_in_the_upper_alone() {
     with_mounts(|scratch| {
         with_pair(scratch, &[&|l| l.file("d/f", "lower")], |pair| {
