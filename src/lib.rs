@@ -12,7 +12,7 @@
 //! | [`sys`] | every system call and the only `unsafe` |
 //! | [`tar`] | the canonical tar of a layer out; any tar in, compressed or not |
 //! | [`store`] | layers, names, drafts and mounts on disk: locks, atomic commit, recovery, check, collection |
-//! | [`oci`] | images as other tools write them, read where they lie |
+//! | [`oci`] | images as other tools write them, read where they lie; images written as they take them |
 //! | [`union`] | the overlay in user space, on real directories. Knows no FUSE |
 //! | [`driver`] | one face for the kernel's overlay, FUSE and the union inside the process; the guard that unmounts |
 //! | [`workspace`] | everything that a user can do, as methods. No Rhai, no terminal |

@@ -65,6 +65,11 @@ impl Layer {
         Self { what, diff_id, digest, blob, opened: OnceCell::new() }
     }
 
+    /// Where its blob lies.
+    pub fn blob(&self) -> &Extent {
+        &self.blob
+    }
+
     /// The bytes of its blob.
     pub fn blob_size(&self) -> u64 {
         self.blob.len()

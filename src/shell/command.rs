@@ -403,7 +403,7 @@ impl Call<'_> {
         Ok(items)
     }
 
-    fn collect_items(&self, value: &Dynamic, items: &mut Vec<StackItem>) -> Result<(), Raise> {
+    pub(super) fn collect_items(&self, value: &Dynamic, items: &mut Vec<StackItem>) -> Result<(), Raise> {
         if let Some(array) = value.clone().try_cast::<Array>() {
             return array.iter().try_for_each(|value| self.collect_items(value, items));
         }

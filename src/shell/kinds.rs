@@ -210,6 +210,7 @@ mod tests {
             include_str!("../store/error.rs"),
             include_str!("../driver/error.rs"),
             include_str!("../oci/error.rs"),
+            include_str!("../oci/save/error.rs"),
         ];
         let mut found = 0;
         for text in texts {

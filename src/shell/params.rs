@@ -85,6 +85,7 @@ const PARAMETERS: &[Parameter] = &[
     parameter("code", Takes::Value, "?"),
     parameter("condition", Takes::Value, "bool"),
     parameter("data", Takes::Value, BYTES),
+    parameter("destination", Takes::HostPath, BYTES),
     parameter("dir", Takes::Path, BYTES),
     parameter("do_it", Takes::Flag, "bool"),
     parameter("error", Takes::Value, "?"),

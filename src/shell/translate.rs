@@ -29,11 +29,11 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("image", IMAGES),
     ("images", IMAGES),
     ("load_image", IMAGES),
-    ("save_image", IMAGES),
     ("pull_image", IMAGES),
     ("push_image", IMAGES),
 ];
-const IMAGES: &str = "images come in a later version; `add` takes a layer's tar, `export_tar` writes one";
+const IMAGES: &str =
+    "images come in a later version; `add` takes a layer's tar, `save_image` writes an image";
 
 /// What there is instead of a name that is known from elsewhere.
 fn elsewhere(name: &str) -> Option<String> {

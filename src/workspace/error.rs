@@ -7,7 +7,7 @@ use super::act::Act;
 use super::gate;
 use crate::driver::{DriverKind, MountError};
 use crate::model::{LayerPath, ModeError, NameError, PathError, is_id};
-use crate::oci;
+use crate::oci::{self, save};
 use crate::store::{self, MountUser};
 use crate::sys::{self, Errno};
 use crate::tar::TarError;
@@ -244,6 +244,9 @@ pub enum Error {
     /// An image could not be opened or read.
     #[error(transparent)]
     Image(#[from] oci::Error),
+    /// An image could not be written.
+    #[error(transparent)]
+    Save(#[from] save::Error),
 }
 
 impl Error {
@@ -288,6 +291,7 @@ impl Error {
             Self::Interrupted => "interrupted",
             Self::Mount(error) => error.kind(),
             Self::Store(error) => error.kind(),
+            Self::Save(error) => error.kind(),
             Self::Tar(_) | Self::NoLayer { .. } => "tar",
             Self::Image(error) => error.kind(),
         }
@@ -304,6 +308,7 @@ impl Error {
             }
             Self::Sandbox { path, .. } => Some(path.as_ref()?.as_os_str().as_bytes().to_vec()),
             Self::Store(error) => error.path(),
+            Self::Save(error) => Some(error.path()?.as_os_str().as_bytes().to_vec()),
             Self::Mount(error) => error.path(),
             Self::Image(error) => Some(error.path()?.as_os_str().as_bytes().to_vec()),
             _ => None,
@@ -436,6 +441,7 @@ impl Error {
             Self::Mount(error) => return error.hint(),
             Self::Store(error) => return error.hint(),
             Self::Image(error) => return error.hint(),
+            Self::Save(error) => return error.hint(),
             _ => return None,
         })
     }

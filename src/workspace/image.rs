@@ -120,6 +120,11 @@ impl Image {
         &self.0.image.config.bytes
     }
 
+    /// The manifest as it came, where there is one: JSON.
+    pub fn manifest(&self) -> Option<&[u8]> {
+        self.0.image.manifest.as_ref().map(|manifest| &*manifest.bytes)
+    }
+
     /// What machine it is for: `linux/amd64`.
     pub fn platform(&self) -> String {
         self.0.image.details.platform().to_string()

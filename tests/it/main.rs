@@ -32,6 +32,7 @@ mod prompt;
 mod readme;
 mod sandbox;
 mod saved;
+mod saved_images;
 mod screen;
 mod seeing;
 mod semantics;

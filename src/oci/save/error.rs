@@ -71,6 +71,29 @@ impl Error {
         move |source| Self::Io { act, path: path.clone(), source }
     }
 
+    /// The word that scripts test.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Target { .. } => "invalid_argument",
+            Self::Io { source, .. } | Self::Write { source } => match source.kind() {
+                io::ErrorKind::NotFound => "not_found",
+                io::ErrorKind::PermissionDenied => "permission",
+                io::ErrorKind::StorageFull => "no_space",
+                io::ErrorKind::IsADirectory => "is_a_directory",
+                _ => "io",
+            },
+            Self::Blob { .. } | Self::Other { .. } | Self::NoLayout { .. } | Self::Damaged { .. } => "image",
+        }
+    }
+
+    /// The file it is about.
+    pub fn path(&self) -> Option<&Path> {
+        match self {
+            Self::Io { path, .. } | Self::NoLayout { path } => Some(path),
+            _ => None,
+        }
+    }
+
     /// What to do about it.
     pub fn hint(&self) -> Option<String> {
         Some(match self {

@@ -10,6 +10,7 @@ mod freeing;
 mod images;
 mod layers;
 mod mounts;
+mod saving;
 mod seeing;
 
 use super::command::{Command, Property};
@@ -22,6 +23,7 @@ pub fn all() -> impl Iterator<Item = &'static Command> {
     [
         layers::COMMANDS,
         images::COMMANDS,
+        saving::COMMANDS,
         freeing::COMMANDS,
         checking::COMMANDS,
         mounts::COMMANDS,
