@@ -97,6 +97,15 @@ impl<R: Read> Source<R> {
         Ok(())
     }
 
+    /// Goes past padding; `false` where the archive ends before its last byte.
+    pub(super) fn skip_padding(&mut self, bytes: u64) -> io::Result<bool> {
+        match self.skip(bytes) {
+            Ok(()) => Ok(true),
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
     /// Reads everything that is left, so that whoever hashes the archive sees all of it.
     pub(super) fn drain(&mut self) -> io::Result<()> {
         self.offset += io::copy(&mut self.inner, &mut io::sink())?;

@@ -86,9 +86,15 @@ impl<R: Read> Reader<R> {
         }
         let mut pending = Pending::default();
         loop {
-            let rest = self.source.left + self.source.padding;
+            let (left, padding) = (self.source.left, self.source.padding);
             (self.source.left, self.source.padding, self.source.map) = (0, 0, None);
-            self.skip(rest)?;
+            self.skip(left)?;
+            // an archive without an end mark may lack the padding of its last entry, too, as umoci(1) writes them
+            if !self.source.skip_padding(padding).map_err(|source| self.read_error(source))? {
+                self.notes.push(Note::NoEnd);
+                self.done = true;
+                return Ok(None);
+            }
             let start = self.source.offset;
             let Some(block) = self.block()? else {
                 if pending.bytes > 0 {

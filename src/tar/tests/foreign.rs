@@ -1,6 +1,8 @@
 //! Forms that we never write: old headers, GNU long names, base 256, libarchive's attributes, odd orders.
 
-use super::super::{Form, Note, Peeked, TarError};
+use std::io::Cursor;
+
+use super::super::{Form, Limits, Note, Peeked, Reader, TarError};
 use super::{path, read};
 use crate::model::{Change, Entry, LayerPath, Node, Timestamp};
 
@@ -262,6 +264,18 @@ fn only_files_bring_content() {
 fn a_tar_without_its_end_mark_is_read_with_a_note() {
     let part = plain("a", b'0', b"a");
     assert_eq!(read(&part).unwrap().notes, [Note::NoEnd]);
+    // nor with the padding of its last entry
+    for length in [513, 514, 1023] {
+        let found = read(&part[..length]).unwrap();
+        assert_eq!(
+            (found.notes.as_slice(), &found.contents[&path("a")][..]),
+            (&[Note::NoEnd][..], &b"a"[..])
+        );
+        let mut seeking = Reader::seeking(Cursor::new(&part[..length]), length as u64, Limits::default());
+        assert!(seeking.next().unwrap().is_some() && seeking.next().unwrap().is_none());
+        assert_eq!(seeking.notes(), [Note::NoEnd]);
+    }
+    assert!(read(&part[..512]).is_err());
     assert!(matches!(read(b""), Err(TarError::Truncated { offset: 0 })));
     let mut lone = part;
     lone.resize(lone.len() + 512, 0);
