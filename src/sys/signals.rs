@@ -113,7 +113,10 @@ extern "C" fn alarmed(signal: i32) {
     if deadline != 0 && monotonic() >= deadline {
         let _ = told().compare_exchange(0, TIME, Ordering::SeqCst, Ordering::SeqCst);
     }
-    wake(signal);
+    // one of somebody else's, or a late one of ours, would be taken for Ctrl-C
+    if told().load(Ordering::SeqCst) != 0 {
+        wake(signal);
+    }
 }
 
 fn monotonic() -> u64 {

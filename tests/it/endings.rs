@@ -241,3 +241,27 @@ fn a_signal_ends_who_waits_for_a_script_or_a_module() {
         }
     }
 }
+
+#[test]
+fn an_alarm_that_somebody_else_set_is_no_ctrl_c() {
+    let place = Place::new();
+    let code =
+        "print(\"ready\"); layer(\"l\").add(\"/dev/stdin\"); print(layer(\"l\").read(\"/script.rhai\"));";
+    let mut child = place.command(&["-e", code]).stdin(std::process::Stdio::piped()).spawn().unwrap();
+    let mut line = String::new();
+    let mut out = BufReader::new(child.stdout.take().unwrap());
+    out.read_line(&mut line).unwrap();
+    // it waits for the pipe
+    let is_asleep = |pid: u32| std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap().contains(") S ");
+    while !is_asleep(child.id()) {
+        std::thread::yield_now();
+    }
+    send(child.id(), "ALRM");
+    place.file("script.rhai", "text");
+    let tar =
+        Command::new("tar").args(["-cf", "-", "script.rhai"]).current_dir(place.path()).output().unwrap();
+    std::io::Write::write_all(&mut child.stdin.take().unwrap(), &tar.stdout).unwrap();
+    out.read_to_string(&mut line).unwrap();
+    Ran::of(child).ok();
+    assert_eq!(line, "ready\ntext\n");
+}
