@@ -212,7 +212,7 @@ impl Files for HostDir {
         let mut items = Vec::new();
         // files are whiteouts only in a directory that says so
         let marked = self.flavour == Flavour::Layer
-            && xattr::get(&dir, names::OPAQUE).is_ok_and(|value| value == b"x");
+            && xattr::if_there(xattr::get(&dir, names::OPAQUE))?.is_some_and(|value| value == b"x");
         for item in dir.items_where(|name| name.starts_with(begin))? {
             let kind = match item.kind {
                 Some(kind) => kind,

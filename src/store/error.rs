@@ -404,7 +404,18 @@ pub(super) fn tree(what: &'static str, path: &LayerPath) -> impl FnOnce(Errno) -
     move |errno| Error::Tree { what, path: path.clone(), errno }
 }
 
-/// The errno inside a standard I/O error; `EIO` where it has none.
+/// The errno of a standard I/O error; of one that does not have it any more, what its kind tells, and else `EIO`.
 pub(super) fn errno_of(error: &std::io::Error) -> Errno {
-    Errno::from_io_error(error).unwrap_or(Errno::IO)
+    use std::io::ErrorKind;
+    Errno::from_io_error(error).unwrap_or(match error.kind() {
+        ErrorKind::NotFound => Errno::NOENT,
+        ErrorKind::PermissionDenied => Errno::ACCESS,
+        ErrorKind::NotADirectory => Errno::NOTDIR,
+        ErrorKind::ReadOnlyFilesystem => Errno::ROFS,
+        ErrorKind::StorageFull => Errno::NOSPC,
+        ErrorKind::QuotaExceeded => Errno::DQUOT,
+        ErrorKind::OutOfMemory => Errno::NOMEM,
+        ErrorKind::AlreadyExists => Errno::EXIST,
+        _ => Errno::IO,
+    })
 }

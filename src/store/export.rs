@@ -4,9 +4,9 @@
 //! What is there already is treated as by a shell's `>`: symlinks are followed, a device or a pipe is written to, and a
 //! file that is replaced keeps its mode and owner.
 
-use std::fs::{File, Metadata, Permissions};
+use std::fs::{File, Metadata, OpenOptions, Permissions};
 use std::io::{self, BufWriter, Write};
-use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _, PermissionsExt as _};
+use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
 use super::error::errno_of;
@@ -149,7 +149,7 @@ fn write_whole(
     fill: impl FnOnce(&mut dyn Write) -> Result<(), Error>,
     told: impl Fn(Errno) -> Error,
 ) -> Result<(), Error> {
-    let failed = |error: io::Error| told(errno(&error));
+    let failed = |error: io::Error| told(errno_of(&error));
     let dir = holder(target);
     let earlier = match target.symlink_metadata() {
         Ok(found) => Some(found).filter(Metadata::is_file),
@@ -157,11 +157,14 @@ fn write_whole(
         Err(error) => return Err(failed(error)),
     };
     let mode = earlier.as_ref().map_or_else(|| sys::host_mode(mode), |found| found.mode() & 0o777);
-    let file = tempfile::Builder::new()
-        .prefix(".ufs-export-")
-        .permissions(Permissions::from_mode(mode))
-        .tempfile_in(dir)
-        .map_err(failed)?;
+    let mut refused = None;
+    let mut make = |path: &Path| {
+        let made = OpenOptions::new().read(true).write(true).create_new(true).mode(mode).open(path);
+        made.inspect_err(|error| refused = Errno::from_io_error(error))
+    };
+    let made = tempfile::Builder::new().prefix(".ufs-export-").make_in(dir, &mut make);
+    // of the system's answer tempfile leaves only what kind of error it is
+    let file = made.map_err(|error| told(refused.unwrap_or_else(|| errno_of(&error))))?;
     if let Some(found) = earlier {
         keep_owner(file.as_file(), &found, mode).map_err(&told)?;
     }
@@ -181,7 +184,7 @@ fn write_whole(
             Present::Replace => file.persist(target),
             Present::Keep => file.persist_noclobber(target),
         };
-        kept.map(drop).map_err(|error| self::errno(&error.error))
+        kept.map(drop).map_err(|error| errno_of(&error.error))
     };
     publish(&whole, names.as_ref(), true, rename).map_err(told)
 }
@@ -197,17 +200,4 @@ fn keep_owner(file: &File, earlier: &Metadata, mode: u32) -> Result<(), Errno> {
         }
     }
     file.set_permissions(Permissions::from_mode(mode)).map_err(|error| errno_of(&error))
-}
-
-/// The system's answer; tempfile leaves of it what kind of error it is.
-fn errno(error: &io::Error) -> Errno {
-    Errno::from_io_error(error).unwrap_or(match error.kind() {
-        io::ErrorKind::NotFound => Errno::NOENT,
-        io::ErrorKind::PermissionDenied => Errno::ACCESS,
-        io::ErrorKind::NotADirectory => Errno::NOTDIR,
-        io::ErrorKind::ReadOnlyFilesystem => Errno::ROFS,
-        io::ErrorKind::StorageFull => Errno::NOSPC,
-        io::ErrorKind::AlreadyExists => Errno::EXIST,
-        _ => Errno::IO,
-    })
 }

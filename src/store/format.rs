@@ -77,8 +77,14 @@ pub(super) fn open_root(
     Ok((path, root, form))
 }
 
+/// Writes the file anew in a store whose own does not read back. How whiteouts are written is tried, as when a store is made:
+/// those that are there are read in either form.
+pub(super) fn write_anew(root: &Dir, path: &Path) -> Result<(), Error> {
+    write(root, path, true).map(drop)
+}
+
 /// Reads the file, if it is there.
-fn read(root: &Dir, path: &Path) -> Result<Option<WhiteoutForm>, Error> {
+pub(super) fn read(root: &Dir, path: &Path) -> Result<Option<WhiteoutForm>, Error> {
     // the version alone first: what else a later one has need not look as it does here
     let Some(VersionJson { format: found }) = read_json(root, "format", path)? else { return Ok(None) };
     let newer = || Error::Newer { path: path.to_owned(), found, known: VERSION };
@@ -103,7 +109,7 @@ fn read(root: &Dir, path: &Path) -> Result<Option<WhiteoutForm>, Error> {
 fn check_empty(root: &Dir, path: &Path, create: bool) -> Result<(), Error> {
     let items = root.items().map_err(io("list", path))?;
     // `format` only where another process has just made it
-    let files = [&b"lock"[..], b"format", MARK.as_bytes(), UNSYNCED.as_bytes()];
+    let files = [&b"lock"[..], b"format", b"lost+found", MARK.as_bytes(), UNSYNCED.as_bytes()];
     let ours = |name: &[u8]| files.contains(&name) || PARTS.iter().any(|part| part.as_bytes() == name);
     if items.iter().any(|item| !ours(&item.name)) {
         return Err(Error::NotAStore { path: path.to_owned() });
@@ -123,6 +129,11 @@ fn make(root: &Dir, path: &Path, sync: bool) -> Result<WhiteoutForm, Error> {
     for part in PARTS {
         make_sub(root, part).map_err(|errno| refused(path, errno))?;
     }
+    write(root, path, sync)
+}
+
+/// Tries how whiteouts are written here, and writes it down.
+fn write(root: &Dir, path: &Path, sync: bool) -> Result<WhiteoutForm, Error> {
     let tmp = open_sub(root, "tmp", path)?;
     let probe = format!("probe-{}", std::process::id());
     let form = match probe_whiteouts(&tmp, &probe, path) {

@@ -2,7 +2,7 @@
 
 use super::opening::{sum, total_of};
 use super::progress::Total;
-use super::{Error, Workspace};
+use super::{Error, StorePlace, Workspace};
 use crate::store::{Finding, Mended, Store, Trouble};
 
 /// How often what a repair has changed is looked at again: a layer that goes aside leaves names that miss it.
@@ -25,10 +25,35 @@ impl Workspace {
     /// # Errors
     /// Those of the store.
     pub fn check(&self, deep: bool) -> Result<Vec<Finding>, Error> {
-        let store = self.store()?;
+        let store = match self.store() {
+            Err(Error::Store(error)) => match Finding::of_format(&error) {
+                Some(finding) => return Ok(vec![finding]),
+                None => return Err(error.into()),
+            },
+            opened => opened?,
+        };
         let found = self.look(store, deep)?;
         self.tell_aside(store);
         Ok(found)
+    }
+
+    /// Whether the store cannot be opened before a repair: whatever uses it is told, and `repair` can be called.
+    pub(super) fn has_damaged_format(&self) -> bool {
+        matches!(self.store(), Err(Error::Store(error)) if Finding::of_format(&error).is_some())
+    }
+
+    /// Writes the store's `format` anew where that keeps it from being opened.
+    fn repair_format(&self) -> Result<Option<Repaired>, Error> {
+        if !self.has_damaged_format() {
+            return Ok(None);
+        }
+        let finding = match &self.0.options.store {
+            StorePlace::Dir(dir) => Store::mend_format(dir, false)?,
+            StorePlace::DirOfAnybody(dir) => Store::mend_format(dir, true)?,
+            StorePlace::ToRead(_) | StorePlace::Ephemeral => None,
+        };
+        let done = Some("written anew; what was there is in `lost+found`".to_owned());
+        Ok(finding.map(|finding| Repaired { finding, done, failed: None }))
     }
 
     fn look(&self, store: &Store, deep: bool) -> Result<Vec<Finding>, Error> {
@@ -64,8 +89,8 @@ impl Workspace {
     /// # Errors
     /// Those of the store. What was done before stays done.
     pub fn repair(&self) -> Result<Vec<Repaired>, Error> {
+        let mut all: Vec<Repaired> = self.repair_format()?.into_iter().collect();
         let store = self.store()?;
-        let mut all: Vec<Repaired> = Vec::new();
         for _ in 0..ROUNDS {
             let found = self.look(store, true)?;
             // what could not be done is not tried again

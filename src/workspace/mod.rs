@@ -149,7 +149,7 @@ impl Workspace {
             closed: Cell::new(false),
             watching: watching::Watching::default(),
         }));
-        if exists {
+        if exists && !workspace.has_damaged_format() {
             workspace.store()?;
         }
         Ok(workspace)

@@ -82,6 +82,44 @@ fn a_check_from_the_command_line_changes_nothing_at_all() {
 }
 
 #[test]
+fn a_damaged_format_is_told_by_all_and_written_anew_by_a_repair() {
+    for text in ["", "{", "{\"format\":1}", "{\"format\":1,\"whiteouts\":\"devica\",\"features\":[]}"] {
+        // also where an earlier repair was ended before it was done
+        for ended in [false, true] {
+            let place = made();
+            let at = place.store().join("format");
+            let whole = fs::read_to_string(&at).unwrap();
+            fs::write(&at, text).unwrap();
+            if ended {
+                fs::create_dir(place.store().join("lost+found")).unwrap();
+                fs::hard_link(&at, place.store().join("lost+found/record-format-1")).unwrap();
+            }
+            for words in [&["-e", "layers()"][..], &["-e", "mount_direct(\"base\")"], &["gc"]] {
+                let ran = place.run(words);
+                assert_ne!(ran.code, 0, "{words:?}: {}", ran.err);
+                holds(&ran.err, &["format is damaged", "`repair()` what can be done"]);
+            }
+            holds(&damaged(&place, &["check"]), &["format", "repair: writes it anew"]);
+            holds(&damaged(&place, &["repair"]), &["format", "repair: writes it anew"]);
+            assert_eq!(fs::read_to_string(&at).unwrap(), text);
+            holds(&place.run(&["repair", "--yes"]).ok(), &["done: written anew"]);
+            assert_eq!(fs::read_to_string(&at).unwrap(), whole, "{text}");
+            assert_eq!(place.run(&["check", "--deep"]).ok(), "[]\n");
+            assert_eq!(
+                place.code("use_mount(\"m\").read(\"/u\") + layer(\"top\").read(\"/n\")").ok(),
+                "21\n"
+            );
+        }
+    }
+    // what is no store is made none
+    let place = Place::new();
+    fs::create_dir(place.store()).unwrap();
+    fs::write(place.store().join("format"), "").unwrap();
+    assert_eq!(place.run(&["repair", "--yes"]).code, 1);
+    assert_eq!(fs::read(place.store().join("format")).unwrap(), b"");
+}
+
+#[test]
 fn a_changed_byte_of_any_record_is_found_and_what_can_be_verified_is_kept() {
     for (file, from, to, kind) in [
         ("names/top", "words", "wordz", "record name `top`;\n"),

@@ -156,6 +156,44 @@ fn time_ends_whatever_runs_and_waits() {
     }
 }
 
+/// One long step each, which no operation of Rhai interrupts.
+#[test]
+fn time_ends_a_step_in_its_middle() {
+    let place = Place::new();
+    std::fs::File::create(place.path().join("zeroes")).unwrap().set_len(512 << 20).unwrap();
+    let made = "let b = layer(\"b\"); b.add(\"zeroes\", \"/z\"); b.seal(); let t = layer(\"t\"); t.write(\"/f\", \"1\"); t.seal(); \
+        layer(\"d\").add(\"zeroes\", \"/again\"); mount_direct(\"b\", #{ name: \"m\" }).cp(\"/z\", \"/copy\")";
+    place.run(&["-q", "-e", made]).ok();
+    for (before, step) in [
+        ("let l = layer(\"new\");", "l.add(\"/usr/share\")"),
+        ("let l = layer(\"d\");", "l.seal()"),
+        (
+            "let m = mount_direct(layer_at(\"/usr\"), #{ name: \"u\", fresh: true, read_only: true });",
+            "m.find(\"**\")",
+        ),
+        ("let m = use_mount(\"m\");", "m.commit(\"c\")"),
+        ("", "squash([\"t\", \"b\"], \"s\")"),
+        ("", "check(#{ deep: true })"),
+        ("let l = layer(\"b\");", "l.export_tar(\"b.tar\")"),
+    ] {
+        let code = format!("{before} print(\"begun\"); {step}; print(\"ended\");");
+        // the step takes many times as long as all before it, and on a busy machine both take longer
+        let ran = (0..8).find_map(|doubled| {
+            let limit = format!("{}ms", 25 << doubled);
+            Some(place.run(&["-q", "--json", "--limit-time", &limit, "-e", &code]))
+                .filter(|ran| ran.out.contains("begun"))
+        });
+        let ran = ran.unwrap();
+        assert_eq!((ran.code, ran.out.contains("ended")), (1, false), "{step}: {} {}", ran.out, ran.err);
+        assert!(ran.err.contains("\"kind\":\"limit\""), "{step}: {}", ran.err);
+    }
+    // nothing is half done
+    let code = "let n = layers().map(|l| l.name); assert(!(\"c\" in n) && !(\"s\" in n)); assert(!layer(\"d\").sealed); \
+        assert_eq(layer(\"d\").stat(\"/again\").size, 536870912); use_mount(\"m\").discard(); check(#{ deep: true })";
+    assert_eq!(place.run(&["-q", "-e", code]).ok(), "[]\n");
+    assert!(!place.path().join("b.tar").exists());
+}
+
 #[test]
 fn a_glob_that_is_too_large_is_an_error() {
     let code = "layer(\"b\").write(\"f\", \"x\"); mount_direct(\"b\"); let p = \"\"; for i in 0..300000 { p += \"?*\"; } \

@@ -102,6 +102,8 @@ pub enum Cure {
     MendName,
     /// Writes the record anew where what it says can be verified; else moves the mount with its files aside.
     MendMount,
+    /// Writes `format` anew.
+    WriteFormat,
     /// Moves the record aside, and keeps of it what can be read.
     MendDraft,
     /// Moves it aside.
@@ -146,6 +148,7 @@ impl Cure {
             Self::MendMount => {
                 "keeps the record if its layers are there; else moves the mount aside with its files"
             }
+            Self::WriteFormat => "writes it anew, and keeps what was there",
             Self::MendDraft => "moves the record aside, and keeps of it what can be read",
             Self::MoveAside => "moves it aside",
             Self::DropIntent => "moves the intent aside, and names the layers left without a name",
@@ -169,6 +172,16 @@ impl Finding {
         !matches!(self.kind, Trouble::Unverified | Trouble::Unfinished)
     }
 
+    /// The damage that keeps a store from being opened at all; `None` where an error is about something else.
+    pub fn of_format(error: &Error) -> Option<Self> {
+        match error {
+            Error::Damaged { path, .. } if path.ends_with("format") => {
+                Some(Self::of(error, Trouble::Record, Subject::Store, path.clone(), Cure::WriteFormat))
+            }
+            _ => None,
+        }
+    }
+
     /// What it means for whoever uses the store.
     pub fn means(&self) -> &'static str {
         match (self.kind, &self.subject) {
@@ -177,6 +190,7 @@ impl Finding {
             (Trouble::Record, Subject::Draft(_)) => {
                 "symlinks and special files of the draft may lose their owners and times"
             }
+            (Trouble::Record, Subject::Store) if self.cure == Cure::WriteFormat => "the store cannot be used",
             (Trouble::Record, _) => "what it says cannot be trusted",
             (Trouble::Index, _) => "the layer cannot be used; its files may be good",
             (Trouble::Summary, _) => {

@@ -4,6 +4,7 @@
 //! step is one rename of something whole, in an order in which what is left after a kill is found again by the next check.
 //! What other processes use is theirs: it is left, with the reason.
 
+mod format;
 mod layers;
 mod records;
 
