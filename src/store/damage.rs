@@ -72,7 +72,9 @@ impl Store {
                 Ok(Some(record)) => found.push(record),
                 Ok(None) if self.is_settled(&name) => damaged.push(name),
                 Ok(None) => {}
-                Err(_) => damaged.push(name),
+                Err(error) if error.is_damage() => damaged.push(name),
+                // a list that misses what could not be read would pass for whole
+                Err(error) => return Err(error),
             }
         }
         found.sort_by(|a, b| a.name.cmp(&b.name));

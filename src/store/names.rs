@@ -20,7 +20,7 @@ impl Store {
     /// As [`Store::names`], with what is wrong with the records that do not read back.
     ///
     /// # Errors
-    /// [`Error::Io`] if they cannot be listed.
+    /// [`Error::Io`] if they cannot be listed, or one cannot be read.
     pub fn names_and_damage(&self) -> Result<(Vec<NameRecord>, Vec<Error>), Error> {
         let mut found: Vec<(Timestamp, NameRecord)> = Vec::new();
         let mut damaged = Vec::new();
@@ -31,7 +31,9 @@ impl Store {
                     found.push((stat.map_or(Timestamp::default(), |stat| stat.mtime), record));
                 }
                 Ok(None) => {}
-                Err(error) => damaged.push(error),
+                Err(error) if error.is_damage() => damaged.push(error),
+                // a list that misses what could not be read would pass for whole
+                Err(error) => return Err(error),
             }
         }
         // with a fixed clock all are made at one time, but not written at one

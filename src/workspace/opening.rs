@@ -285,7 +285,11 @@ impl Workspace {
         for name in store.drafts()? {
             match self.look_at_draft(&name) {
                 Ok(draft) => layers.extend(draft),
-                Err(error) => self.note(format!("left out the draft `{name}`: {error}")),
+                Err(error) if error.kind() == "damaged" => {
+                    self.note(format!("left out the draft `{name}`: {error}"));
+                }
+                // a list that misses what could not be read would pass for whole
+                Err(error) => return Err(error),
             }
         }
         let (names, damaged) = store.names_and_damage()?;

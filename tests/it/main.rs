@@ -26,6 +26,7 @@ mod modes;
 mod mounts;
 mod output;
 mod picture;
+mod private;
 mod program;
 mod progress;
 mod prompt;
