@@ -23,4 +23,4 @@ pub use ondisk::{
     may_be_sealed, names,
 };
 pub use owners::{IdRange, Owners};
-pub use path::{LayerPath, NAME_MAX, PATH_MAX, PathError};
+pub use path::{LEVELS_MAX, LayerPath, NAME_MAX, PATH_MAX, PathError};

@@ -5,8 +5,15 @@ use std::fmt;
 
 /// The longest name of one component, in bytes (POSIX `NAME_MAX` on Linux).
 pub const NAME_MAX: usize = 255;
-/// The longest path, in bytes, without the closing NUL (Linux `PATH_MAX` - 1).
+/// The longest path that one call of the system takes and the longest target of a symlink, in bytes, without the
+/// closing NUL (Linux `PATH_MAX` - 1).
 pub const PATH_MAX: usize = 4095;
+/// The most names on a [`LayerPath`].
+///
+/// A tree that is gone down step by step may be longer than any path that is named to the system, so the bytes have no
+/// limit of their own. The levels keep the one that follows from `PATH_MAX` for the shortest names: a walk of a tree
+/// never goes deeper, and a path takes at most so many times its length for the directories above it.
+pub const LEVELS_MAX: usize = PATH_MAX / 2 + 1;
 
 /// A path inside a layer or a mount; the root is empty.
 ///
@@ -30,12 +37,9 @@ pub enum PathError {
         /// The length found, in bytes.
         length: usize,
     },
-    /// The whole has more than 4,095 bytes.
-    #[error("the path has {length} bytes; at most 4095 are possible")]
-    PathTooLong {
-        /// The length found, in bytes.
-        length: usize,
-    },
+    /// The path has more than 2,048 names.
+    #[error("the path goes down more than {LEVELS_MAX} directories; so many are possible")]
+    TooDeep,
 }
 
 impl LayerPath {
@@ -47,12 +51,13 @@ impl LayerPath {
     /// Checks a path as a user types it; `/a//b/.` is `a/b`.
     ///
     /// # Errors
-    /// [`PathError`] for `..`, NUL, and names or paths that are too long.
+    /// [`PathError`] for `..`, NUL, names that are too long and too many of them.
     pub fn parse(bytes: &[u8]) -> Result<Self, PathError> {
         if bytes.contains(&0) {
             return Err(PathError::Nul);
         }
         let mut clean = Vec::with_capacity(bytes.len());
+        let mut levels = 0;
         for name in bytes.split(|&b| b == b'/') {
             match name {
                 b"" | b"." => continue,
@@ -62,13 +67,14 @@ impl LayerPath {
                 }
                 _ => {}
             }
+            levels += 1;
+            if levels > LEVELS_MAX {
+                return Err(PathError::TooDeep);
+            }
             if !clean.is_empty() {
                 clean.push(b'/');
             }
             clean.extend_from_slice(name);
-        }
-        if clean.len() > PATH_MAX {
-            return Err(PathError::PathTooLong { length: clean.len() });
         }
         Ok(Self(clean.into()))
     }
@@ -193,8 +199,8 @@ mod tests {
         assert_eq!(LayerPath::parse(b"a\0"), Err(PathError::Nul));
         assert_eq!(LayerPath::parse(&[b'x'; 256]), Err(PathError::NameTooLong { length: 256 }));
         assert!(LayerPath::parse(&[b'x'; 255]).is_ok());
-        let long = b"abc/".repeat(1100);
-        assert!(matches!(LayerPath::parse(&long), Err(PathError::PathTooLong { .. })));
+        assert!(LayerPath::parse(&[&[b'x'; 255][..], b"/"].concat().repeat(LEVELS_MAX)).is_ok());
+        assert_eq!(LayerPath::parse(&b"a/".repeat(LEVELS_MAX + 1)), Err(PathError::TooDeep));
     }
 
     #[test]

@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{AtFlags, FileType, OFlags, RawDir, RenameFlags, ResolveFlags, Timespec, Timestamps};
 
 use super::{Errno, recent, xattr};
-use crate::model::{Device, Kind, LayerPath, Mode, Node, Timestamp};
+use crate::model::{Device, Kind, LayerPath, Mode, Node, PATH_MAX, Timestamp};
 
 /// An open directory (`O_RDONLY | O_DIRECTORY`).
 #[derive(Debug)]
@@ -134,6 +134,10 @@ fn timestamps(atime: Option<Timestamp>, mtime: Option<Timestamp>) -> Timestamps 
     Timestamps { last_access: convert(atime), last_modification: convert(mtime) }
 }
 
+/// A resolution that follows no symlink.
+const BENEATH: ResolveFlags =
+    ResolveFlags::BENEATH.union(ResolveFlags::NO_SYMLINKS).union(ResolveFlags::NO_MAGICLINKS);
+
 fn raw_mode(mode: Mode) -> rustix::fs::Mode {
     rustix::fs::Mode::from_raw_mode(mode.bits())
 }
@@ -176,26 +180,25 @@ impl Dir {
             return self.duplicate();
         }
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_MAGICLINKS;
-        Ok(Self { fd: self.openat2(path.as_bytes(), flags, Mode::default(), resolve)? })
+        Ok(Self { fd: self.openat2(path.as_bytes(), flags, Mode::default(), BENEATH)? })
     }
 
     /// Opens a file beneath this directory for reading, without following any symlink.
     pub fn file_beneath(&self, path: &LayerPath) -> Result<File, Errno> {
         let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK;
-        let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_MAGICLINKS;
-        Ok(File::from(self.openat2(path.as_bytes(), flags, Mode::default(), resolve)?))
+        Ok(File::from(self.openat2(path.as_bytes(), flags, Mode::default(), BENEATH)?))
     }
 
     /// Opens a file beneath this directory with raw flags; a symlink, at the end too, gives `ELOOP`.
     pub fn open_beneath(&self, path: &LayerPath, flags: OFlags) -> Result<OwnedFd, Errno> {
         let path = if path.is_root() { b"." } else { path.as_bytes() };
         let flags = flags | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_MAGICLINKS;
-        self.openat2(path, flags, Mode::default(), resolve)
+        self.openat2(path, flags, Mode::default(), BENEATH)
     }
 
     /// Opens `path` as `chroot` to this directory would: symlinks followed, but never out of it.
+    ///
+    /// A path that is longer than the system takes meets symlinks in its first 4,095 bytes only; `ELOOP` further on.
     pub fn in_root(&self, path: &[u8], flags: OFlags, mode: Mode) -> Result<OwnedFd, Errno> {
         let path = if path.is_empty() { b"." } else { path };
         let resolve = ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS;
@@ -211,7 +214,27 @@ impl Dir {
         Ok(Some((Self { fd: dir }, name)))
     }
 
+    /// Opens a path, in pieces that the system takes; from the second on, no symlink is followed.
     fn openat2(
+        &self,
+        path: &[u8],
+        flags: OFlags,
+        mode: Mode,
+        resolve: ResolveFlags,
+    ) -> Result<OwnedFd, Errno> {
+        let (mut at, mut rest, mut resolve): (Option<Self>, _, _) = (None, path, resolve);
+        while rest.len() > PATH_MAX {
+            let end = rest[..=PATH_MAX].iter().rposition(|&b| b == b'/').filter(|&end| end > 0);
+            let end = end.ok_or(Errno::NAMETOOLONG)?;
+            let step = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+            let fd =
+                at.as_ref().unwrap_or(self).openat2_piece(&rest[..end], step, Mode::default(), resolve)?;
+            (at, rest, resolve) = (Some(Self { fd }), &rest[end + 1..], BENEATH);
+        }
+        at.as_ref().unwrap_or(self).openat2_piece(rest, flags, mode, resolve)
+    }
+
+    fn openat2_piece(
         &self,
         path: &[u8],
         flags: OFlags,

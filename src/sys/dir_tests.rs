@@ -18,6 +18,36 @@ fn a_walk_beneath_never_leaves_the_directory() {
 }
 
 #[test]
+fn a_path_longer_than_the_system_takes_is_gone_in_pieces() {
+    let host = tempfile::tempdir().unwrap();
+    let dir = Dir::open(host.path()).unwrap();
+    let name = [b'n'; 200];
+    let mut at = dir.duplicate().unwrap();
+    for _ in 0..100 {
+        at.mkdir(&name, Mode::new(0o755)).unwrap();
+        at = at.dir(&name).unwrap();
+    }
+    at.create(b"f", Mode::new(0o600)).unwrap();
+    at.symlink(b"f", b"link").unwrap();
+    let deep = [&name[..], b"/"].concat().repeat(100);
+    let path = |last: &str| LayerPath::parse(&[&deep[..], last.as_bytes()].concat()).unwrap();
+    assert_eq!(dir.beneath(&path("")).unwrap().stat_self().unwrap().ino, at.stat_self().unwrap().ino);
+    assert!(dir.file_beneath(&path("f")).is_ok());
+    assert_eq!(dir.file_beneath(&path("link")).unwrap_err(), Errno::LOOP);
+    assert_eq!(dir.file_beneath(&path("none")).unwrap_err(), Errno::NOENT);
+    let handle = dir.in_root(path("link").as_bytes(), OFlags::PATH | OFlags::NOFOLLOW, Mode::default());
+    assert_eq!(Dir::link_target(handle.unwrap()).unwrap(), b"f");
+    let (parent, last) = (path("new"), OFlags::RDWR | OFlags::CREATE);
+    dir.in_root(parent.as_bytes(), last, Mode::new(0o600)).unwrap();
+    assert_eq!(at.items().unwrap().len(), 3);
+    // the first piece may lead over a symlink, as long as that stays inside
+    dir.symlink(&name, b"first").unwrap();
+    let over = [b"first", &deep[200..], b"f"].concat();
+    assert!(dir.in_root(&over, OFlags::RDONLY, Mode::default()).is_ok());
+    dir.remove_tree(&name).unwrap();
+}
+
+#[test]
 fn attributes_are_of_the_file_itself() {
     let host = tempfile::tempdir().unwrap();
     let dir = Dir::open(host.path()).unwrap();

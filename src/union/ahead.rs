@@ -9,7 +9,7 @@
 use std::cell::RefCell;
 use std::collections::HashSet;
 use std::fs::File;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use super::lookup::{Found, Place};
@@ -24,8 +24,8 @@ const SMALL: u64 = 256 << 10;
 /// How often whoever waits for another's copy looks whether it is still wanted.
 const TICK: Duration = Duration::from_millis(20);
 
-/// A lower file: its layer and its path there.
-type Key = (usize, Vec<u8>);
+/// A lower file: its layer (0 on top) and its path in the union, which is that in the layer.
+type Key = (Option<usize>, Vec<u8>);
 
 /// What this thread's change waits for, and what was copied for it.
 #[derive(Debug, Default)]
@@ -43,6 +43,7 @@ thread_local! {
 /// The lower file whose content a change needs in the upper.
 #[derive(Debug)]
 pub struct Wanted {
+    key: Key,
     from: Box<Place>,
     size: u64,
 }
@@ -103,10 +104,6 @@ impl Drop for Claim<'_> {
     }
 }
 
-fn key(place: &Place) -> Key {
-    (Arc::as_ptr(&place.dir).addr(), place.name.clone())
-}
-
 impl Union {
     /// Makes a change; `Err` if it must wait for a file's content. It had no effect then, and
     /// [`Union::go_on`] makes it, which takes long: no lock may be held for that.
@@ -143,7 +140,7 @@ impl Union {
 
     /// Copies content for a change of this thread; `None` if another thread did, for its own change.
     fn copy_ahead(&self, wanted: &Wanted) -> Result<Option<Claim<'_>>, Errno> {
-        let key = key(&wanted.from);
+        let key = wanted.key.clone();
         let claim = {
             let _changing = self.change();
             self.writable()?;
@@ -176,21 +173,26 @@ impl Union {
     }
 
     /// The copy that was made ahead for a change, if it needs one; `EAGAIN` puts the change off.
-    pub(super) fn copied_ahead(&self, found: &Found, content: Content) -> Result<Option<Copy>, Errno> {
+    pub(super) fn copied_ahead(
+        &self,
+        path: Vec<u8>,
+        found: &Found,
+        content: Content,
+    ) -> Result<Option<Copy>, Errno> {
         let size = found.stat.size;
         let takes_time = size > SMALL || size > 0 && self.waits_for_disk;
         if found.stat.kind != Kind::File || content != Content::Copied || !takes_time {
             return Ok(None);
         }
         OWN.with_borrow_mut(|own| {
-            let key = key(&found.place);
+            let key = (found.place.layer, path);
             if own.copy.as_ref().is_some_and(|(made, _)| *made == key) {
                 return Ok(own.copy.take().map(|(_, copy)| copy));
             }
             if !own.may_wait {
                 return Ok(None);
             }
-            own.wanted = Some(Wanted { from: Box::new(found.place.clone()), size });
+            own.wanted = Some(Wanted { key, from: Box::new(found.place.clone()), size });
             Err(Errno::AGAIN)
         })
     }

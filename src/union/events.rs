@@ -247,10 +247,7 @@ impl Union {
     }
 
     fn layer_of(&self, place: &Place) -> Option<usize> {
-        self.lowers
-            .iter()
-            .position(|layer| Arc::ptr_eq(layer, &place.dir))
-            .map(|layer| self.above_bottom(layer))
+        place.layer.map(|layer| self.above_bottom(layer))
     }
 
     fn above_bottom(&self, from_top: usize) -> usize {

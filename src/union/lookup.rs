@@ -14,6 +14,8 @@ use crate::sys::{Dir, Errno, OFlags, RawItem, RawStat, xattr};
 pub(super) struct Place {
     pub(super) dir: Arc<Dir>,
     pub(super) name: Vec<u8>,
+    /// The layer that it is of (0 on top); `None` for the upper.
+    pub(super) layer: Option<usize>,
 }
 
 /// What the upper itself holds under a name.
@@ -112,7 +114,7 @@ impl Union {
                 return Ok(Look { slot: Slot::Whiteout, found: None });
             }
             slot = Slot::Held;
-            let place = Place { dir: Arc::clone(up), name: name.to_vec() };
+            let place = Place { dir: Arc::clone(up), name: name.to_vec(), layer: None };
             if stat.kind != Kind::Dir {
                 self.refuse_metacopy(up, name, &stat)?;
                 let may_be_copy = self.may_hold_copies(dir, up)?;
@@ -135,39 +137,42 @@ impl Union {
         let in_upper = top.is_some();
         let mut parts = Vec::new();
         let lowest = dir.lowers.last().map(|part| part.layer);
+        let way = dir.way_to(&path);
+        let below = &path[way.begin..];
         // a lower file with the attribute is a whiteout to every lookup; the directory's mark is for listings
         for part in dir.lowers.iter().filter(|_| open_below) {
-            let layer = &self.lowers[part.layer];
-            let Some(stat) = present(layer.stat(&path))? else {
-                if self.hides(layer, &path)? {
+            let base = way.base(part)?;
+            let Some(stat) = present(base.stat(below))? else {
+                if self.hides(base, below)? {
                     break;
                 }
                 continue;
             };
-            if is_whiteout(self.options.marks, layer, &path, &stat, true)? {
+            if is_whiteout(self.options.marks, base, below, &stat, true)? {
                 break;
             }
-            let place = || Place { dir: Arc::clone(layer), name: path.clone() };
+            let place = || Place { dir: Arc::clone(base), name: below.to_vec(), layer: Some(part.layer) };
             if stat.kind != Kind::Dir {
                 if top.is_none() {
-                    self.refuse_metacopy(layer, &path, &stat)?;
+                    self.refuse_metacopy(base, below, &stat)?;
                     let found = Found::in_layer(place(), stat);
                     return Ok(Look { slot, found: Some(found) });
                 }
                 break;
             }
-            let mark = self.opaque_mark(layer, &path)?;
+            let mark = self.opaque_mark(base, below)?;
             if mark != Some(Opaque::Yes) && Some(part.layer) != lowest {
-                self.refuse_redirect(layer, &path)?;
+                self.refuse_redirect(base, below)?;
             }
-            parts.push(Part { layer: part.layer, marked: mark == Some(Opaque::Whiteouts) });
+            parts.push(Part::new(part.layer, mark == Some(Opaque::Whiteouts), Arc::clone(base)));
             top.get_or_insert_with(|| (place(), stat));
-            if mark == Some(Opaque::Yes) || self.hides(layer, &path)? {
+            if mark == Some(Opaque::Yes) || self.hides(base, below)? {
                 break;
             }
         }
+        let begin = way.begin;
         let found = top.map(|(place, stat)| {
-            let dir = Some(Arc::new(Merged::new(path.into(), upper, parts)));
+            let dir = Some(Arc::new(Merged::new((path.into(), begin), upper, parts)));
             Found { place, stat, in_upper, may_be_copy: false, dir }
         });
         Ok(Look { slot, found })
@@ -181,13 +186,15 @@ impl Union {
     /// The topmost lower layer (0 on top) that shows something under a name.
     pub(super) fn holder(&self, dir: &Merged, name: &[u8]) -> Result<Option<usize>, Errno> {
         let path = dir.path_of(name);
+        let way = dir.way_to(&path);
+        let below = &path[way.begin..];
         for part in &dir.lowers {
-            let layer = &self.lowers[part.layer];
-            if let Some(stat) = present(layer.stat(&path))? {
-                let hidden = is_whiteout(self.options.marks, layer, &path, &stat, true)?;
+            let base = way.base(part)?;
+            if let Some(stat) = present(base.stat(below))? {
+                let hidden = is_whiteout(self.options.marks, base, below, &stat, true)?;
                 return Ok((!hidden).then_some(part.layer));
             }
-            if self.hides(layer, &path)? {
+            if self.hides(base, below)? {
                 break;
             }
         }
@@ -270,7 +277,8 @@ impl Union {
     fn find_root(&self) -> Result<Found, Errno> {
         let root = &self.root;
         let top = root.upper().or(self.lowers.first()).ok_or(Errno::NOENT)?;
-        let place = Place { dir: Arc::clone(top), name: b".".to_vec() };
+        let layer = if root.upper().is_some() { None } else { Some(0) };
+        let place = Place { dir: Arc::clone(top), name: b".".to_vec(), layer };
         let stat = top.stat(b".")?;
         let dir = Some(Arc::clone(root));
         Ok(Found { place, stat, in_upper: root.upper().is_some(), may_be_copy: false, dir })
@@ -298,7 +306,7 @@ impl Union {
         let (place, layer, by_xattr) = match (upper, &dir.lowers[..]) {
             (Some(up), []) if !by_name => (&**up, None, self.upper_takes_marks(dir)),
             (None, [part]) if !by_name => {
-                lower = self.part(dir, part)?;
+                lower = dir.open_part(part)?;
                 (&lower, Some(part.layer), part.marked)
             }
             _ => return Ok(self.list_from(dir, begin)?.into_values().flatten().collect()),
@@ -317,12 +325,6 @@ impl Union {
         self.options.whiteouts == WhiteoutForm::Xattr && dir.upper_marked()
     }
 
-    /// A lower part of a directory.
-    fn part(&self, dir: &Merged, part: &Part) -> Result<Dir, Errno> {
-        let path = LayerPath::parse(&dir.path).map_err(|_| Errno::NAMETOOLONG)?;
-        self.lowers[part.layer].beneath(&path)
-    }
-
     /// Whether the union shows nothing in a directory, which is read up to the first name that it shows.
     pub(super) fn is_empty(&self, dir: &Merged) -> Result<bool, Errno> {
         let mut hidden = HashSet::new();
@@ -332,7 +334,7 @@ impl Union {
             return Ok(false);
         }
         for part in &dir.lowers {
-            if self.has_shown(&self.part(dir, part)?, part.marked, &mut hidden)? {
+            if self.has_shown(&dir.open_part(part)?, part.marked, &mut hidden)? {
                 return Ok(false);
             }
         }
@@ -370,7 +372,7 @@ impl Union {
             self.add_items(&mut merged, up, None, self.upper_takes_marks(dir), begin)?;
         }
         for part in &dir.lowers {
-            let lower = self.part(dir, part)?;
+            let lower = dir.open_part(part)?;
             self.add_items(&mut merged, &lower, Some(part.layer), part.marked, begin)?;
         }
         Ok(merged)

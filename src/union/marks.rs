@@ -101,7 +101,7 @@ impl Union {
     /// Replaces an empty merged directory's upper part, which holds whiteouts, by an opaque one without.
     pub(super) fn clear(&self, up: &Dir, name: &[u8], found: &Found) -> Result<(), Errno> {
         let upper = self.writable()?;
-        let from = Place { dir: Arc::clone(&found.place.dir), name: name.to_vec() };
+        let from = Place { dir: Arc::clone(&found.place.dir), name: name.to_vec(), layer: None };
         upper.building(|work, temporary| {
             work.mkdir(temporary, Mode::new(0o700))?;
             self.make_opaque(work, temporary)?;

@@ -4,19 +4,59 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
-use crate::sys::{Dir, Errno};
+use super::lookup::Place;
+use crate::model::LayerPath;
+use crate::sys::{Dir, Errno, OFlags};
 
 const UNKNOWN: u8 = 0;
 const NO: u8 = 1;
 const YES: u8 = 2;
 
+/// The longest path that leads from a part's base to a name in it, in bytes. One call of the system takes more, but
+/// names beside and beneath such a one are asked for, too.
+const REACH: usize = 2048;
+
 /// A lower layer's part in a merged directory.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Debug)]
 pub(super) struct Part {
     /// Index into the union's lowers, 0 on top.
     pub(super) layer: usize,
     /// Marked `opaque=x`: whiteouts of the attribute form count in it.
     pub(super) marked: bool,
+    /// A directory of the layer that the part lies in or is: the root, or far down one on the way.
+    base: Arc<Dir>,
+    /// The part's own directory, once something in it was too far from its base.
+    own: OnceLock<Arc<Dir>>,
+}
+
+impl Part {
+    pub(super) fn new(layer: usize, marked: bool, base: Arc<Dir>) -> Self {
+        Self { layer, marked, base, own: OnceLock::new() }
+    }
+}
+
+/// A way to a name in each lower part of a directory: from each part's base, or from its own directory.
+#[derive(Clone, Copy)]
+pub(super) struct Way<'a> {
+    dir: &'a Merged,
+    /// Where in the whole path of the name the way begins.
+    pub(super) begin: usize,
+    from_own: bool,
+}
+
+impl Way<'_> {
+    /// The directory of a part that the way begins in.
+    pub(super) fn base<'a>(&self, part: &'a Part) -> Result<&'a Arc<Dir>, Errno> {
+        if !self.from_own {
+            return Ok(&part.base);
+        }
+        if let Some(own) = part.own.get() {
+            return Ok(own);
+        }
+        let path = self.dir.below_base()?;
+        let own = part.base.open_beneath(&path, OFlags::PATH | OFlags::DIRECTORY)?;
+        Ok(part.own.get_or_init(|| Arc::new(Dir::from_fd(own))))
+    }
 }
 
 /// A directory of the union.
@@ -26,6 +66,8 @@ pub(super) struct Part {
 pub(super) struct Merged {
     /// The path in the union, without a leading `/`.
     pub(super) path: Box<[u8]>,
+    /// Where in it the way from the bases of the lower parts begins.
+    begin: usize,
     /// The part in the upper, which a copy-up adds.
     upper: OnceLock<Arc<Dir>>,
     /// Whether the upper's part is marked `opaque=x`.
@@ -41,13 +83,18 @@ pub(super) struct Merged {
 }
 
 impl Merged {
-    pub(super) fn new(path: Box<[u8]>, upper: Option<(Dir, bool)>, lowers: Vec<Part>) -> Self {
+    /// A directory whose lower parts lie at `path` from `begin` on, beneath their bases.
+    pub(super) fn new(
+        (path, begin): (Box<[u8]>, usize),
+        upper: Option<(Dir, bool)>,
+        lowers: Vec<Part>,
+    ) -> Self {
         let marked = upper.as_ref().is_some_and(|(_, marked)| *marked);
         let upper = upper.map_or_else(OnceLock::new, |(dir, _)| OnceLock::from(Arc::new(dir)));
         let without_acl = AtomicBool::new(false);
         let upper_marked = AtomicBool::new(marked);
         let (impure, number) = (AtomicU8::new(UNKNOWN), OnceLock::new());
-        Self { path, upper, upper_marked, without_acl, impure, number, lowers }
+        Self { path, begin, upper, upper_marked, without_acl, impure, number, lowers }
     }
 
     pub(super) fn upper(&self) -> Option<&Arc<Dir>> {
@@ -107,6 +154,30 @@ impl Merged {
     /// Whether no lower layer takes part.
     pub(super) fn is_pure_upper(&self) -> bool {
         self.lowers.is_empty()
+    }
+
+    /// The way to a name in its lower parts, of which `path` is the whole path in the union.
+    pub(super) fn way_to(&self, path: &[u8]) -> Way<'_> {
+        let from_own = path.len() - self.begin > REACH;
+        let name = if self.path.is_empty() { 0 } else { self.path.len() + 1 };
+        Way { dir: self, begin: if from_own { name } else { self.begin }, from_own }
+    }
+
+    /// The path from the bases of its lower parts down to itself; of the root, the root.
+    fn below_base(&self) -> Result<LayerPath, Errno> {
+        LayerPath::parse(&self.path[self.begin..]).map_err(|_| Errno::NAMETOOLONG)
+    }
+
+    /// A lower part itself, where it lies: a directory, and the path beneath it.
+    pub(super) fn place_of(&self, part: &Part) -> Place {
+        let path = &self.path[self.begin..];
+        let name = if path.is_empty() { b"." } else { path };
+        Place { dir: Arc::clone(&part.base), name: name.to_vec(), layer: Some(part.layer) }
+    }
+
+    /// A lower part, opened.
+    pub(super) fn open_part(&self, part: &Part) -> Result<Dir, Errno> {
+        part.base.beneath(&self.below_base()?)
     }
 
     /// The path of a name in it.

@@ -174,7 +174,7 @@ impl Union {
         let mut parts = Vec::with_capacity(lowers.len());
         for (layer, dir) in lowers.iter().enumerate() {
             let marked = marks::opaque_mark(options.marks, dir, b".")? == Some(Opaque::Whiteouts);
-            parts.push(Part { layer, marked });
+            parts.push(Part::new(layer, marked, Arc::clone(dir)));
         }
         let (upper, top) = match upper {
             Some(UpperDirs { upper, work, whereabouts: found }) => {
@@ -193,7 +193,7 @@ impl Union {
         let in_memory = |upper: &Dir| probe::file_system_type(upper).is_ok_and(|name| name == "tmpfs");
         let in_memory = top.as_ref().is_some_and(|(upper, _)| in_memory(upper));
         let waits_for_disk = options.syncs.concern(true) && !in_memory;
-        let root = Arc::new(Merged::new(Box::default(), top, parts));
+        let root = Arc::new(Merged::new((Box::default(), 0), top, parts));
         Ok(Self {
             lowers,
             whereabouts,

@@ -91,8 +91,7 @@ impl Union {
         name: &[u8],
     ) -> Result<(), Errno> {
         let one = stat.kind == Kind::Dir || stat.nlink == 1;
-        let layer = self.lowers.iter().position(|layer| std::sync::Arc::ptr_eq(layer, &from.dir));
-        let Some(layer) = layer.filter(|_| one) else { return Ok(()) };
+        let Some(layer) = from.layer.filter(|_| one) else { return Ok(()) };
         let handle = handle::of_name(&from.dir, &from.name).ok();
         let known = self.origins.systems[layer].zip(handle);
         // the kernel's way to say that it is a copy, and of what cannot be told

@@ -48,7 +48,7 @@ impl Union {
         let (_, name) = split(&dir.path);
         self.mark_impure(above, up)?;
         let part = dir.lowers.first().ok_or(Errno::NOENT)?;
-        let from = Place { dir: Arc::clone(&self.lowers[part.layer]), name: dir.path.to_vec() };
+        let from = dir.place_of(part);
         let stat = from.dir.stat(&from.name)?;
         upper.building(|work, temporary| {
             work.mkdir(temporary, Mode::new(0o700))?;
@@ -92,7 +92,7 @@ impl Union {
         } else {
             let upper = self.writable()?;
             let _step = step("copy up", || format!("/{}", dir.path_of(name).escape_ascii()));
-            let ahead = self.copied_ahead(found, content)?;
+            let ahead = self.copied_ahead(dir.path_of(name), found, content)?;
             let name_ahead = ahead.as_ref().map(|copy| copy.name.clone());
             let is_ahead = ahead.is_some();
             let up = upper.building_on(name_ahead, |work, temporary| {
@@ -118,7 +118,7 @@ impl Union {
             }
             self.tell_raised(&dir.path_of(name), found, content);
         }
-        Ok(Place { dir: self.raise_dir(dir)?, name: name.to_vec() })
+        Ok(Place { dir: self.raise_dir(dir)?, name: name.to_vec(), layer: None })
     }
 
     /// Makes sure that the disk has a copy of a regular file, where copies are synced.
@@ -206,7 +206,7 @@ impl Union {
 
 /// Makes a file like the one found, without its attributes; a regular one is given back, open.
 fn copy_node(found: &Found, work: &Dir, name: &[u8], content: Content) -> Result<Option<File>, Errno> {
-    let Place { dir, name: from } = &found.place;
+    let Place { dir, name: from, .. } = &found.place;
     let mode = Mode::new(0o600);
     let node = match found.stat.kind {
         Kind::File => {

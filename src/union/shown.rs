@@ -1,7 +1,6 @@
 //! Files as a driver with inodes of its own shows them: attributes, a lasting number, where they come from.
 
 use std::os::fd::{AsFd, OwnedFd};
-use std::sync::Arc;
 
 use super::lookup::{Found, Look, split};
 use super::merged::{Merged, Part};
@@ -37,7 +36,7 @@ impl Union {
     /// The file at a path.
     pub fn look_up(&self, path: &LayerPath) -> Result<Shown, Errno> {
         match self.known_dir(path.as_bytes()) {
-            Some(dir) => self.present_dir(&dir, self.stat_dir(&dir)?),
+            Some(dir) => self.present_dir(&dir, stat_dir(&dir)?),
             None => self.present(&self.find(path)?),
         }
     }
@@ -57,19 +56,6 @@ impl Union {
         let single = found.in_upper || stat.nlink == 1;
         stat.ino = self.number(found)?;
         Ok(Shown { stat, in_upper: found.in_upper, single })
-    }
-
-    /// The raw attributes of a directory.
-    fn stat_dir(&self, dir: &Merged) -> Result<RawStat, Errno> {
-        match dir.upper() {
-            Some(up) => up.stat_self(),
-            None => self.stat_below(dir, dir.lowers.first().ok_or(Errno::NOENT)?),
-        }
-    }
-
-    fn stat_below(&self, dir: &Merged, part: &Part) -> Result<RawStat, Errno> {
-        let path: &[u8] = if dir.path.is_empty() { b"." } else { &dir.path };
-        self.lowers[part.layer].stat(path)
     }
 
     fn present_dir(&self, dir: &Merged, mut stat: RawStat) -> Result<Shown, Errno> {
@@ -100,7 +86,7 @@ impl Union {
     fn number_of_dir(&self, dir: &Merged, own: &RawStat) -> Result<u64, Errno> {
         match (dir.upper(), dir.lowers.first()) {
             (Some(_), Some(part)) => dir.number(|| {
-                let lower = self.stat_below(dir, part)?;
+                let lower = stat_below(dir, part)?;
                 Ok(self.numbers.of(lower.dev, lower.ino))
             }),
             (Some(_), None) => Ok(self.numbers.of_upper(own.dev, own.ino)),
@@ -130,8 +116,7 @@ impl Union {
     /// Which layer supplies a file: `None` for the upper, else the layer's index, bottom → top.
     pub fn supplier(&self, path: &LayerPath) -> Result<Option<usize>, Errno> {
         let found = self.find(path)?;
-        let place = self.lowers.iter().position(|layer| Arc::ptr_eq(layer, &found.place.dir));
-        Ok(place.filter(|_| !found.in_upper).map(|from_top| self.lowers.len() - 1 - from_top))
+        Ok(found.place.layer.map(|from_top| self.lowers.len() - 1 - from_top))
     }
 
     /// Where a layer (by its index, bottom → top) or the upper lies on the host.
@@ -198,6 +183,19 @@ impl Union {
             None => self.devices[0],
         }
     }
+}
+
+/// The raw attributes of a directory.
+fn stat_dir(dir: &Merged) -> Result<RawStat, Errno> {
+    match dir.upper() {
+        Some(up) => up.stat_self(),
+        None => stat_below(dir, dir.lowers.first().ok_or(Errno::NOENT)?),
+    }
+}
+
+fn stat_below(dir: &Merged, part: &Part) -> Result<RawStat, Errno> {
+    let place = dir.place_of(part);
+    place.dir.stat(&place.name)
 }
 
 impl super::lookup::Place {

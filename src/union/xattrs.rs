@@ -72,7 +72,7 @@ impl Union {
             let found = self.find(path)?;
             let marks = self.options.marks;
             let on_disk = stored(marks, name, Errno::NODATA)?;
-            let Place { dir, name: at } = &found.place;
+            let Place { dir, name: at, .. } = &found.place;
             let value = xattr::get_at(dir, at, &on_disk);
             let bare = value == Err(Errno::NODATA)
                 && xattr::list_at(dir, at)?.into_iter().all(|name| seen(marks, name).is_none());

@@ -263,9 +263,7 @@ impl Error {
     /// The word that scripts test: `not_found`, `sealed`, `unknown_layer`, …
     pub fn kind(&self) -> &'static str {
         match self {
-            Self::Path { cause: PathError::NameTooLong { .. } | PathError::PathTooLong { .. }, .. } => {
-                "name_too_long"
-            }
+            Self::Path { cause: PathError::NameTooLong { .. } | PathError::TooDeep, .. } => "name_too_long",
             Self::Path { .. } => "invalid_path",
             Self::File { errno, .. } | Self::Host { errno, .. } => kind_of(*errno),
             Self::TooLarge { .. } => "too_large",
@@ -333,7 +331,7 @@ impl Error {
         let errno = match self {
             Self::File { errno, .. } | Self::Host { errno, .. } => Some(*errno),
             Self::Path { cause, .. } => Some(match cause {
-                PathError::NameTooLong { .. } | PathError::PathTooLong { .. } => Errno::NAMETOOLONG,
+                PathError::NameTooLong { .. } | PathError::TooDeep => Errno::NAMETOOLONG,
                 PathError::Parent | PathError::Nul => Errno::INVAL,
             }),
             Self::Mount(error) => error.errno(),
@@ -351,9 +349,10 @@ impl Error {
                 "write the path from the root of the layer or mount, such as `/etc/motd`".to_owned()
             }
             Self::Path { cause: PathError::Nul, .. } => "`\\x00` and `\\0` in a string are a NUL byte".to_owned(),
-            Self::Path { cause: PathError::NameTooLong { .. } | PathError::PathTooLong { .. }, .. } => {
+            Self::Path { cause: PathError::NameTooLong { .. }, .. } => {
                 "the kernel takes no longer ones: shorten it".to_owned()
             }
+            Self::Path { cause: PathError::TooDeep, .. } => "shorten it".to_owned(),
             Self::Name { .. } => "such as `base`, `app-1.2`, `team/web`".to_owned(),
             Self::File { errno: Errno::ROFS, .. } => {
                 "mount the stack without `read_only: true` to change it".to_owned()

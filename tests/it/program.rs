@@ -137,3 +137,14 @@ pub(crate) fn driver_works(driver: &str) -> bool {
     eprintln!("left out: {driver} mounts do not work here: {}", ran.err);
     false
 }
+
+/// Whether FUSE mounts work here; says why a test is left out where not, and fails instead with `CI=true`.
+pub(crate) fn fuse_works() -> bool {
+    let ran = Place::new().code("mount_fuse(layer(\"probe\")); ()");
+    if ran.code == 0 {
+        return true;
+    }
+    assert!(std::env::var("CI").as_deref() != Ok("true"), "FUSE mounts are needed: {}", ran.err);
+    eprintln!("left out: FUSE mounts do not work here: {}", ran.err);
+    false
+}

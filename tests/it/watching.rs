@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::process::Stdio;
 
-use crate::program::{Place, holds, overlay_works};
+use crate::program::{Place, fuse_works, holds, overlay_works};
 use crate::terminal::{CTRL_D, Look, Terminal};
 
 /// A base of three files, and a mount of it that is watched.
@@ -240,17 +240,6 @@ fn a_wrong_argument_says_what_is_right() {
     let place = Place::new();
     let err = place.code("watch(\"on\")").fails(1);
     holds(&err, &["`watch` wants true or false, not a string", "`watch()` tells whether it is on"]);
-}
-
-/// Whether FUSE mounts work here; says why a test is left out where not, and fails instead with `CI=true`.
-fn fuse_works() -> bool {
-    let ran = Place::new().code("mount_fuse(layer(\"probe\")); ()");
-    if ran.code == 0 {
-        return true;
-    }
-    assert!(std::env::var("CI").as_deref() != Ok("true"), "FUSE mounts are needed: {}", ran.err);
-    eprintln!("left out: FUSE mounts do not work here: {}", ran.err);
-    false
 }
 
 /// Starts another program that changes the mount once a file is there; where users have mounts of their own, only what

@@ -163,8 +163,9 @@ impl Hearing {
         let told = Arc::clone(&listener);
         let named = std::thread::Builder::new().name("ufs-hear".to_owned());
         let started = named.spawn(move || {
-            let mut buffer = vec![0; told::MOST];
-            while let Ok(Some(message)) = tells.receive(&mut buffer) {
+            let (mut buffer, mut joined) = (vec![0; told::PIECE], told::Joined::default());
+            while let Ok(Some(piece)) = tells.receive(&mut buffer) {
+                let Some(message) = joined.take(piece) else { continue };
                 if message == MARK {
                     if marked.send(()).is_err() {
                         return;
@@ -172,7 +173,7 @@ impl Hearing {
                     continue;
                 }
                 let listener = told.lock().unwrap_or_else(PoisonError::into_inner).clone();
-                if let (Some(listener), Some(event)) = (listener, told::decode(message)) {
+                if let (Some(listener), Some(event)) = (listener, told::decode(&message)) {
                     listener.hear(event);
                 }
             }
@@ -264,8 +265,10 @@ impl Numbers<'_> {
     fn speak(&self, said: Receiver<Option<Event>>) {
         for event in said {
             let message = event.map_or_else(|| MARK.to_vec(), |event| told::encode(&event));
-            if self.told.send(&message).is_err() {
-                return;
+            for piece in told::pieces(&message) {
+                if self.told.send(&piece).is_err() {
+                    return;
+                }
             }
         }
     }

@@ -25,7 +25,7 @@
 //! - `O_TMPFILE` gives `EOPNOTSUPP` and statx(2) no time of birth, as the crate knows no such requests; files have no
 //!   flags (`chattr(1)`);
 //! - umount(2) does not wait for a server on its own, which syncs the upper and lets go of its file system a moment later;
-//! - a path has 4,096 bytes at most, also one that is gone down step by step: `ENAMETOOLONG`.
+//! - a tree has 2,048 levels at most, also where it is gone down step by step: `ENAMETOOLONG`.
 
 mod adapter;
 mod alone;

@@ -1,14 +1,16 @@
 //! Changes as messages: from the process that serves a mount to the one that listens.
 //!
-//! A message is a byte for what happened, then its fields: a path with its length before it (two bytes, little-endian),
-//! a type or an aspect as a byte, a layer as four bytes, a number of bytes as eight. Both processes are one program.
+//! A message is a byte for what happened, then its fields: a path with its length before it (four bytes, little-endian),
+//! a type or an aspect as a byte, a layer as four bytes, a number of bytes as eight. It goes in pieces, as the paths of
+//! a deep tree are longer than what a socket takes at once: each begins with a byte that tells whether more follow.
+//! Both processes are one program.
 
 use crate::model::{Kind, LayerPath};
 use crate::overlay::Aspect;
 use crate::union::{Event, Over};
 
-/// The longest message, in bytes: two paths and some numbers.
-pub(super) const MOST: usize = 2 * (crate::model::PATH_MAX + 2) + 32;
+/// The longest piece of a message, in bytes.
+pub(super) const PIECE: usize = 16 << 10;
 
 const KINDS: [Kind; 7] =
     [Kind::Dir, Kind::File, Kind::Symlink, Kind::Fifo, Kind::Socket, Kind::CharDevice, Kind::BlockDevice];
@@ -23,7 +25,7 @@ struct Writer(Vec<u8>);
 impl Writer {
     fn path(mut self, path: &LayerPath) -> Self {
         let bytes = path.as_bytes();
-        self.0.extend(u16::try_from(bytes.len()).unwrap_or(u16::MAX).to_le_bytes());
+        self.0.extend(u32::try_from(bytes.len()).unwrap_or(u32::MAX).to_le_bytes());
         self.0.extend(bytes);
         self
     }
@@ -79,6 +81,28 @@ pub(super) fn encode(event: &Event) -> Vec<u8> {
     written.0
 }
 
+/// The pieces of a message, in order.
+pub(super) fn pieces(message: &[u8]) -> impl Iterator<Item = Vec<u8>> {
+    let mut rest = message.chunks(PIECE - 1).peekable();
+    std::iter::from_fn(move || {
+        let piece = rest.next()?;
+        Some([&[u8::from(rest.peek().is_some())], piece].concat())
+    })
+}
+
+/// Puts pieces together again.
+#[derive(Default)]
+pub(super) struct Joined(Vec<u8>);
+
+impl Joined {
+    /// Takes the next piece; gives the message once it is whole.
+    pub(super) fn take(&mut self, piece: &[u8]) -> Option<Vec<u8>> {
+        let (more, piece) = piece.split_first()?;
+        self.0.extend_from_slice(piece);
+        (*more == 0).then(|| std::mem::take(&mut self.0))
+    }
+}
+
 struct Reader<'a>(&'a [u8]);
 
 impl<'a> Reader<'a> {
@@ -89,8 +113,8 @@ impl<'a> Reader<'a> {
     }
 
     fn path(&mut self) -> Option<LayerPath> {
-        let length = u16::from_le_bytes(self.take(2)?.try_into().ok()?);
-        LayerPath::parse(self.take(length.into())?).ok()
+        let length = usize::try_from(self.number()?).ok()?;
+        LayerPath::parse(self.take(length)?).ok()
     }
 
     fn byte(&mut self) -> Option<u8> {
@@ -155,9 +179,22 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_message_of_any_length_goes_in_pieces() {
+        for length in [1, PIECE - 1, PIECE, 3 * PIECE] {
+            let message: Vec<u8> = (0..length).map(|at| u8::try_from(at % 251).unwrap()).collect();
+            let (mut joined, mut whole) = (Joined::default(), Vec::new());
+            for piece in pieces(&message) {
+                assert!(piece.len() <= PIECE);
+                whole.extend(joined.take(&piece));
+            }
+            assert_eq!(whole, [message]);
+        }
+    }
+
+    #[test]
     fn what_is_told_arrives_as_it_was() {
         let path = |text: &str| LayerPath::parse(text.as_bytes()).unwrap();
-        let (a, b) = (path("a/\u{e4}"), path("b"));
+        let (a, b) = (path("a/\u{e4}"), path(&"b/".repeat(2000)));
         let mut events = vec![
             Event::CopiedUp { path: a.clone(), kind: Kind::File, from: 499, bytes: 1 << 40 },
             Event::Created { path: LayerPath::root(), kind: Kind::Dir, over: Over::Nothing },
@@ -175,7 +212,6 @@ mod tests {
         }
         for event in events {
             let message = encode(&event);
-            assert!(message.len() <= MOST);
             assert_eq!(decode(&message).as_ref(), Some(&event));
             for length in 0..message.len() {
                 assert_eq!(decode(&message[..length]), None);

@@ -2,8 +2,10 @@
 
 use std::ffi::{CString, OsStr};
 use std::fs::{self, File, OpenOptions};
+use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
+use std::process::Command;
 
 use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, RenameFlags, XattrFlags};
 use ufs::sys::Errno;
@@ -145,14 +147,73 @@ fn paths_of_4095_bytes_in_the_mount_are_reached() {
     });
 }
 
+fn open_dir(at: impl AsFd, name: impl rustix::path::Arg) -> Done<OwnedFd> {
+    rustix::fs::openat(at, name, OFlags::RDONLY | OFlags::DIRECTORY, Mode::empty())
+}
+
+/// The names in each directory of so many levels, from the topmost down.
+fn seen(mut at: OwnedFd, name: &str, levels: usize) -> Done<Vec<Vec<String>>> {
+    let mut seen = Vec::new();
+    for _ in 0..levels {
+        at = open_dir(&at, name)?;
+        let items = rustix::fs::Dir::read_from(&at)?;
+        let mut items = items
+            .map(|item| Ok(item?.file_name().to_string_lossy().into_owned()))
+            .collect::<Done<Vec<_>>>()?;
+        items.sort();
+        seen.push(items);
+    }
+    Ok(seen)
+}
+
+/// Renames the directory that lies so many levels down, and gives what lies beneath it then.
+fn rename_within(root: &Path, name: &str, level: usize) -> Done<Vec<Vec<String>>> {
+    let mut at = open_dir(CWD, root)?;
+    for _ in 0..level {
+        at = open_dir(&at, name)?;
+    }
+    rustix::fs::renameat(&at, name, &at, "renamed")?;
+    seen(open_dir(&at, "renamed")?, name, 3)
+}
+
+/// What `rm -rf` ends with, and whether it is still there.
+fn removed(path: &Path) -> (Option<i32>, bool) {
+    let ended = Command::new("rm").arg("-rf").arg(path).status().unwrap().code();
+    (ended, path.exists())
+}
+
 #[test]
-fn deeper_paths_than_a_path_can_say_are_made_by_the_kernel_alone() {
+fn trees_longer_than_a_path_are_made_read_renamed_and_removed_step_by_step() {
     with_mounts(|scratch| {
         with_pair(scratch, &[&|l| l.dir("d")], |pair| {
-            // step by step; the union names each file by its whole path
-            let (kernel, fuse) = pair.each(|root| dig(root, 250, 20));
-            assert_eq!(kernel, Ok(b"deep".to_vec()));
-            assert_eq!(fuse, Err(Errno::NAMETOOLONG));
+            let name = "n".repeat(200);
+            assert_eq!(pair.same(|root| dig(root, 200, 300)), Ok(b"deep".to_vec()));
+            let listed = pair.same(|root| seen(open_dir(CWD, root)?, &name, 300));
+            assert_eq!(listed.unwrap().last().unwrap(), &[".", "..", "g"]);
+            let renamed = pair.same(|root| rename_within(root, &name, 150));
+            assert_eq!(renamed, Ok(vec![vec![".".to_owned(), "..".to_owned(), name.clone()]; 3]));
+            assert_eq!(pair.same(|root| removed(&root.join(&name))), (Some(0), false));
+            pair.end();
+        });
+    });
+}
+
+#[test]
+fn a_layers_tree_longer_than_a_path_is_changed_at_its_bottom_and_removed() {
+    with_mounts(|scratch| {
+        let build = |l: &crate::semantics::case::Lower| {
+            l.dir("d");
+            dig(&l.path("d"), 200, 60).unwrap();
+        };
+        with_pair(scratch, &[&build, &|l| l.dir("d/beside"), &build], |pair| {
+            let name = "n".repeat(200);
+            // what is there is opened, so every directory above is copied up; it is bound to its layers
+            assert_eq!(pair.same(|root| dig(&root.join("d"), 200, 60)), Ok(b"deep".to_vec()));
+            let listed = pair.same(|root| seen(open_dir(CWD, root.join("d"))?, &name, 60));
+            assert_eq!(listed.unwrap().last().unwrap(), &[".", "..", "g"]);
+            assert_eq!(pair.same(|root| rename_within(&root.join("d"), &name, 30)), Err(Errno::XDEV));
+            assert_eq!(pair.same(|root| removed(&root.join("d"))), (Some(0), false));
+            pair.end();
         });
     });
 }
