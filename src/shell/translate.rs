@@ -32,8 +32,7 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("pull_image", IMAGES),
     ("push_image", IMAGES),
 ];
-const IMAGES: &str =
-    "images come in a later version; `add` takes a layer's tar, `save_image` writes an image";
+const IMAGES: &str = "`open_image` looks into an image where it lies, `save_image` writes one; the rest comes in a later version";
 
 /// What there is instead of a name that is known from elsewhere.
 fn elsewhere(name: &str) -> Option<String> {

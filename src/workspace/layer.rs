@@ -332,7 +332,8 @@ impl Layer {
             ),
             State::Upper(_) => wrong("a mount's upper", "change it through its mount: `m.write(…)`"),
             State::Blob(_) => Err(self.lies_in_image(
-                "layers of images never change: `load_image` takes it into the store, to build on",
+                "layers of images never change: `img.copy_out(\"/\", DIR)` takes what the image shows, and \
+                 `layer(NAME).add(DIR)` makes a layer of it",
             )),
         }
     }
@@ -449,7 +450,9 @@ impl Layer {
         self.seal()?;
         let State::Sealed { id, .. } = self.state() else {
             if self.role() == Role::Image {
-                return Err(self.lies_in_image("`load_image` takes it into the store first"));
+                return Err(self.lies_in_image(
+                    "`copy_out(\"/\", DIR)` takes its files, and `layer(NAME).add(DIR)` makes a layer of them",
+                ));
             }
             return Err(Error::WrongLayer {
                 layer: self.title(),

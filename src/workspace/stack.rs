@@ -85,7 +85,8 @@ impl Stack {
                     return Err(Error::WrongLayer {
                         layer: layer.title(),
                         is: "in an image, where it lies",
-                        instead: "`load_image` takes it into the store, and then it can be mounted"
+                        instead: "`img.copy_out(\"/\", DIR)` takes what the image shows, and \
+                                  `mount(layer_at(DIR))` mounts that"
                             .to_owned(),
                     });
                 }

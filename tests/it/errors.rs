@@ -116,7 +116,7 @@ fn what_was_misspelt_is_found() {
     );
     holds(
         &said("load_image(\"a.tar\")"),
-        &["there is no function `load_image", "images come in a later version"],
+        &["there is no function `load_image", "`open_image` looks into an image"],
     );
     holds(&said("[1].length"), &["array has no property `length`", "it is called `len`"]);
     holds(&said("layer(\"x\").nmae"), &["Layer has no property `nmae`", "did you mean `name`?"]);
