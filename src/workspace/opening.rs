@@ -285,7 +285,7 @@ impl Workspace {
         for name in store.drafts()? {
             match self.look_at_draft(&name) {
                 Ok(draft) => layers.extend(draft),
-                Err(error) if error.kind() == "damaged" => {
+                Err(error) if matches!(&error, Error::Store(error) if error.is_damage()) => {
                     self.note(format!("left out the draft `{name}`: {error}"));
                 }
                 // a list that misses what could not be read would pass for whole
