@@ -149,7 +149,9 @@ impl Store {
         if is_whole || self.check_writable().is_err() {
             return Ok(None);
         }
-        let moved = dir.rename(b"draft.json", dir, DAMAGED.as_bytes(), RenameFlags::empty());
+        // an earlier one stays, too
+        self.keep_damaged(dir, path)?;
+        let moved = dir.rename(b"draft.json", dir, DAMAGED.as_bytes(), RenameFlags::NOREPLACE);
         moved.map_err(io("move away", path.join("draft.json")))?;
         Ok(Some(path.join(DAMAGED)))
     }

@@ -65,7 +65,7 @@ pub fn enter(rules: &Rules, separated: bool) -> Result<Vec<&'static str>, String
     if !restrict_paths(rules)? {
         missing.push("Landlock");
     }
-    if !restrict_calls()? {
+    if !restrict_calls(libc::EPERM)? {
         missing.push("seccomp");
     }
     Ok(missing)
@@ -218,8 +218,8 @@ const NAMESPACES: [libc::c_int; 7] = [
 /// Requests of ioctl(2) that type into a terminal, for the shell beneath to read.
 const TYPES: [u64; 2] = [0x5412, 0x541c]; // TIOCSTI, TIOCLINUX: Linux `asm-generic/ioctls.h`
 
-/// Sets the filter of system calls; whether the kernel has any.
-fn restrict_calls() -> Result<bool, String> {
+/// Sets the filter of system calls, which fail with `errno`; whether the kernel has any.
+fn restrict_calls(errno: libc::c_int) -> Result<bool, String> {
     let told = |error: seccompiler::BackendError| format!("seccomp: {error}");
     let when = |argument, operator, value| -> Result<SeccompRule, seccompiler::BackendError> {
         SeccompRule::new(vec![SeccompCondition::new(argument, SeccompCmpArgLen::Dword, operator, value)?])
@@ -233,7 +233,7 @@ fn restrict_calls() -> Result<bool, String> {
     rules.insert(libc::SYS_clone, clones);
     let types = TYPES.iter().map(|request| when(1, SeccompCmpOp::Eq, *request)).collect::<Result<_, _>>();
     rules.insert(libc::SYS_ioctl, types.map_err(told)?);
-    let denied = filter(rules, libc::EPERM).map_err(told)?;
+    let denied = filter(rules, errno).map_err(told)?;
     // its flags lie in memory, where no filter can look; the C library takes `clone` then
     let unknown = filter([(libc::SYS_clone3, Vec::new())].into(), libc::ENOSYS).map_err(told)?;
     for program in [denied, unknown] {
@@ -312,163 +312,5 @@ pub fn seccomp() -> Answer {
     }
 }
 
-/// The kernel's part alone: nothing here asks the gate.
 #[cfg(test)]
-mod tests {
-    use std::fs;
-    use std::io::{Error, Write as _};
-
-    use nix::sys::wait::{WaitStatus, waitpid};
-    use nix::unistd::{ForkResult, fork, getppid};
-
-    use super::*;
-
-    /// What a way out came to: `Ok` where it led out.
-    type Tried = Result<(), Error>;
-
-    fn call(number: libc::c_long, args: [libc::c_long; 4]) -> Tried {
-        #[expect(unsafe_code, reason = "system calls that are refused before they look at anything")]
-        // SAFETY: the filter refuses them; where it did not, none of them would get valid memory to write to.
-        let done = unsafe { libc::syscall(number, args[0], args[1], args[2], args[3], 0, 0) };
-        if done >= 0 { Ok(()) } else { Err(Error::last_os_error()) }
-    }
-
-    fn ways(dir: &Path) -> Vec<(&'static str, Tried)> {
-        let (secret, own, write) = (dir.join("secret/key"), dir.join("own"), dir.join("write"));
-        let parent = getppid().as_raw();
-        let proc = |name: &str| PathBuf::from(format!("/proc/{parent}/{name}"));
-        let read = |path: &Path| match fs::read(path) {
-            Ok(bytes) if bytes.is_empty() => Err(Error::from_raw_os_error(libc::EACCES)),
-            other => other.map(drop),
-        };
-        let through = |at: &str| Path::new(at).join(secret.strip_prefix("/").unwrap());
-        vec![
-            ("read", read(&secret)),
-            ("list", fs::read_dir(dir.join("secret")).map(drop)),
-            ("read by a symlink", read(&own.join("out/key"))),
-            ("read by a symlink that is written", read(&write.join("out/key"))),
-            ("read by ..", read(&own.join("../secret/key"))),
-            ("read by /proc/self/root", read(&through("/proc/self/root"))),
-            ("read by /proc/self/cwd", read(&through("/proc/self/cwd/../../../../../../../.."))),
-            ("read another's environment", read(&proc("environ"))),
-            ("read another's memory", fs::File::open(proc("mem")).map(drop)),
-            ("read by another's root", read(&proc("root").join(secret.strip_prefix("/").unwrap()))),
-            (
-                "write",
-                fs::OpenOptions::new().append(true).open(&secret).and_then(|mut file| file.write_all(b"x")),
-            ),
-            ("truncate", fs::File::create(&secret).map(drop)),
-            ("write what may be read", fs::write(dir.join("read/f"), "x")),
-            ("create", fs::write(dir.join("secret/new"), "x")),
-            ("make a directory", fs::create_dir(dir.join("secret/d"))),
-            ("make a symlink", std::os::unix::fs::symlink("x", dir.join("secret/s"))),
-            ("remove", fs::remove_file(&secret)),
-            ("move out", fs::rename(own.join("f"), dir.join("secret/f"))),
-            ("move in", fs::rename(&secret, own.join("stolen"))),
-            ("link in", fs::hard_link(&secret, own.join("stolen"))),
-            ("link out", fs::hard_link(own.join("f"), dir.join("secret/f"))),
-            ("run a program", std::process::Command::new("/bin/true").status().map(drop)),
-            ("a socket", std::net::TcpListener::bind("127.0.0.1:0").map(drop)),
-            ("a packet", std::net::UdpSocket::bind("127.0.0.1:0").map(drop)),
-            ("a local socket", std::os::unix::net::UnixListener::bind(own.join("socket")).map(drop)),
-            (
-                "an abstract socket",
-                call(libc::SYS_socket, [libc::AF_UNIX.into(), libc::SOCK_STREAM.into(), 0, 0]),
-            ),
-            ("a signal", call(libc::SYS_kill, [parent.into(), 0, 0, 0])),
-            ("trace", call(libc::SYS_ptrace, [libc::PTRACE_SEIZE.into(), parent.into(), 0, 0])),
-            ("mount", call(libc::SYS_mount, [0; 4])),
-            ("unmount", call(libc::SYS_umount2, [0; 4])),
-            ("a mount's file system", call(libc::SYS_fsopen, [0; 4])),
-            ("namespaces", call(libc::SYS_unshare, [libc::CLONE_NEWUSER.into(), 0, 0, 0])),
-            ("another namespace", call(libc::SYS_setns, [0; 4])),
-            ("clone3", call(libc::SYS_clone3, [0; 4])),
-            ("another root", call(libc::SYS_chroot, [0; 4])),
-            ("handles", call(libc::SYS_open_by_handle_at, [0; 4])),
-            ("BPF", call(libc::SYS_bpf, [0; 4])),
-            ("io_uring", call(libc::SYS_io_uring_setup, [0; 4])),
-            ("keys", call(libc::SYS_keyctl, [0; 4])),
-            ("modules", call(libc::SYS_finit_module, [0; 4])),
-            ("page faults", call(libc::SYS_userfaultfd, [0; 4])),
-            ("typing", call(libc::SYS_ioctl, [0, 0x5412, 0, 0])),
-        ]
-    }
-
-    #[test]
-    fn the_kernel_refuses_every_way_out_by_itself() {
-        if landlock().is_err() || seccomp().is_err() {
-            assert!(std::env::var("CI").as_deref() != Ok("true"), "Landlock and seccomp are needed");
-            return;
-        }
-        let host = tempfile::tempdir().unwrap();
-        let dir = host.path().canonicalize().unwrap();
-        for name in ["secret", "own", "read", "write"] {
-            fs::create_dir(dir.join(name)).unwrap();
-        }
-        for (name, text) in [("secret/key", "key"), ("own/f", "own"), ("read/f", "read")] {
-            fs::write(dir.join(name), text).unwrap();
-        }
-        for name in ["own/out", "write/out"] {
-            std::os::unix::fs::symlink("../secret", dir.join(name)).unwrap();
-        }
-        let rules = Rules {
-            read: vec![dir.join("read")],
-            write: vec![dir.join("write")],
-            own: vec![dir.join("own")],
-        };
-        #[expect(unsafe_code, reason = "fork")]
-        // SAFETY: the child has one thread, which takes no lock that the harness's threads may hold but the allocator's.
-        match unsafe { fork() }.unwrap() {
-            ForkResult::Child => {
-                let separated = separate().is_ok();
-                let led_out = match enter(&rules, separated) {
-                    Ok(missing) if missing.is_empty() => tried(&dir, separated),
-                    other => vec![format!("the sandbox: {other:?}")],
-                };
-                fs::write(dir.join("own/found"), led_out.join(", ")).unwrap();
-                crate::sys::apart::exit()
-            }
-            ForkResult::Parent { child } => {
-                assert_eq!(waitpid(child, None).unwrap(), WaitStatus::Exited(child, 0));
-            }
-        }
-        assert_eq!(fs::read_to_string(dir.join("own/found")).unwrap(), "");
-        assert_eq!(fs::read_to_string(dir.join("secret/key")).unwrap(), "key");
-        assert_eq!(fs::read_dir(dir.join("secret")).unwrap().count(), 1);
-    }
-
-    /// The ways that led out, and what is wrong within.
-    fn tried(dir: &Path, separated: bool) -> Vec<String> {
-        let mut found = Vec::new();
-        for (way, tried) in ways(dir) {
-            let refused = tried.as_ref().is_err_and(|error| {
-                matches!(
-                    error.raw_os_error(),
-                    Some(libc::EACCES | libc::EPERM | libc::EXDEV | libc::ENOSYS | libc::EROFS)
-                )
-            });
-            if !refused {
-                found.push(format!("{way}: {tried:?}"));
-            }
-        }
-        let device = dir.join("own/null");
-        let number = nix::libc::makedev(1, 3);
-        let made = nix::sys::stat::mknod(
-            &device,
-            nix::sys::stat::SFlag::S_IFCHR,
-            nix::sys::stat::Mode::S_IRWXU,
-            number,
-        );
-        if separated && made.is_ok() && fs::File::open(&device).is_ok() {
-            found.push("a device".to_owned());
-        }
-        let works = fs::read_to_string(dir.join("read/f")).is_ok_and(|text| text == "read")
-            && fs::write(dir.join("write/new"), "1").is_ok()
-            && fs::rename(dir.join("write/new"), dir.join("own/new")).is_ok()
-            && std::thread::spawn(|| 1).join().is_ok_and(|one| one == 1);
-        if !works {
-            found.push("what is allowed does not work".to_owned());
-        }
-        found
-    }
-}
+mod tests;

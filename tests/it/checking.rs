@@ -345,6 +345,26 @@ fn a_damaged_host_path_is_not_taken_for_verified() {
 }
 
 #[test]
+fn an_earlier_damaged_record_of_a_draft_is_kept() {
+    let place = made();
+    let draft = place.store().join("drafts/draft");
+    for text in ["{first", "{second"] {
+        fs::write(draft.join("draft.json"), text).unwrap();
+        holds(&place.code("layer(\"draft\").read(\"/q\")").ok(), &["3"]);
+        assert_eq!(fs::read(draft.join("draft.json.damaged")).unwrap(), text.as_bytes());
+    }
+    let aside = fs::read(place.store().join("lost+found/draft-draft.json.damaged-1")).unwrap();
+    assert_eq!(aside, b"{first");
+}
+
+#[test]
+fn a_check_takes_no_value_as_no_option() {
+    let place = made();
+    assert_eq!(place.code("check(#{ deep: () })").ok(), "[]\n");
+    holds(&place.code("check(#{ deep: 1 })").fails(1), &["the option `deep` is true or false"]);
+}
+
+#[test]
 fn a_store_that_a_power_cut_made_doubtful_is_told_of() {
     let place = made();
     let mark = "{\"pid\":1,\"started\":1,\"boot\":\"another\",\"namespace\":0}";
@@ -364,6 +384,12 @@ fn what_a_later_version_wrote_is_told_and_left() {
         fs::write(record, format!("{}}}\n", text.split(",\"check\":").next().unwrap())).unwrap();
     }
     let before = records.each_ref().map(|record| fs::read(record).unwrap());
+    // nor does the prompt ask whether to do nothing
+    let mut terminal = Terminal::start(&place, &[]);
+    let answer = terminal.ask("repair().len()");
+    assert!(answer.lines().any(|line| line.trim() == "2") && !answer.contains("go on"), "{answer}");
+    terminal.keys(CTRL_D);
+    assert_eq!(terminal.ends(), 0);
     let ran = place.run(&["check"]);
     assert_eq!(ran.out.matches("made by a later ufs").count(), 2, "{}", ran.out);
     place.run(&["repair", "--yes"]);

@@ -155,10 +155,6 @@ fn inline(code: &str) -> Vec<Vec<String>> {
             if code[at + path.len()..].starts_with('{') {
                 continue;
             }
-            // a group: imports are read whole
-            if code[at + path.len()..].starts_with('{') {
-                continue;
-            }
             found.push(path.trim_end_matches(':').split("::").map(str::to_owned).collect());
         }
     }

@@ -204,6 +204,9 @@ impl Shared {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::mpsc;
+    use std::time::Duration;
+
     use super::*;
 
     #[test]
@@ -232,10 +235,19 @@ mod tests {
         pushes.shared.state().at_work = Some(5);
         assert!(second.is_busy());
         std::thread::scope(|scope| {
-            let waits = scope.spawn(|| second.wait());
-            assert!(!waits.is_finished());
+            let (tell, told) = mpsc::channel();
+            let waits = &second;
+            scope.spawn(move || {
+                waits.wait();
+                tell.send(()).unwrap();
+            });
+            // woken for something else it goes on waiting
+            pushes.shared.stir.notify_all();
+            let early = told.recv_timeout(Duration::from_millis(50));
+            assert_eq!(early, Err(mpsc::RecvTimeoutError::Timeout));
             pushes.shared.state().at_work = None;
             pushes.shared.stir.notify_all();
+            told.recv().unwrap();
         });
         drop(second);
         assert!(pushes.shared.state().quiet.is_empty());

@@ -2,7 +2,7 @@
 
 use rhai::{Array, Dynamic};
 
-use crate::shell::command::{Call, Command, Effect, Group, Raise, global, usage};
+use crate::shell::command::{Call, Command, Effect, Group, Raise, flag, global, usage};
 use crate::shell::finding::Finding;
 use crate::shell::params::{Opt, Takes};
 use crate::shell::{errors, prompt};
@@ -35,12 +35,7 @@ pub(super) const COMMANDS: &[Command] = &[
         example: "layer(\"base\").seal();\nassert(check(#{ deep: true }).is_empty());",
         see: &["repair", "gc"],
         run: Some(|call| {
-            let deep = match call.options()?.as_ref().and_then(|map| map.get("deep").cloned()) {
-                None => false,
-                Some(value) => value
-                    .as_bool()
-                    .or_else(|_| usage("the option `deep` is true or false", "`#{ deep: true }`"))?,
-            };
+            let deep = flag(call.options()?.as_ref(), "deep", false)?;
             let found = call.shell.workspace().check(deep)?;
             let found = found.into_iter().map(|finding| Repaired { finding, done: None, failed: None });
             Ok(values(found.collect()))

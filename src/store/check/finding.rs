@@ -131,7 +131,15 @@ pub enum Cure {
 impl Cure {
     /// Whether a repair does something, rather than tell whom to ask.
     pub fn does_something(self) -> bool {
-        !matches!(self, Self::Settle | Self::AskForLayer | Self::AskReader | Self::AskOwner)
+        !matches!(
+            self,
+            Self::Settle
+                | Self::AskForLayer
+                | Self::AskReader
+                | Self::AskOwner
+                | Self::AskLater
+                | Self::AskOwnerToTrust
+        )
     }
 
     /// In words, as it stands behind "repair: ".

@@ -265,7 +265,7 @@ impl Store {
     }
 
     /// Moves a damaged record aside that an earlier repair left beside a draft; tells of it.
-    fn keep_damaged(&self, dir: &Dir, at: &Path) -> Result<String, Error> {
+    pub(in crate::store) fn keep_damaged(&self, dir: &Dir, at: &Path) -> Result<String, Error> {
         let moved = self.move_aside(dir, DAMAGED.as_bytes(), "draft", &at.join(DAMAGED))?;
         Ok(moved.map_or_else(String::new, |at| format!(" (an earlier one is now `{at}`)")))
     }
