@@ -40,7 +40,6 @@ pub(crate) const ALLOWED: &[&[&str]] = &[
     &["src/store/place.rs", "src/store/scan.rs", "src/store/seal.rs", "src/store/walk.rs"],
     &["src/sys/apart.rs", "src/sys/fault.rs"],
     &[
-        "src/union/ahead.rs",
         "src/union/by_name.rs",
         "src/union/create.rs",
         "src/union/lookup.rs",
