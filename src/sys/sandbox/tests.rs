@@ -109,14 +109,16 @@ fn the_filter_refuses_each_closed_call_whatever_rights_there_are() {
                 }
             };
             if restrict_calls(ANSWER) == Ok(true) {
-                CLOSED.iter().for_each(|number| look("call", *number, NONE));
-                TYPES.iter().for_each(|request| {
+                for number in CLOSED {
+                    look("call", *number, NONE);
+                }
+                for request in TYPES {
                     look("ioctl", libc::SYS_ioctl, [-1, request.cast_signed(), 0, 0]);
-                });
+                }
                 // with flags that do not go together
-                NAMESPACES.iter().for_each(|flag| {
+                for flag in NAMESPACES {
                     look("clone", libc::SYS_clone, [libc::c_long::from(flag | libc::CLONE_THREAD), 0, 0, 0]);
-                });
+                }
             } else {
                 open.push("no filter".to_owned());
             }
