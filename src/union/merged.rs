@@ -4,7 +4,6 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
-use super::lookup::Place;
 use crate::model::LayerPath;
 use crate::sys::{Dir, Errno, OFlags};
 
@@ -169,10 +168,9 @@ impl Merged {
     }
 
     /// A lower part itself, where it lies: a directory, and the path beneath it.
-    pub(super) fn place_of(&self, part: &Part) -> Place {
+    pub(super) fn place_of<'a>(&'a self, part: &'a Part) -> (&'a Arc<Dir>, &'a [u8]) {
         let path = &self.path[self.begin..];
-        let name = if path.is_empty() { b"." } else { path };
-        Place { dir: Arc::clone(&part.base), name: name.to_vec(), layer: Some(part.layer) }
+        (&part.base, if path.is_empty() { b"." } else { path })
     }
 
     /// A lower part, opened.

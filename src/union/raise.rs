@@ -48,7 +48,8 @@ impl Union {
         let (_, name) = split(&dir.path);
         self.mark_impure(above, up)?;
         let part = dir.lowers.first().ok_or(Errno::NOENT)?;
-        let from = dir.place_of(part);
+        let (base, path) = dir.place_of(part);
+        let from = Place { dir: Arc::clone(base), name: path.to_vec(), layer: Some(part.layer) };
         let stat = from.dir.stat(&from.name)?;
         upper.building(|work, temporary| {
             work.mkdir(temporary, Mode::new(0o700))?;

@@ -194,8 +194,8 @@ fn stat_dir(dir: &Merged) -> Result<RawStat, Errno> {
 }
 
 fn stat_below(dir: &Merged, part: &Part) -> Result<RawStat, Errno> {
-    let place = dir.place_of(part);
-    place.dir.stat(&place.name)
+    let (base, path) = dir.place_of(part);
+    base.stat(path)
 }
 
 impl super::lookup::Place {
