@@ -391,20 +391,6 @@ mod tests {
     }
 
     #[test]
-    fn a_later_version_is_known_by_a_whole_record() {
-        let mut body = encoded(&sample());
-        assert_eq!(later(&body), None);
-        body.truncate(body.len() - CHECK);
-        body[MAGIC.len()] = 9;
-        let whole = sealed(body);
-        assert_eq!(later(&whole), Some(9));
-        // a changed byte does not make a record a later one
-        let mut bad = encoded(&sample());
-        bad[MAGIC.len()] = 9;
-        assert!(later(&bad).is_none() && later(&whole[..whole.len() - 1]).is_none() && later(b"").is_none());
-    }
-
-    #[test]
     fn a_record_of_version_1_implies_no_directory_but_the_root() {
         let mut changes = sample();
         changes.remove(&path("i"));

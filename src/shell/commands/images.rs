@@ -35,7 +35,8 @@ pub(super) const COMMANDS: &[Command] = &[
         details: "`source` is what skopeo writes: `oci:DIR[:NAME]`, `oci-archive:FILE[:NAME]`, \
                   `docker-archive:FILE[:NAME]`; or a path alone, with `:NAME` or without, which is looked at: an OCI layout, \
                   or a tar of one or of `docker save`, compressed or not. A name is a tag, `@0` for the first of \
-                  several, or a digest.\n\
+                  several, or a digest. `platform` chooses where there are images for several machines; `verify` reads \
+                  all bytes.\n\
                   Its layers are read once for what is in them; content is read out of the archive when it is asked for. An \
                   image stands wherever a stack may: `show(img)`, `tree(img)`, `diff(a, b)`, `history(img)`, `explain(img, \
                   path)`; `img.read(path)`, `img.ls`, `img.stat`, `img.find(glob)`, `img.copy_out` look into it, and \

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::model::Digest;
-use crate::store::index;
+use crate::store::{Error, index};
 
 /// An index of version 2 in which no directory but the root is implied, as version 1 would have it: the root with
 /// attributes of its own, and a byte in front that says that it is implied.
@@ -19,6 +19,25 @@ fn as_version_1(record: &[u8]) -> Vec<u8> {
     let body = [&magic_and_version[..8], &1_u32.to_le_bytes(), &[0], ids, count, &root_then, others].concat();
     let check = Digest::of(&body);
     [&body[..], check.as_bytes()].concat()
+}
+
+#[test]
+fn an_index_is_of_a_later_version_only_where_it_is_whole() {
+    let (host, store) = store();
+    let id = layer(&store, "base", "a", b"one");
+    let file = host.path().join(format!("store/layers/sha256/{}/index", id.0.hex()));
+    let mut record = std::fs::read(&file).unwrap();
+    assert_eq!(index::later(&record), None);
+    // a changed byte does not make a record a later one
+    record[8] = 9;
+    assert_eq!(index::later(&record), None);
+    record.truncate(record.len() - 32);
+    let whole = [&record[..], Digest::of(&record).as_bytes()].concat();
+    assert_eq!(index::later(&whole), Some(9));
+    assert!(index::later(&whole[..whole.len() - 1]).is_none() && index::later(b"").is_none());
+    std::fs::write(&file, whole).unwrap();
+    let store = open(host.path());
+    assert!(matches!(store.changeset(id), Err(Error::Later { version: 9, .. })));
 }
 
 #[test]
