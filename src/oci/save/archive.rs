@@ -64,7 +64,7 @@ impl Archive {
             archive.out.write_all(&[0; BLOCK][..usize::try_from(padding).unwrap_or(0)])?;
             let behind = archive.out.stream_position()?;
             archive.out.seek(SeekFrom::Start(archive.header))?;
-            archive.out.write_all(&header(name, archive.size, archive.time))?;
+            archive.out.write_all(&header(name, (b"0000644\0", b'0'), archive.size, archive.time))?;
             archive.out.seek(SeekFrom::Start(behind)).map(drop)
         };
         end(self).map_err(Error::io("write", &self.path))
@@ -77,6 +77,12 @@ impl Archive {
             archive.out.get_ref().set_len(archive.header)
         };
         undo(self).map_err(Error::io("write", &self.path))
+    }
+
+    /// Writes a directory. Readers make those that have no entry as root's, which an ordinary user's skopeo cannot.
+    pub(super) fn directory(&mut self, name: &str) -> Result<(), Error> {
+        let header = header(name, (b"0000755\0", b'5'), 0, self.time);
+        self.out.write_all(&header).map_err(Error::io("write", &self.path))
     }
 
     /// Writes a whole file.
@@ -111,12 +117,12 @@ impl Write for Archive {
     }
 }
 
-/// The header of a file of root's that all may read.
-fn header(name: &str, size: u64, time: u64) -> [u8; BLOCK] {
+/// The header of something of root's: its mode in octal digits, and the letter of its kind.
+fn header(name: &str, (mode, kind): (&[u8; 8], u8), size: u64, time: u64) -> [u8; BLOCK] {
     let mut header = [0; BLOCK];
     let mut put = |at: usize, bytes: &[u8]| header[at..at + bytes.len()].copy_from_slice(bytes);
     put(0, &name.as_bytes()[..name.len().min(100)]);
-    put(100, b"0000644\0");
+    put(100, mode);
     put(108, b"0000000\0");
     put(116, b"0000000\0");
     if size < TOO_LARGE {
@@ -127,7 +133,7 @@ fn header(name: &str, size: u64, time: u64) -> [u8; BLOCK] {
     }
     put(136, format!("{time:011o}\0").as_bytes());
     put(148, b"        ");
-    put(156, b"0");
+    put(156, &[kind]);
     put(257, b"ustar\x0000");
     let sum: u32 = header.iter().map(|&byte| u32::from(byte)).sum();
     header[148..156].copy_from_slice(format!("{sum:06o}\0 ").as_bytes());

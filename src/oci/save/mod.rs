@@ -77,7 +77,13 @@ impl Saver {
     pub fn new(target: Target, threads: usize, time: Option<Timestamp>) -> Result<Self, Error> {
         let place = match target.kind {
             Kind::Layout => Place::Layout(Layout::open(&target.path)?),
-            Kind::OciArchive | Kind::DockerArchive => {
+            Kind::OciArchive => {
+                let mut archive = Archive::new(&target.path, time)?;
+                archive.directory("blobs/")?;
+                archive.directory("blobs/sha256/")?;
+                Place::Archive { archive, names: BTreeSet::new() }
+            }
+            Kind::DockerArchive => {
                 Place::Archive { archive: Archive::new(&target.path, time)?, names: BTreeSet::new() }
             }
         };

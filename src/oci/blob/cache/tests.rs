@@ -162,8 +162,6 @@ fn a_flipped_or_missing_byte_means_that_it_is_not_there() {
 fn what_was_used_longest_ago_goes_when_all_is_too_much() {
     let world = World::new();
     let key = world.kept();
-    let cache =
-        Cache { bound: 3 * 4096 + fs::metadata(world.only("blobs")).unwrap().len(), ..world.cache.clone() };
     let place = Place::of(&world.extent()).unwrap();
     let none = Checkpoints {
         compression: super::super::Compression::None,
@@ -174,7 +172,12 @@ fn what_was_used_longest_ago_goes_when_all_is_too_much() {
     let small = Known { digests: None, checkpoints: none, index: vec![1; 5000] };
     let old = FileTimes::new().set_modified(SystemTime::UNIX_EPOCH);
     let first = Key::Place(place);
-    cache.put(&first, &small, &place);
+    world.cache.put(&first, &small, &place);
+    // all that is there fits, and no more
+    let parts = ["blobs", "places", "seen"].map(|part| world.cache.dir.join(part));
+    let items = parts.iter().flat_map(|part| fs::read_dir(part).into_iter().flatten());
+    let bound = items.map(|item| item.unwrap().metadata().unwrap().len().next_multiple_of(4096)).sum();
+    let cache = Cache { bound, ..world.cache.clone() };
     File::options().append(true).open(cache.path(&first)).unwrap().set_times(old).unwrap();
     // it is used, so it stays, and what is older goes
     assert!(cache.get(&first, &world.extent()).is_some());
