@@ -285,7 +285,11 @@ impl Workspace {
         for name in store.drafts()? {
             match self.look_at_draft(&name) {
                 Ok(draft) => layers.extend(draft),
-                Err(error) if matches!(&error, Error::Store(error) if error.is_damage()) => {
+                // another process is at work on it, or it does not read back
+                Err(error)
+                    if matches!(&error, Error::Store(inner)
+                        if inner.is_damage() || matches!(inner, store::Error::Busy { .. })) =>
+                {
                     self.note(format!("left out the draft `{name}`: {error}"));
                 }
                 // a list that misses what could not be read would pass for whole

@@ -53,6 +53,22 @@ fn a_throw_away_store_is_its_owners_alone_and_goes_after_a_kill() {
 }
 
 #[test]
+fn a_draft_that_another_process_uses_is_left_out_of_the_list_with_a_note() {
+    let place = Place::new();
+    let code = "layer(\"a\").seal(); layer(\"d\").write(\"/f\", \"1\"); print(\"ready\"); sleep(600)";
+    let mut other = place.command(&["-e", code]).spawn().unwrap();
+    let mut line = String::new();
+    BufReader::new(other.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
+    assert_eq!(line, "ready\n");
+    let ran = place.code("layers().map(|l| l.name)");
+    holds(&ran.err, &["left out the draft `d`", &format!("in use by process {}", other.id())]);
+    assert_eq!(ran.ok(), "[\"a\"]\n");
+    other.kill().unwrap();
+    other.wait().unwrap();
+    assert_eq!(place.code("layers().map(|l| l.name)").ok(), "[\"d\", \"a\"]\n");
+}
+
+#[test]
 fn a_changed_upper_stays_however_few_files_the_next_start_may_open() {
     let place = Place::new();
     let code = "layer(\"a\").write(\"/f\", \"1\"); mount_direct(\"a\", #{ name: \"m\" }); write(\"/g\", \"2\"); print(\"ready\"); sleep(600)";
