@@ -2,7 +2,6 @@
 
 use std::fs;
 use std::path::PathBuf;
-use std::process::Command;
 use std::sync::Arc;
 
 use super::*;
@@ -87,53 +86,6 @@ fn save(target: Target, how: Option<Compression>) -> Saved {
     }
     let config = config(&saver.diff_ids());
     saver.finish(&config, None).unwrap()
-}
-
-fn run(program: &str, arguments: &[&str]) -> Option<String> {
-    let Ok(run) = Command::new(program).args(arguments).output() else {
-        assert!(std::env::var_os("CI").is_none(), "{program} is not there");
-        return None;
-    };
-    let (out, err) = (String::from_utf8_lossy(&run.stdout), String::from_utf8_lossy(&run.stderr));
-    assert!(run.status.success(), "{program} {arguments:?}: {out}{err}");
-    Some(out.into_owned())
-}
-
-#[test]
-fn other_programs_take_every_kind() {
-    let world = World::new();
-    for (kind, how) in [
-        ("oci", None),
-        ("oci", Some(Compression::Zstd)),
-        ("oci", Some(Compression::None)),
-        ("oci-archive", None),
-        ("docker-archive", None),
-        ("docker-archive", Some(Compression::Gzip)),
-    ] {
-        let name = format!("{kind}-{how:?}:app:1");
-        let saved = save(world.target(kind, &name), how);
-        let source = format!("{kind}:{}", world.path(&name).display());
-        let copied = format!("dir:{}", world.path(&format!("copy-{kind}-{how:?}")).display());
-        let Some(told) = run("skopeo", &["inspect", "--config", &source]) else { return };
-        let told: Value = serde_json::from_str(&told).unwrap();
-        assert_eq!(told["rootfs"]["diff_ids"].as_array().unwrap().len(), 3, "{kind}");
-        assert_eq!(told["config"]["Cmd"], json!(["/bin/sh"]));
-        run("skopeo", &["--insecure-policy", "copy", "--quiet", &source, &copied]);
-        if let Some(digest) = saved.digest {
-            let told = run("skopeo", &["inspect", "--format", "{{.Digest}}", &source]).unwrap();
-            assert_eq!(told.trim(), digest.to_string(), "{kind}");
-        }
-    }
-}
-
-#[test]
-fn umoci_reads_a_layout() {
-    let world = World::new();
-    save(world.target("oci", "layout:app"), None);
-    let image = format!("{}:app", world.path("layout").display());
-    let Some(told) = run("umoci", &["stat", "--json", "--image", &image]) else { return };
-    let told: Value = serde_json::from_str(&told).unwrap();
-    assert_eq!(told["history"].as_array().unwrap().len(), 3);
 }
 
 #[test]
